@@ -1,0 +1,84 @@
+# `make` lists the targets. Everything goes into .venv and build; nothing is installed elsewhere.
+
+VENV := .venv
+BIN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+# The first Python 3.11 with venv; `make PYTHON=/path/to/python` names another.
+PYTHON ?= $(shell for python in python3.11 python3; do \
+    "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 11))' \
+        2>/dev/null && echo "$$python" && break; done)
+
+# What outsiders' Python settings could change.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP
+
+.DEFAULT_GOAL := help
+.PHONY: help figures test lint lab lock clean
+
+help:
+	@echo 'make figures   run every notebook, write figures/ (first run: sets up .venv, minutes)'
+	@echo '               SCALE=smoke|toy|full  ONLY="01 09"  RECOMPUTE=1'
+	@echo 'make test      run the tests, then every notebook against its committed outputs'
+	@echo 'make lint      check the style of code and notebooks'
+	@echo 'make lab       open JupyterLab'
+	@echo 'make lock      resolve requirements.lock anew from pyproject.toml'
+	@echo 'make clean     remove .venv, build and caches; figures and results stay'
+
+figures: $(READY)
+	@$(BIN) -m evis reproduce $(if $(SCALE),--scale $(SCALE)) $(if $(ONLY),--only $(ONLY)) \
+	    $(if $(filter-out 0,$(RECOMPUTE)),--recompute)
+
+test: $(READY)
+	@status=0; \
+	$(BIN) -m pytest || status=$$?; \
+	$(BIN) -m pytest --nbval notebooks || status=$$?; \
+	exit $$status
+
+lint: $(READY)
+	@$(BIN) -m ruff check .
+
+lab: $(READY)
+	@$(BIN) -m jupyterlab
+
+# The stamp is written last and holds the place it was made in. Without it, or in a checkout that
+# was copied or moved with its .venv, the environment is made afresh.
+ifneq "$(shell cat $(READY) 2>/dev/null)" "$(CURDIR)"
+.PHONY: $(READY)
+endif
+
+$(READY): requirements.lock pyproject.toml
+	@set -eu; start=$$(date +%s); \
+	if [ "$$(cat $(READY) 2>/dev/null)" != "$(CURDIR)" ]; then \
+	    $(call require_python); \
+	    echo "Setting up $(VENV) with $$($(PYTHON) --version): 2 to 5 minutes, once."; \
+	    rm -f $(READY); \
+	    "$(PYTHON)" -m venv --clear $(VENV); \
+	fi; \
+	rm -f $(READY); \
+	echo "Installing the $$(grep -c == requirements.lock) packages of requirements.lock ..."; \
+	$(BIN) -m pip install -qq --requirement requirements.lock; \
+	echo "Installing evis ..."; \
+	$(BIN) -m pip install -qq --no-deps --no-build-isolation --editable .; \
+	echo "$(CURDIR)" > $(READY).new; mv $(READY).new $(READY); \
+	echo "Set up in $$(($$(date +%s) - start)) s."
+
+lock:
+	@set -eu; $(call require_python); \
+	echo 'Resolving in a clean environment: 2 to 5 minutes.'; \
+	"$(PYTHON)" -m venv --clear build/lock; \
+	build/lock/bin/python -m pip install -qq torch==2.13.0 '.[all]'; \
+	{ echo '# Exact versions of everything evis runs on (Python 3.11, Linux).' \
+	    'Made by `make lock`; do not edit.'; \
+	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude evis -qq \
+	    | sed 's/+[^ ]*$$//'; } > build/requirements.lock; \
+	mv build/requirements.lock requirements.lock; rm -rf build/lock
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis evis.egg-info
+	find evis tests notebooks benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+define require_python
+"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
+|| { echo 'evis needs Python 3.11 with its venv module, and found none as python3.11 or python3.' >&2; \
+     echo 'Install it, or name it: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+endef

@@ -1,0 +1,7 @@
+"""`python -m evis`."""
+
+import sys
+
+from evis.cli import main
+
+sys.exit(main())

@@ -1,0 +1,180 @@
+"""The `evis` command. Each subcommand imports what it needs, so that `--help` is instant."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from evis import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 fine, 1 something checked or run is not in order, 2 bad input or usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except KeyboardInterrupt:
+        print("evis: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        from evis.data.errors import DataError
+
+        if not isinstance(error, DataError | OSError):
+            raise
+        print(f"evis: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="evis", description="Reproduce five papers on video instance segmentation."
+    )
+    parser.add_argument("--version", action="version", version=f"evis {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_reproduce(commands)
+    _add_data(commands)
+    _add_results(commands)
+    return parser
+
+
+def _add(commands, name: str, run, help: str, examples: str, description: str | None = None):
+    parser = commands.add_parser(
+        name,
+        help=help,
+        description=description or help[0].upper() + help[1:] + ".",
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_reproduce(commands) -> None:
+    parser = _add(
+        commands,
+        "reproduce",
+        _reproduce,
+        help="run the notebooks in order and write their figures",
+        examples="  evis reproduce\n  evis reproduce --scale smoke --only 01 09 --recompute",
+    )
+    parser.add_argument(
+        "--scale",
+        choices=("smoke", "toy", "full"),
+        default="toy",
+        help="smoke: seconds; toy: every table and figure on generated data (the default); "
+        "full: the real data sets, on GPUs",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="NOTEBOOK",
+        default=(),
+        help="numbers or names of notebooks, such as 01 or 09_published_numbers",
+    )
+    parser.add_argument(
+        "--recompute", action="store_true", help="measure again what data/results already holds"
+    )
+
+
+def _add_data(commands) -> None:
+    parser = commands.add_parser("data", help="make toy sets, check real ones")
+    kinds = parser.add_subparsers(metavar="COMMAND", required=True)
+    toy = _add(
+        kinds,
+        "toy",
+        _data_toy,
+        help="write a toy set in its real format",
+        examples="  evis data toy toy-ytvis19 --root /tmp/toy --videos 20 --seed 1",
+    )
+    toy.add_argument("name", metavar="NAME", help="e.g. toy-ytvis19")
+    toy.add_argument("--root", type=Path, required=True, metavar="DIR", help="where to write it")
+    toy.add_argument("--videos", type=_count, metavar="N", help="how many; default: the set's own")
+    toy.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="fixes every byte; default: 0"
+    )
+    check = _add(
+        kinds,
+        "check",
+        _data_check,
+        help="say what is there of a data set, and what is missing",
+        description="Say what is there of a data set under --root, and what is missing.\n"
+        "Without NAME, list the sets evis knows.",
+        examples="  evis data check\n  evis data check ytvis19 --root /data/ytvis19",
+    )
+    check.add_argument("name", metavar="NAME", nargs="?", help="the set; see the list")
+    check.add_argument("--root", type=Path, metavar="DIR", help="the folder that holds it")
+    check.set_defaults(usage_error=check.error)
+
+
+def _add_results(commands) -> None:
+    parser = _add(
+        commands,
+        "results",
+        _results,
+        help="list the measured results",
+        examples="  evis results\n  evis results --json",
+    )
+    parser.add_argument("--json", action="store_true", help="whole rows, with their provenance")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from evis import reproduce
+
+    outcomes = reproduce.reproduce(options.scale, options.only, options.recompute)
+    print(reproduce.report(outcomes))
+    return int(any(outcome.failure for outcome in outcomes))
+
+
+def _data_toy(options: argparse.Namespace) -> int:
+    from evis.data import toy
+
+    dataset = toy.build(options.name, options.root, videos=options.videos, seed=options.seed)
+    print(f"{options.name}: {len(dataset.videos)} videos in {options.root}")
+    return 0
+
+
+def _data_check(options: argparse.Namespace) -> int:
+    from evis.data import catalog
+
+    if options.name is None:
+        print("\n".join(catalog.names()))
+        return 0
+    if options.root is None:
+        options.usage_error("--root DIR is needed to check a set")
+    found = catalog.check(options.name, options.root)
+    print("\n".join(found.lines))
+    return 0 if found.complete else 1
+
+
+def _results(options: argparse.Namespace) -> int:
+    from evis.results import store
+
+    rows = store.rows()
+    if options.json:
+        print(json.dumps([{"key": row.key, **store.to_json(row)} for row in rows], indent=1))
+    elif rows:
+        print(_listing(rows))
+    else:
+        print("No measured results yet: notebooks write them to data/results.")
+    return 0
+
+
+def _listing(rows) -> str:
+    """Two lines a row: what was measured and where it comes from, then the numbers."""
+    lines = []
+    for row in rows:
+        settings = (f"{name}={value}" for name, value in row.recipe.items() if name != "name")
+        commit = f"{(row.commit or 'no commit')[:9]}{'+' if row.dirty else ''}"
+        lines.append(
+            f"{row.key}  {row.date[:10]}  {commit:10}  {row.dataset}  seed {row.seed}  "
+            + " ".join((row.recipe["name"], *settings))
+        )
+        lines.append("  " + "  ".join(f"{name} {value:.4g}" for name, value in row.metrics.items()))
+    return "\n".join(lines)

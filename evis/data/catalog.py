@@ -1,0 +1,207 @@
+"""The real data sets: what their official layout looks like, and whether a folder holds it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from evis.data import coco, davis, ytvis
+from evis.data.errors import DataError
+from evis.data.types import VISDataset
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: its annotation file, its frames, and the counts that the official release has."""
+
+    name: str
+    annotations: str
+    frames: str
+    videos: int
+    labelled: bool = True
+
+
+@dataclass(frozen=True)
+class RealSet:
+    name: str
+    title: str
+    splits: tuple[Split, ...]
+    read: Callable[[Path, Split], VISDataset]
+    categories: int
+    licence: str  # where the terms of use are described
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found, as lines for people."""
+
+    lines: tuple[str, ...]
+    complete: bool
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def _read_ytvis(root: Path, split: Split) -> VISDataset:
+    return ytvis.read(root / split.annotations, root / split.frames)
+
+
+def _read_coco(root: Path, split: Split) -> VISDataset:
+    return coco.read(root / split.annotations, root / split.frames)
+
+
+def _read_davis(root: Path, split: Split) -> VISDataset:
+    return davis.read(root, split.name, split.annotations, progress=True)
+
+
+SETS: dict[str, RealSet] = {
+    real.name: real
+    for real in (
+        RealSet(
+            "youtube-vis-2019",
+            "YouTube-VIS 2019",
+            (
+                Split("train", "train.json", "train/JPEGImages", 2238),
+                Split("valid", "valid.json", "valid/JPEGImages", 302, labelled=False),
+                Split("test", "test.json", "test/JPEGImages", 343, labelled=False),
+            ),
+            _read_ytvis,
+            40,
+            "the data set page at youtube-vos.org (Video Instance Segmentation, 2019 version)",
+        ),
+        RealSet(
+            "youtube-vis-2021",
+            "YouTube-VIS 2021",
+            (
+                Split("train", "train/instances.json", "train/JPEGImages", 2985),
+                Split("valid", "valid/instances.json", "valid/JPEGImages", 421, labelled=False),
+                Split("test", "test/instances.json", "test/JPEGImages", 453, labelled=False),
+            ),
+            _read_ytvis,
+            40,
+            "the data set page at youtube-vos.org (Video Instance Segmentation, 2021 version)",
+        ),
+        RealSet(
+            "ovis",
+            "OVIS",
+            (
+                Split("train", "annotations_train.json", "train", 607),
+                Split("valid", "annotations_valid.json", "valid", 140, labelled=False),
+                Split("test", "annotations_test.json", "test", 154, labelled=False),
+            ),
+            _read_ytvis,
+            25,
+            "the Download section of songbai.site/ovis",
+        ),
+        RealSet(
+            "davis-2017",
+            "DAVIS-2017 (unsupervised labels, 480p)",
+            (
+                Split("train", davis.UNSUPERVISED, "JPEGImages/480p", 60),
+                Split("val", davis.UNSUPERVISED, "JPEGImages/480p", 30),
+            ),
+            _read_davis,
+            1,
+            "davischallenge.org, and the README inside the archive",
+        ),
+        RealSet(
+            "davis-2017-motion",
+            "DAVIS-2017-Motion (480p; unpack its labels beside DAVIS-2017's)",
+            (Split("val", "Annotations_unsupervised_motion", "JPEGImages/480p", 30),),
+            _read_davis,
+            1,
+            "the project page of OCLR (the paper that introduced these labels), and DAVIS's own",
+        ),
+        RealSet(
+            "coco-2017",
+            "COCO 2017 (for stage one and for pseudo clips)",
+            (
+                Split("train", "annotations/instances_train2017.json", "train2017", 118_287),
+                Split("val", "annotations/instances_val2017.json", "val2017", 5_000),
+            ),
+            _read_coco,
+            80,
+            "the Terms of Use at cocodataset.org",
+        ),
+    )
+}
+
+
+def names() -> list[str]:
+    return list(SETS)
+
+
+def describe(name: str) -> str:
+    """The expected layout, as text."""
+    real = _find(name)
+    lines = [f"{real.title}: {real.categories} categories. Licence: {real.licence}."]
+    for split in real.splits:
+        labels = "" if split.labelled else ", published without annotations"
+        lines.append(
+            f"  {split.name:<6} {split.videos:>7} videos   "
+            f"{split.annotations} + {split.frames}/{labels}"
+        )
+    return "\n".join(lines)
+
+
+def _find(name: str) -> RealSet:
+    try:
+        return SETS[name]
+    except KeyError:
+        raise DataError(
+            f"unknown data set {name!r}", remedy=f"Known sets: {', '.join(SETS)}"
+        ) from None
+
+
+def check(name: str, root: str | Path) -> Report:
+    """Hold the folder against the official layout: what is there, what is missing or damaged.
+
+    Reads every annotation, looks for every frame, and decodes one frame a video.
+    """
+    real, root = _find(name), Path(root)
+    if not root.is_dir():
+        raise DataError("there is no such folder", file=root, remedy=describe(name))
+    lines, complete = [describe(name), ""], True
+    for split in real.splits:
+        found, good = _check_split(real, split, root)
+        lines += [f"{'ok     ' if good else 'MISSING'} {split.name}: {found[0]}", *found[1:]]
+        complete &= good
+    lines += ["", f"{real.title} is {'complete' if complete else 'not complete'} in {root}"]
+    return Report(tuple(lines), complete)
+
+
+def _check_split(real: RealSet, split: Split, root: Path) -> tuple[list[str], bool]:
+    for part in (split.annotations, split.frames):
+        if not (root / part).exists():
+            return [f"{root / part} is not there"], False
+    try:
+        dataset = real.read(root, split)
+    except DataError as error:
+        return [str(error)], False
+    frames = sum(video.length for video in dataset.videos)
+    found = [f"{len(dataset.videos)} videos, {frames} frames, {len(dataset.tracks)} tracks"]
+    problems = []
+    if len(dataset.videos) != split.videos:
+        problems.append(f"{len(dataset.videos)} videos, the official release has {split.videos}")
+    if len(dataset.categories) != real.categories:
+        problems.append(f"{len(dataset.categories)} categories instead of {real.categories}")
+    if split.labelled and not dataset.tracks:
+        problems.append("no annotations, though this split is published with them")
+    problems += _missing_frames(dataset, root / split.frames)
+    return found + [f"        - {problem}" for problem in problems], not problems
+
+
+def _missing_frames(dataset: VISDataset, root: Path) -> list[str]:
+    missing, problems = [], []
+    for video in tqdm(dataset.videos, desc="frames", unit="video"):
+        absent = [name for name in video.frames if not (root / name).is_file()]
+        missing += absent
+        if not absent:
+            try:
+                dataset.frame(video.id, 0)
+            except DataError as error:
+                problems.append(str(error))
+    if missing:
+        problems.insert(0, f"{len(missing)} frames are missing, the first is {root / missing[0]}")
+    return problems[:10]

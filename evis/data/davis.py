@@ -1,0 +1,184 @@
+"""The DAVIS-2017 layout: palette PNGs whose index is the object, one a frame.
+
+DAVIS-2017-Motion is the same videos with other labels (objects that move together count as one),
+so it is read by naming its annotation folder.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from tqdm.auto import tqdm
+
+from evis import files
+from evis.data import masks
+from evis.data.errors import DataError
+from evis.data.frames import PictureFolder
+from evis.data.types import Category, Track, Video, VISDataset
+
+UNSUPERVISED = "Annotations_unsupervised"
+VOID = 255  # pixels that belong to no object and count for nothing
+RESOLUTION = "480p"
+
+
+def read(
+    root: str | Path,
+    split: str = "val",
+    annotations: str | None = UNSUPERVISED,
+    progress: bool = False,
+) -> VISDataset:
+    """Read the videos of `ImageSets/2017/<split>.txt` with the labels of the `annotations` folder.
+
+    `annotations=None` reads the videos without labels. All objects share the one category "object".
+    Videos number from 1 in the order of the split file; track ids count through the set.
+    """
+    root = Path(root)
+    names = _split_names(root, split)
+    videos, tracks = [], []
+    for video_id, name in enumerate(tqdm(names, desc="DAVIS", disable=not progress), start=1):
+        video = _video(root, name, video_id)
+        videos.append(video)
+        if annotations is not None:
+            tracks += _tracks(root / annotations / RESOLUTION / name, video, len(tracks) + 1)
+    reader = PictureFolder(root / "JPEGImages" / RESOLUTION)
+    level = "none" if annotations is None else "mask"
+    return VISDataset(tuple(videos), tuple(tracks), (Category(1, "object"),), reader, level)
+
+
+def _split_names(root: Path, split: str) -> list[str]:
+    file = root / "ImageSets" / "2017" / f"{split}.txt"
+    try:
+        names = file.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        raise DataError(
+            "the list of videos can't be read",
+            file=file,
+            remedy="root is the folder that holds ImageSets, JPEGImages and Annotations",
+        ) from None
+    if not names:
+        raise DataError("the set is empty: it lists no video", file=file)
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise DataError(f"lists {', '.join(sorted(twice))} twice", file=file)
+    return names
+
+
+def _video(root: Path, name: str, video_id: int) -> Video:
+    folder = root / "JPEGImages" / RESOLUTION / name
+    frames = sorted(path.name for path in folder.glob("*.jpg"))
+    if not frames:
+        raise DataError(
+            "the folder is missing or holds no .jpg frame",
+            file=folder,
+            video=name,
+            remedy=f"Unpack the {RESOLUTION} frames there",
+        )
+    height, width = PictureFolder(folder)(Video(0, name, 0, 0, tuple(frames)), 0).shape[:2]
+    return Video(video_id, name, height, width, tuple(f"{name}/{frame}" for frame in frames))
+
+
+def _tracks(folder: Path, video: Video, first_id: int) -> list[Track]:
+    labels = [_read_labels(folder, video, frame) for frame in range(video.length)]
+    objects = sorted(set().union(*(np.unique(label).tolist() for label in labels)) - {0, VOID})
+    tracks = []
+    for offset, index in enumerate(objects):
+        encoded = tuple(
+            masks.encode(label == index) if (label == index).any() else None for label in labels
+        )
+        tracks.append(
+            Track(
+                id=first_id + offset,
+                video_id=video.id,
+                category_id=1,
+                boxes=tuple(mask and masks.tight_box(mask) for mask in encoded),
+                masks=encoded,
+                areas=tuple(mask and float(masks.area(mask)) for mask in encoded),
+            )
+        )
+    return tracks
+
+
+def _read_labels(folder: Path, video: Video, frame: int) -> np.ndarray:
+    """(h, w) uint8: the object at each pixel, 0 for none."""
+    path = folder / Path(video.frames[frame]).with_suffix(".png").name
+    place = {"file": path, "video": video.name, "frame": frame}
+    try:
+        with Image.open(path) as picture:
+            mode, labels = picture.mode, np.asarray(picture)
+    except FileNotFoundError:
+        raise DataError(
+            "the label picture is missing", **place, remedy="Every frame needs one"
+        ) from None
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+        raise DataError(
+            "the label picture can't be decoded", **place, remedy="Copy it again"
+        ) from None
+    if mode not in ("P", "L"):
+        raise DataError(
+            f"the label picture is {mode}, not indexed",
+            **place,
+            remedy="Save labels as palette PNGs whose index is the object",
+        )
+    if labels.shape != (video.height, video.width):
+        raise DataError(
+            f"the label picture is {labels.shape[0]} x {labels.shape[1]}, "
+            f"the frame {video.height} x {video.width} (height x width)",
+            **place,
+            remedy="Labels and frames must come from the same resolution",
+        )
+    return labels
+
+
+def write(
+    dataset: VISDataset, root: str | Path, split: str = "val", annotations: str = UNSUPERVISED
+) -> Path:
+    """Write the split file and one palette PNG a frame. The frames themselves stay where they are.
+
+    Objects are numbered from 1 within a video, in the order of the data set's tracks.
+    """
+    root = Path(root)
+    for video in dataset.videos:
+        tracks = dataset.tracks_of(video.id)
+        for frame, name in enumerate(video.frames):
+            labels = np.zeros((video.height, video.width), dtype=np.uint8)
+            for index, track in enumerate(tracks, start=1):
+                mask = track.mask(frame)
+                if mask is None:
+                    continue
+                if labels[mask].any():
+                    raise DataError(
+                        f"track {track.id} overlaps another, which a label picture can't hold",
+                        video=video.name,
+                        frame=frame,
+                        remedy="Give each pixel to one object first",
+                    )
+                labels[mask] = index
+            target = root / annotations / RESOLUTION / video.name / Path(name).name
+            write_labels(target.with_suffix(".png"), labels)
+    listing = "".join(f"{video.name}\n" for video in dataset.videos)
+    files.write_text(root / "ImageSets" / "2017" / f"{split}.txt", listing)
+    return root
+
+
+def write_labels(path: Path, labels: np.ndarray) -> Path:
+    """Write (h, w) uint8 object indices as a palette PNG in DAVIS's colours."""
+    picture = Image.fromarray(labels, mode="P")
+    picture.putpalette(palette().tobytes())
+    content = io.BytesIO()
+    picture.save(content, format="PNG")
+    return files.write_bytes(path, content.getvalue())
+
+
+def palette() -> np.ndarray:
+    """(256, 3) uint8: the colours that PASCAL VOC and DAVIS give to indices.
+
+    Bits 0, 3, 6 of the index feed red from its highest bit down, bits 1, 4, 7 green, 2, 5 blue.
+    """
+    index = np.arange(256)
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    for step in range(3):
+        for channel in range(3):
+            bit = (index >> (3 * step + channel)) & 1
+            colours[:, channel] |= (bit << (7 - step)).astype(np.uint8)
+    return colours

@@ -1,0 +1,101 @@
+"""Frame readers: a folder of pictures, or a video file. Both read one frame when asked for it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from evis.data.errors import DataError
+from evis.data.types import Video
+
+
+def read_picture(path: Path, video: object = None, frame: int | None = None) -> np.ndarray:
+    """(h, w, 3) uint8 RGB; a missing or cut-off file is a `DataError`."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except FileNotFoundError:
+        raise DataError(
+            "the frame is missing",
+            file=path,
+            video=video,
+            frame=frame,
+            remedy="Extract the frames again, or check frames_root",
+        ) from None
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise DataError(
+            f"the frame can't be decoded ({str(error).splitlines()[0] if str(error) else error!r})",
+            file=path,
+            video=video,
+            frame=frame,
+            remedy="The file is cut off or not a picture; copy it again",
+        ) from None
+
+
+@dataclass(frozen=True)
+class PictureFolder:
+    """Frames as picture files below `root`, named by `Video.frames`."""
+
+    root: Path
+
+    def __call__(self, video: Video, frame: int) -> np.ndarray:
+        return read_picture(self.root / video.frames[frame], video.name, frame)
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """Frames of one mp4 (or anything OpenCV decodes).
+
+    The decoder stays open between calls, so reading in order decodes each frame once; going back
+    starts again from the first frame, because seeking by index is not exact in every format.
+    """
+
+    path: Path
+    _open: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __call__(self, video: Video, frame: int) -> np.ndarray:
+        if self._open.get("next", frame + 1) > frame:
+            self._close()
+            self._open.update(stream=open_video(self.path), next=0)
+        stream = self._open["stream"]
+        while self._open["next"] < frame and stream.grab():
+            self._open["next"] += 1
+        decoded, picture = stream.read()
+        if not decoded:
+            self._close()
+            raise DataError(
+                "the video ends here or is damaged",
+                file=self.path,
+                video=video.name,
+                frame=frame,
+                remedy="Re-encode it, or extract its frames into a folder",
+            )
+        self._open["next"] = frame + 1
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+    def _close(self) -> None:
+        if "stream" in self._open:
+            self._open["stream"].release()
+        self._open.clear()
+
+    def __getstate__(self) -> dict:
+        return {"path": self.path}
+
+    def __setstate__(self, state: dict) -> None:
+        object.__setattr__(self, "path", state["path"])
+        object.__setattr__(self, "_open", {})
+
+
+def open_video(path: Path) -> cv2.VideoCapture:
+    if not path.is_file():
+        raise DataError("there is no such file", file=path, remedy="Check the path")
+    stream = cv2.VideoCapture(str(path))
+    if not stream.isOpened():
+        raise DataError(
+            "is not a video that OpenCV can decode",
+            file=path,
+            remedy="Re-encode it as mp4 (H.264), or extract its frames into a folder",
+        )
+    return stream

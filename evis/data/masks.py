@@ -1,0 +1,79 @@
+"""Masks as run-length encodings (COCO: column-major runs, compressed counts) and back."""
+
+from typing import TypedDict
+
+import numpy as np
+from pycocotools import mask as coco
+
+
+class RLE(TypedDict):
+    """One frame's mask: `size` is [height, width], `counts` the compressed string."""
+
+    size: list[int]
+    counts: str
+
+
+def encode(mask: np.ndarray) -> RLE:
+    """(h, w) bool -> RLE."""
+    encoded = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return RLE(size=[int(side) for side in encoded["size"]], counts=encoded["counts"].decode())
+
+
+def decode(rle: RLE) -> np.ndarray:
+    """RLE -> (h, w) bool."""
+    return coco.decode(rle).astype(bool)
+
+
+def area(rle: RLE) -> int:
+    return int(coco.area(rle))
+
+
+def tight_box(rle: RLE) -> tuple[float, float, float, float]:
+    """The smallest (x, y, width, height) around the mask; all zero if it is empty."""
+    x, y, width, height = (float(side) for side in coco.toBbox(rle))
+    return x, y, width, height
+
+
+def from_runs(runs: list[int], height: int, width: int) -> RLE:
+    """Uncompressed counts (as in the official YouTube-VIS files) -> RLE."""
+    encoded = coco.frPyObjects({"size": [height, width], "counts": runs}, height, width)
+    return RLE(size=[height, width], counts=encoded["counts"].decode())
+
+
+def from_polygons(polygons: list[list[float]], height: int, width: int) -> RLE:
+    """A list of x, y, x, y, ... outlines -> RLE of their union, rasterised as COCO does."""
+    encoded = coco.merge(coco.frPyObjects(polygons, height, width))
+    return RLE(size=[height, width], counts=encoded["counts"].decode())
+
+
+def run_lengths(counts: str) -> np.ndarray:
+    """The runs (background first) in a compressed counts string; ValueError where it is not one.
+
+    pycocotools trusts its input and can read past the end of a string, so strings from outside
+    are decoded here first. A run is written as 5-bit groups, low bits first, one character each
+    (value + 48), where bit 5 says that the run goes on and bit 4 of its last group is the sign;
+    from the fourth run on the difference from two runs before is written.
+    """
+    if not counts:
+        return np.zeros(0, dtype=np.int64)
+    try:
+        groups = np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
+    except UnicodeEncodeError:
+        raise ValueError("it holds a character that no encoder writes") from None
+    if groups.min() < 0 or groups.max() > 63:
+        raise ValueError("it holds a character that no encoder writes")
+    is_last = (groups & 0x20) == 0
+    if not is_last[-1]:
+        raise ValueError("it ends within a run")
+    starts = np.concatenate(([0], np.flatnonzero(is_last)[:-1] + 1))
+    sizes = np.diff(np.append(starts, len(groups)))
+    if sizes.max() > 10:
+        raise ValueError("a run is longer than any picture")
+    shifts = 5 * (np.arange(len(groups)) - np.repeat(starts, sizes))
+    runs = np.add.reduceat((groups & 0x1F) << shifts, starts)
+    runs -= ((groups[is_last] & 0x10) > 0).astype(np.int64) << (5 * sizes)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    if runs.min() < 0:
+        raise ValueError("a run is negative")
+    return runs

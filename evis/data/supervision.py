@@ -1,0 +1,155 @@
+"""The supervision firewall: a weakened data set physically lacks what its level forbids."""
+
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from evis.data.errors import DataError
+from evis.data.types import Point, Supervision, Track, Video, VISDataset
+
+LEVELS: tuple[Supervision, ...] = ("mask", "box", "point", "none")  # from strong to weak
+
+
+@dataclass(frozen=True)
+class PointScheme:
+    """How points are drawn from masks, following PointVIS's settings and its Table 3.
+
+    Positives: `uniform` over the object, or by `distance`: with a probability that grows with the
+    distance from the outline, as people click. Negatives: `in box` (inside the object's tight box,
+    off the object) or `around box` (outside it, within the box scaled to 200%). Where fewer
+    pixels qualify than points are asked for, all of them are taken. `frame_share` of a video's
+    frames, at least one, carry points; the others carry none.
+    """
+
+    positives: int = 1
+    negatives: int = 0
+    positive_sampling: Literal["uniform", "distance"] = "uniform"
+    negative_sampling: Literal["in box", "around box"] = "in box"
+    frame_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.positives < 1 or self.negatives < 0:
+            raise ValueError("a point scheme needs at least one positive and no negative count")
+        if not 0 < self.frame_share <= 1:
+            raise ValueError(f"frame_share should be in (0, 1], is {self.frame_share}")
+        if self.positive_sampling not in ("uniform", "distance"):
+            raise ValueError(f"unknown positive_sampling {self.positive_sampling!r}")
+        if self.negative_sampling not in ("in box", "around box"):
+            raise ValueError(f"unknown negative_sampling {self.negative_sampling!r}")
+
+
+P1 = PointScheme(1, 0)
+P10 = PointScheme(10, 0)
+P1N1 = PointScheme(1, 1)
+P5N5 = PointScheme(5, 5)
+
+
+def weaken(
+    dataset: VISDataset, level: Supervision, points: PointScheme = P1, seed: int = 0
+) -> VISDataset:
+    """The same videos with no more annotation than `level` allows.
+
+    "mask": everything. "box": boxes, no masks and no areas (an area tells about the mask).
+    "point": points drawn by `points` and `seed`, no boxes. "none": no tracks at all.
+    """
+    if level not in LEVELS:
+        raise DataError(f"unknown level {level!r}", remedy=f"Choose from {', '.join(LEVELS)}")
+    if LEVELS.index(level) < LEVELS.index(dataset.supervision):
+        raise DataError(
+            f'the data set holds "{dataset.supervision}" supervision, "{level}" asks for more',
+            remedy="Start from the stronger data set",
+        )
+    if level == "mask" or (level == "point" and dataset.supervision == "point"):
+        return dataset
+    if level == "none":
+        return replace(dataset, tracks=(), supervision="none")
+    if level == "box":
+        tracks = tuple(replace(t, masks=None, areas=None, points=None) for t in dataset.tracks)
+        return replace(dataset, tracks=tracks, supervision="box")
+    if dataset.supervision != "mask":
+        raise DataError(
+            "points are drawn from masks, and this data set has none",
+            remedy='Weaken the data set with masks to "point"',
+        )
+    chosen = {v.id: _annotated_frames(v, points.frame_share, seed) for v in dataset.videos}
+    tracks = tuple(
+        replace(
+            track,
+            masks=None,
+            areas=None,
+            boxes=None,
+            points=_draw(track, chosen[track.video_id], points, seed),
+        )
+        for track in dataset.tracks
+    )
+    return replace(dataset, tracks=tracks, supervision="point")
+
+
+def _annotated_frames(video: Video, share: float, seed: int) -> set[int]:
+    count = max(1, ceil(share * video.length - 1e-9))
+    return set(_generator(seed, video.id).choice(video.length, count, replace=False).tolist())
+
+
+def _draw(
+    track: Track, frames: set[int], scheme: PointScheme, seed: int
+) -> tuple[tuple[Point, ...] | None, ...]:
+    drawn = []
+    for frame in range(len(track.masks)):
+        mask = track.mask(frame) if frame in frames else None
+        if mask is None:
+            drawn.append(None)
+            continue
+        generator = _generator(seed, track.video_id, track.id, frame)
+        drawn.append(sample_points(mask, scheme, generator))
+    return tuple(drawn)
+
+
+def _generator(seed: int, *identifiers: int) -> np.random.Generator:
+    """The same draws for the same object, whatever else the data set holds."""
+    return np.random.default_rng([seed, *(identifier % 2**63 for identifier in identifiers)])
+
+
+def sample_points(
+    mask: np.ndarray, scheme: PointScheme, generator: np.random.Generator
+) -> tuple[Point, ...]:
+    """Draw points for one object in one frame; mask (h, w) bool, not empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    inside = mask[top:bottom, left:right]
+    weights = inside.astype(float)
+    if scheme.positive_sampling == "distance":
+        framed = np.pad(inside.astype(np.uint8), 1)  # the frame's edge counts as outline
+        weights = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    positives = _choose(weights, scheme.positives, generator) + [top, left]
+
+    if scheme.negative_sampling == "in box":
+        negatives = _choose((~inside).astype(float), scheme.negatives, generator) + [top, left]
+    else:
+        height, width = mask.shape
+        above, beside = (bottom - top) // 2, (right - left) // 2
+        outer_top, outer_left = max(0, top - above), max(0, left - beside)
+        around = np.ones(
+            (min(height, bottom + above) - outer_top, min(width, right + beside) - outer_left)
+        )
+        around[top - outer_top : bottom - outer_top, left - outer_left : right - outer_left] = 0
+        negatives = _choose(around, scheme.negatives, generator) + [outer_top, outer_left]
+    return tuple(
+        Point(int(x), int(y), positive)
+        for group, positive in ((positives, True), (negatives, False))
+        for y, x in group
+    )
+
+
+def _choose(weights: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """(k, 2) rows and columns of k <= count different pixels, by weight."""
+    flat = weights.ravel()
+    candidates = np.flatnonzero(flat > 0)
+    count = min(count, len(candidates))
+    if count == 0:
+        return np.zeros((0, 2), dtype=np.int64)
+    shares = flat[candidates] / flat[candidates].sum()
+    picked = generator.choice(candidates, count, replace=False, p=shares)
+    return np.stack(np.unravel_index(picked, weights.shape), axis=1)

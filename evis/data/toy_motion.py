@@ -1,0 +1,73 @@
+"""Smooth motion in closed form, so that any moment, also between two frames, can be asked for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Motion:
+    """value + rate * (t - when) + sum over waves of sway * sin(frequency * t + phase).
+
+    Any shape works: (N, 2) positions, (N,) angles, () gains. `when` has the shape of `value`, or
+    one that broadcasts to it; `sway`, `frequency` and `phase` have one more axis, the waves.
+    """
+
+    value: np.ndarray
+    rate: np.ndarray
+    when: np.ndarray
+    sway: np.ndarray
+    frequency: np.ndarray
+    phase: np.ndarray
+
+    def at(self, times: np.ndarray) -> np.ndarray:
+        """(S,) times -> (S, *shape of value)."""
+        t = times.reshape(-1, *[1] * np.ndim(self.value))
+        waves = self.sway * np.sin(self.frequency * t[..., None] + self.phase)
+        return self.value + self.rate * (t - self.when) + waves.sum(-1)
+
+
+def drifting(
+    rng: np.random.Generator,
+    value: np.ndarray | float,
+    rate: np.ndarray | float,
+    when: np.ndarray | float,
+    sway: np.ndarray | float,
+    periods: tuple[float, float],
+) -> Motion:
+    """A motion with two waves of at most `sway` in sum, of periods (in frames) drawn from a range."""
+    shape = np.shape(value)
+    periods_drawn = rng.uniform(*periods, (*shape, 2))
+    share = np.array([0.7, 0.3])
+    return Motion(
+        value=np.asarray(value, float),
+        rate=np.asarray(rate, float),
+        when=np.asarray(when, float),
+        sway=np.asarray(sway, float)[..., None] * share * np.ones((*shape, 2)),
+        frequency=2 * np.pi / periods_drawn,
+        phase=rng.uniform(0, 2 * np.pi, (*shape, 2)),
+    )
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Where the camera looks (in frame heights), how far it zooms in (log) and how it rolls."""
+
+    centre: Motion  # (2,)
+    zoom: Motion  # ()
+    roll: Motion  # ()
+
+    def view(self, world: np.ndarray, times: np.ndarray, parallax: float = 1.0) -> np.ndarray:
+        """World points (N, S, P, 2) at (S,) times -> points about the middle of the frame."""
+        moved = world - parallax * self.centre.at(times)[:, None]
+        return moved @ np.swapaxes(self.turn(times), 1, 2)
+
+    def turn(self, times: np.ndarray) -> np.ndarray:
+        """(S, 2, 2) matrices of roll and zoom."""
+        return rotation(self.roll.at(times)) * np.exp(self.zoom.at(times))[:, None, None]
+
+
+def rotation(angles: np.ndarray) -> np.ndarray:
+    """(...) radians -> (..., 2, 2)."""
+    cos, sin = np.cos(angles), np.sin(angles)
+    return np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)

@@ -1,0 +1,112 @@
+"""Textures: pieces of real photographs that come inside scikit-learn and matplotlib, recoloured."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import matplotlib.cbook
+import numpy as np
+from sklearn.datasets import load_sample_image
+
+from evis.data.toy_spec import ToySpec
+
+LEVELS = 4  # halvings of a photo kept for drawing it small without flicker
+
+
+def _terrain() -> np.ndarray:
+    """A relief map as a picture: height coloured from green to brown to white."""
+    height = matplotlib.cbook.get_sample_data("jacksboro_fault_dem.npz")["elevation"].astype(float)
+    share = (height - height.min()) / np.ptp(height)
+    stops = np.array([[24, 52, 30], [92, 128, 58], [170, 140, 88], [245, 240, 232]], float)
+    channels = [np.interp(share, np.linspace(0, 1, 4), stop) for stop in stops.T]
+    return np.rint(np.stack(channels, -1)).astype(np.uint8)
+
+
+def _sample(name: str) -> np.ndarray:
+    path = matplotlib.cbook.get_sample_data(name, asfileobj=False)
+    return cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+_PHOTOS = {
+    "china": lambda: load_sample_image("china.jpg"),
+    "flower": lambda: load_sample_image("flower.jpg"),
+    "hopper": lambda: _sample("grace_hopper.jpg"),
+    "present": lambda: cv2.resize(
+        _sample("Minduka_Present_Blue_Pack.png"), (512, 512), interpolation=cv2.INTER_CUBIC
+    ),
+    "terrain": _terrain,
+}
+
+
+@cache
+def pyramid(photo: str) -> tuple[np.ndarray, ...]:
+    """The photo as (h, w, 3) uint8 RGB, then halved again and again."""
+    levels = [np.ascontiguousarray(_PHOTOS[photo]())]
+    while len(levels) < LEVELS:
+        levels.append(cv2.pyrDown(levels[-1]))
+    return tuple(levels)
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A recoloured photo and how it is laid out: `middle` + `layout` @ (point in frame heights)."""
+
+    picture: np.ndarray  # (h, w, 3) uint8
+    middle: np.ndarray  # (2,) picture pixel x, y at the origin
+    layout: np.ndarray  # (2, 2) picture pixels a frame height
+
+    def draw(self, to_local: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+        """The texture over the frame's pixels x0:x1, y0:y1 (the box), as (h, w, 3) uint8.
+
+        `to_local` (2, 3) takes continuous frame coordinates in pixels to the texture's own plane.
+        """
+        x0, y0, x1, y1 = box
+        linear = self.layout @ to_local[:, :2]
+        first = to_local[:, :2] @ (x0 + 0.5, y0 + 0.5) + to_local[:, 2]  # the first pixel's middle
+        shift = self.layout @ first + self.middle
+        return cv2.warpAffine(
+            self.picture,
+            np.column_stack([linear, shift]),
+            (x1 - x0, y1 - y0),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+
+
+def recolouring(rng: np.random.Generator, strength: float) -> np.ndarray:
+    """(3, 4) matrix that turns hues about grey, and changes saturation, contrast, brightness."""
+    turn = strength * rng.uniform(-np.pi, np.pi)
+    grey = np.full((3, 3), 1 / 3)
+    axis = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    saturation = np.exp(rng.uniform(-0.5, 0.5))
+    hue = np.cos(turn) * (np.eye(3) - grey) + np.sin(turn) * axis
+    contrast = np.exp(rng.uniform(-0.4, 0.3))
+    matrix = contrast * (grey + saturation * hue)
+    brightness = rng.uniform(70, 180)
+    return np.column_stack([matrix, brightness - matrix @ np.full(3, 128.0)])
+
+
+def pick(rng: np.random.Generator, spec: ToySpec) -> Texture:
+    """A random piece of a random photo of the set's, at a random scale, angle and colour."""
+    photo = spec.photos[rng.integers(len(spec.photos))]
+    grain = np.exp(rng.uniform(*np.log(spec.grain)))
+    wanted = np.log2(grain / spec.size[0])
+    level = int(np.clip(np.rint(wanted), 0, LEVELS - 1))
+    picture = cv2.transform(pyramid(photo)[level], recolouring(rng, spec.recolour))
+    height, width = picture.shape[:2]
+    angle = rng.uniform(-np.pi, np.pi)
+    layout = grain / 2**level * np.array(
+        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    )
+    middle = rng.uniform(0.15, 0.85, 2) * (width, height)
+    return Texture(picture, middle, layout)
+
+
+def like(rng: np.random.Generator, texture: Texture, shift: float, spec: ToySpec) -> Texture:
+    """Another piece of the same recoloured photo, a little brighter or darker: camouflage."""
+    sign = rng.choice([-1.0, 1.0])
+    gain = np.exp(sign * shift * rng.uniform(0.3, 1.0))
+    picture = cv2.convertScaleAbs(texture.picture, alpha=gain)
+    grain = np.sqrt(abs(np.linalg.det(texture.layout)))
+    offset = rng.uniform(-0.5, 0.5, 2) * grain
+    return Texture(picture, texture.middle + offset, texture.layout)

@@ -1,0 +1,171 @@
+"""The data set as plain frozen values: videos, tracks, categories, and frames read on demand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from evis.data import masks
+from evis.data.errors import DataError
+from evis.data.masks import RLE
+
+Box = tuple[float, float, float, float]  # x, y, width, height in pixels
+Supervision = Literal["mask", "box", "point", "none"]
+
+
+@dataclass(frozen=True)
+class Category:
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video. `frames` are file names below the data set's frames root, in order."""
+
+    id: int
+    name: str
+    height: int
+    width: int
+    frames: tuple[str, ...]
+
+    @property
+    def length(self) -> int:
+        return len(self.frames)
+
+
+@dataclass(frozen=True)
+class Point:
+    """An annotated click at pixel (x, y): on the object or on something else."""
+
+    x: int
+    y: int
+    positive: bool
+
+
+@dataclass(frozen=True)
+class Track:
+    """One object through one video; every annotation tuple has one entry a frame.
+
+    An entry is None where the object is not visible. A whole tuple is None where the supervision
+    level withholds that kind of annotation: see `evis.data.supervision.weaken`.
+    """
+
+    id: int
+    video_id: int
+    category_id: int
+    boxes: tuple[Box | None, ...] | None = None
+    masks: tuple[RLE | None, ...] | None = None
+    areas: tuple[float | None, ...] | None = None
+    points: tuple[tuple[Point, ...] | None, ...] | None = None
+    is_crowd: bool = False
+
+    def mask(self, frame: int) -> np.ndarray | None:
+        """(h, w) bool, or None where the object is not visible."""
+        if self.masks is None:
+            raise DataError(
+                f"track {self.id} carries no masks",
+                video=self.video_id,
+                frame=frame,
+                remedy='Its supervision is weaker than "mask"',
+            )
+        rle = self.masks[frame]
+        return None if rle is None else masks.decode(rle)
+
+
+FrameReader = Callable[[Video, int], np.ndarray]  # (video, frame) -> (h, w, 3) uint8 RGB
+
+
+@dataclass(frozen=True)
+class VISDataset:
+    """A data set under one level of supervision. Holds no frame and no path to an annotation."""
+
+    videos: tuple[Video, ...]
+    tracks: tuple[Track, ...]
+    categories: tuple[Category, ...]
+    read_frame: FrameReader | None = field(default=None, repr=False)
+    supervision: Supervision = "mask"
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    @cached_property
+    def _videos_by_id(self) -> dict[int, Video]:
+        return {video.id: video for video in self.videos}
+
+    @cached_property
+    def _tracks_by_video(self) -> dict[int, tuple[Track, ...]]:
+        grouped: dict[int, list[Track]] = {video.id: [] for video in self.videos}
+        for track in self.tracks:
+            grouped[track.video_id].append(track)
+        return {video_id: tuple(tracks) for video_id, tracks in grouped.items()}
+
+    @cached_property
+    def category_names(self) -> dict[int, str]:
+        return {category.id: category.name for category in self.categories}
+
+    def video(self, video_id: int) -> Video:
+        try:
+            return self._videos_by_id[video_id]
+        except KeyError:
+            raise DataError("no such video", field=f"video_id {video_id}") from None
+
+    def tracks_of(self, video_id: int) -> tuple[Track, ...]:
+        return self._tracks_by_video[self.video(video_id).id]
+
+    def frame(self, video_id: int, frame: int) -> np.ndarray:
+        """Read one frame: (h, w, 3) uint8 RGB, checked against the video's size."""
+        video = self.video(video_id)
+        if not 0 <= frame < video.length:
+            raise DataError(
+                f"there is no such frame; the video has {video.length}",
+                video=video.name,
+                frame=frame,
+            )
+        if self.read_frame is None:
+            raise DataError(
+                "the data set was read without frames",
+                video=video.name,
+                frame=frame,
+                remedy="Pass frames_root when reading it",
+            )
+        image = self.read_frame(video, frame)
+        if image.shape != (video.height, video.width, 3):
+            raise DataError(
+                f"the picture is {image.shape[0]} x {image.shape[1]} (height x width), "
+                f"the annotation says {video.height} x {video.width}",
+                file=video.frames[frame],
+                video=video.name,
+                frame=frame,
+                remedy="Use the frames that belong to this annotation file",
+            )
+        return image
+
+    def mask_stack(self, video_id: int) -> np.ndarray:
+        """All masks of a video, decoded: (tracks, frames, h, w) bool, in `tracks_of` order."""
+        video, tracks = self.video(video_id), self.tracks_of(video_id)
+        stack = np.zeros((len(tracks), video.length, video.height, video.width), dtype=bool)
+        for n, track in enumerate(tracks):
+            for t in range(video.length):
+                mask = track.mask(t)
+                if mask is not None:
+                    stack[n, t] = mask
+        return stack
+
+    def subset(self, video_ids: list[int]) -> "VISDataset":
+        """The same data set with these videos only, in the given order."""
+        chosen = tuple(self.video(video_id) for video_id in video_ids)
+        kept = {video.id for video in chosen}
+        if len(kept) != len(chosen):
+            raise DataError("a video is asked for twice", field="video_ids")
+        tracks = tuple(track for track in self.tracks if track.video_id in kept)
+        return replace(self, videos=chosen, tracks=tracks)
+
+    def __repr__(self) -> str:
+        frames = sum(video.length for video in self.videos)
+        return (
+            f"VISDataset({len(self.videos)} videos, {frames} frames, {len(self.tracks)} tracks, "
+            f"{len(self.categories)} categories, supervision={self.supervision!r})"
+        )

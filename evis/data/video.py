@@ -1,0 +1,83 @@
+"""Anyone's video as a data set without annotations: a folder of pictures, or a video file."""
+
+import re
+from pathlib import Path
+
+import cv2
+
+from evis.data.errors import DataError
+from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture
+from evis.data.types import Video, VISDataset
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+
+def read(path: str | Path) -> VISDataset:
+    """One video, from a folder of frames (in natural order: 2 before 10) or a video file."""
+    path = Path(path)
+    if not path.exists():
+        raise DataError("there is no such file or folder", file=path, remedy="Check the path")
+    return _from_folder(path) if path.is_dir() else _from_file(path)
+
+
+def _from_folder(folder: Path) -> VISDataset:
+    names = [entry.name for entry in folder.iterdir() if entry.suffix.lower() in PICTURES]
+    names = sorted((name for name in names if not name.startswith(".")), key=_natural_order)
+    if not names:
+        raise DataError(
+            "the folder holds no pictures",
+            file=folder,
+            remedy=f"Put the frames there as {', '.join(PICTURES)} files",
+        )
+    height, width = read_picture(folder / names[0], folder.name, 0).shape[:2]
+    video = Video(1, folder.resolve().name, height, width, tuple(names))
+    return VISDataset((video,), (), (), PictureFolder(folder), supervision="none")
+
+
+def _natural_order(name: str) -> list:
+    return [
+        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        for part in re.split(r"([0-9]+)", name)
+    ]
+
+
+def _from_file(path: Path) -> VISDataset:
+    """Counts the frames by decoding them once: what a container says of their number can be off."""
+    stream = open_video(path)
+    decoded, picture = stream.read()
+    count = 0
+    while decoded:
+        count += 1
+        decoded = stream.grab()
+    stream.release()
+    if count == 0:
+        raise DataError(
+            "the video holds no frame that can be decoded",
+            file=path,
+            remedy="The file may be cut off; copy it again or re-encode it",
+        )
+    height, width = picture.shape[:2]
+    frames = tuple(f"{path.name}#{index}" for index in range(count))
+    video = Video(1, path.stem, height, width, frames)
+    return VISDataset((video,), (), (), VideoFile(path), supervision="none")
+
+
+def write_mp4(path: str | Path, frames, fps: float = 6.0) -> Path:
+    """Write (h, w, 3) uint8 RGB frames as mp4, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.tmp.mp4")
+    stream = None
+    try:
+        for frame in frames:
+            if stream is None:
+                size = frame.shape[1], frame.shape[0]
+                stream = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
+            stream.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        if stream is None:
+            raise DataError("there are no frames to write", file=path)
+        stream.release()
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

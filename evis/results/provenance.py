@@ -1,0 +1,82 @@
+"""What a number was measured with: the commit, the package versions and the machine."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "evis",
+    "torch",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "opencv-python-headless",
+    "pillow",
+    "pycocotools",
+    "transformers",
+)
+WRITTEN_BY_RUNS = ("data/results", "figures")
+
+
+def commit(repository: Path) -> tuple[str | None, bool | None]:
+    """The checked-out commit, and whether anything that can change a result differs from it.
+
+    (None, None) outside a git checkout. What runs themselves write does not count as a change.
+    """
+    top = _git(repository, "rev-parse", "--show-toplevel")
+    head = _git(repository, "rev-parse", "--verify", "HEAD")
+    if top is None or head is None or Path(top).resolve() != repository.resolve():
+        return None, None
+    others = [f":(exclude){path}" for path in WRITTEN_BY_RUNS]
+    changes = _git(repository, "status", "--porcelain", "--", ".", *others)
+    return head, bool(changes)
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that numbers depend on; packages that are not installed are left out.
+
+    A package's own suffix such as `+cpu` is kept: it names another build.
+    """
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """The machine, without its name or user. `device` is the accelerator torch sees, else cpu."""
+    import torch  # here, since it is slow to import and listing results needs none
+
+    return {
+        "platform": platform.platform(terse=True),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        with open("/proc/cpuinfo") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
+
+
+def _git(repository: Path, *arguments: str) -> str | None:
+    """What git prints, or None where there is no git, no checkout or no commit."""
+    command = ["git", "--no-optional-locks", "-C", str(repository), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
