@@ -4,6 +4,7 @@ import ipaddress
 import os
 import socket
 
+import hypothesis
 import pytest
 
 from evis import reproduce
@@ -12,6 +13,8 @@ from evis import reproduce
 def pytest_configure():
     """nbval's kernels inherit the same variables as those of `evis reproduce`."""
     os.environ.update(reproduce.kernel_environment())
+    hypothesis.settings.register_profile("evis", deadline=None, derandomize=True)
+    hypothesis.settings.load_profile("evis")
 
 
 @pytest.fixture(autouse=True)

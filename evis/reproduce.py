@@ -66,8 +66,9 @@ def select(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
         raise DataError("there is no notebook to run", file=paths.notebooks())
     chosen = set()
     for wanted in only:
-        matches = {path for path in numbered if wanted.zfill(2) == path.name[:2]}
-        matches |= {path for path in numbered if wanted in (path.name, path.stem, path.stem[3:])}
+        matches = {path for path in numbered if wanted in (path.name, path.stem, path.stem[3:])}
+        if wanted.isdecimal():
+            matches |= {path for path in numbered if int(path.name[:2]) == int(wanted)}
         if not matches:
             names = ", ".join(path.stem for path in numbered)
             raise DataError(f"no notebook is called {wanted!r}", remedy=f"There are: {names}")

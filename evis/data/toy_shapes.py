@@ -32,10 +32,10 @@ def _star() -> np.ndarray:
 
 def _cross() -> np.ndarray:
     a, b = 0.32, 1.0
-    quarter = np.array([(a, b), (a, a), (b, a)])
-    turns = [np.array([[0, -1], [1, 0]]) for _ in range(4)]
-    corners = [quarter @ np.linalg.matrix_power(turn, k) for k, turn in enumerate(turns)]
-    return np.concatenate(corners)
+    return np.array(
+        [(a, b), (a, a), (b, a), (b, -a), (a, -a), (a, -b)]
+        + [(-a, -b), (-a, -a), (-b, -a), (-b, a), (-a, a), (-a, b)]
+    )
 
 
 def _ring() -> np.ndarray:

@@ -161,8 +161,9 @@ def measure(
 
 def _path(recipe: Mapping[str, Any], dataset: str, seed: int, folder: Path | None) -> Path:
     """Names for people, then the hash that tells rows apart."""
-    words = (*(_slug(text) for text in (recipe["name"], dataset)), f"seed{seed}")
-    return (folder or paths.results()) / f"{'_'.join(words)}_{key(recipe, dataset, seed)}.json"
+    own = key(recipe, dataset, seed)
+    name = f"{_slug(recipe['name'])}_{_slug(dataset)}_seed{seed}_{own}.json"
+    return (folder or paths.results()) / name
 
 
 def _slug(text: str) -> str:

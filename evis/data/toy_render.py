@@ -1,0 +1,177 @@
+"""Colours for a scene: textures, edges, shadows, then what light, lens and film do to a frame."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from evis.data.toy_motion import Motion, drifting
+from evis.data.toy_scene import Cast, Scene, polygon
+from evis.data.toy_spec import ToySpec
+from evis.data.toy_textures import Texture, like, pick
+
+EDGE = 4  # outlines are filled this many times finer, so that edges are smooth
+SMEAR = 1.5  # pixels that anything may move between two exposures of one frame
+EXPOSURES = 5  # at most, for one frame
+
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a figure's surface is like."""
+
+    texture: Texture
+    relief: float  # darkening towards the edge
+    shadow: float
+    softness: float  # of relief and shadow, in frame heights
+
+
+@dataclass(frozen=True)
+class Film:
+    """Light, lens and grain of one video."""
+
+    shutter: float
+    light: Motion  # () log brightness
+    tint: Motion  # (3,)
+    slope: Motion  # (2,) log brightness across a frame height
+    defocus: Motion  # () blur in frame heights, none where negative
+
+
+def render(rng: np.random.Generator, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """-> frames (T, h, w, 3) uint8 RGB, and which objects are camouflaged (N,) bool."""
+    spec = scene.spec
+    ground = pick(rng, spec)
+    camouflaged = rng.random(len(scene.shapes)) < spec.camouflage
+    looks = [_object_look(rng, spec, ground, hidden) for hidden in camouflaged]
+    backdrops = [Look(pick(rng, spec), 0.0, 0.0, 0.0) for _ in scene.backdrops.outlines]
+    posts = [Look(pick(rng, spec), 0.4, spec.shadow, 0.05) for _ in scene.posts.outlines]
+    film = _film(rng, spec)
+    frames = np.empty((scene.length, *spec.size, 3), np.uint8)
+    for t in range(scene.length):
+        times = t + _exposures(scene, film, t)
+        exposed = _expose(scene, ground, looks, backdrops, posts, times)
+        frames[t] = _develop(rng, spec, film, exposed, float(t))
+    return frames, camouflaged
+
+
+def _object_look(
+    rng: np.random.Generator, spec: ToySpec, ground: Texture, camouflaged: bool
+) -> Look:
+    texture = like(rng, ground, spec.camouflage_shift, spec) if camouflaged else pick(rng, spec)
+    return Look(texture, spec.relief * rng.random(), spec.shadow * rng.random(), 0.04)
+
+
+def _film(rng: np.random.Generator, spec: ToySpec) -> Film:
+    light = spec.light * rng.random()
+    angle = rng.uniform(-np.pi, np.pi)
+    slope = spec.light * rng.random() * np.array([np.cos(angle), np.sin(angle)])
+    unsharp = spec.defocus * (rng.random() < spec.unsharp)
+    return Film(
+        shutter=spec.shutter * rng.random(),
+        light=drifting(rng, 0.0, 0.0, 0.0, light, (4.0, 24.0)),
+        tint=drifting(rng, np.zeros(3), 0.0, 0.0, spec.tint * rng.random(), (8.0, 30.0)),
+        slope=drifting(rng, slope, 0.0, 0.0, slope, (8.0, 30.0)),
+        defocus=drifting(rng, 0.0, 0.0, 0.0, unsharp, (8.0, 24.0)),
+    )
+
+
+def _exposures(scene: Scene, film: Film, t: int) -> np.ndarray:
+    """Moments about frame t, close enough together that nothing moves by much between two."""
+    ends = t + film.shutter * np.array([-0.5, 0.5])
+    moved = [
+        np.abs(np.diff(cast.outlines_at(ends, scene.camera), axis=1)).max(initial=0.0)
+        for cast in (scene.objects, scene.backdrops)
+    ]
+    count = int(np.clip(np.ceil(max(moved) * scene.spec.size[0] / SMEAR), 1, EXPOSURES))
+    return film.shutter * ((np.arange(count) + 0.5) / count - 0.5)
+
+
+def _expose(
+    scene: Scene,
+    ground: Texture,
+    looks: list[Look],
+    backdrops: list[Look],
+    posts: list[Look],
+    times: np.ndarray,
+) -> np.ndarray:
+    """The mean of the scene at the given times: (h, w, 3) float32."""
+    height, width = scene.spec.size
+    ground_plane = _to_plane(scene, np.zeros((1, 1, 2)), np.eye(2)[None, None], times, 1.0)[0]
+    far = list(_figures(scene, scene.backdrops, backdrops, times))
+    near = [
+        figure
+        for _, figure in scene.in_depth_order(
+            list(_figures(scene, scene.objects, looks, times)),
+            list(_figures(scene, scene.posts, posts, times)),
+        )
+    ]
+    total = np.zeros((height, width, 3), np.float32)
+    for s in range(len(times)):
+        canvas = ground.draw(ground_plane[s], (0, 0, width, height)).astype(np.float32)
+        for look, outlines, planes in far + near:
+            _draw(canvas, look, outlines[s], planes[s])
+        total += canvas
+    return total / len(times)
+
+
+def _figures(scene: Scene, cast: Cast, looks: list[Look], times: np.ndarray):
+    """One (look, outlines (S, P, 2) in frame heights, planes (S, 2, 3)) a figure."""
+    outlines = cast.outlines_at(times, scene.camera)
+    planes = _to_plane(scene, cast.places(times), cast.turns(times), times, cast.parallax)
+    return zip(looks, outlines, planes, strict=True)
+
+
+def _to_plane(
+    scene: Scene, places: np.ndarray, turns: np.ndarray, times: np.ndarray, parallax: float
+) -> np.ndarray:
+    """Matrices (N, S, 2, 3) from frame pixels to each figure's own plane, where it doesn't move."""
+    height, width = scene.spec.size
+    camera = scene.camera
+    middle = np.array([width / 2, height / 2])
+    linear = np.linalg.inv(camera.turn(times) @ turns) / height  # (N, S, 2, 2)
+    world = places - parallax * camera.centre.at(times)  # the figure's place seen from the camera
+    offset = (np.linalg.inv(turns) @ world[..., None])[..., 0]
+    shift = -linear @ middle - offset
+    return np.concatenate([linear, shift[..., None]], -1)
+
+
+def _draw(canvas: np.ndarray, look: Look, outline: np.ndarray, plane: np.ndarray) -> None:
+    """Lay one figure over the canvas (h, w, 3) float32: its shadow first, then itself."""
+    height, width = canvas.shape[:2]
+    pixels = outline * height + (width / 2, height / 2)
+    pad = 3 * look.softness * height + 1
+    x0, y0 = np.clip(np.floor(pixels.min(0) - pad), 0, (width, height)).astype(int)
+    x1, y1 = np.clip(np.ceil(pixels.max(0) + pad), 0, (width, height)).astype(int)
+    if x0 >= x1 or y0 >= y1:
+        return
+    fine = np.zeros(((y1 - y0) * EDGE, (x1 - x0) * EDGE), np.uint8)
+    cv2.fillPoly(fine, [polygon(outline, (height, width), EDGE, (x0, y0))], 255, shift=4)
+    cover = cv2.resize(fine, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+    colour = look.texture.draw(plane, (x0, y0, x1, y1)).astype(np.float32)
+    part = canvas[y0:y1, x0:x1]
+    if look.softness:
+        near = cv2.GaussianBlur(cover, (0, 0), look.softness * height).astype(np.float32) / 255
+        drop = max(1, round(0.4 * look.softness * height))
+        part *= (1 - look.shadow * np.roll(near, drop, (0, 1)))[..., None]
+        colour *= (1 - look.relief + look.relief * near)[..., None]
+    part += (colour - part) * (cover.astype(np.float32) / 255)[..., None]
+
+
+def _develop(
+    rng: np.random.Generator, spec: ToySpec, film: Film, exposed: np.ndarray, t: float
+) -> np.ndarray:
+    """Light, defocus and grain: (h, w, 3) float32 -> uint8."""
+    height, width = spec.size
+    time = np.array([t])
+    log_gain = film.light.at(time)[0] + film.tint.at(time)[0]
+    slope = film.slope.at(time)[0]
+    across = slope[0] * (np.arange(width) - width / 2) / height
+    down = slope[1] * (np.arange(height) - height / 2) / height
+    light = np.exp(across + down[:, None])[..., None] * np.exp(log_gain)
+    lit = exposed * light.astype(np.float32)
+    sigma = film.defocus.at(time)[0] * height
+    if sigma > 0.2:
+        lit = cv2.GaussianBlur(lit, (0, 0), float(sigma))
+    lit += spec.noise * rng.standard_normal(lit.shape, dtype=np.float32)
+    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)

@@ -1,0 +1,363 @@
+"""The published numbers held against each other: arithmetic, text against tables, cross-citations.
+
+What the texts say lies beside the tables as data: `statements.csv` (a sentence or cell, and the
+formula over printed cells that should give it), `facts.csv` (a quantity as several papers give it)
+and `names.csv` (labels and citation numbers). What the tables say of themselves (means of J and F,
+retention percentages, gain rows, second-best marks, one method quoted by several papers) is found
+in them. Whether something fits is computed; only the notes are written by hand.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+
+from evis import paths
+from evis.results import formulas, published
+
+COLUMNS = ("kind", "paper", "place", "says", "printed", "expected", "severity", "note")
+CONTRADICTION = "contradiction"  # no rounding of the operands explains it
+OPEN = "open"  # the numbers differ, but under one reading of the text they need not agree
+LAST_DIGIT = "last digit"  # wrong as printed; unrounded operands could explain it
+_SLACK = 1e-9
+
+
+def run() -> pd.DataFrame:
+    """Every discrepancy, one row each: contradictions, then open ones, then last digits."""
+    cells = published.tables()
+    rows = [
+        *_statements(cells),
+        *_means_of_j_and_f(cells),
+        *_retention(cells),
+        *_gain_rows(cells),
+        *_second_best_marks(cells),
+        *_quoted_methods(cells),
+        *_facts(),
+        *_names(),
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    order = {CONTRADICTION: 0, OPEN: 1, LAST_DIGIT: 2}
+    return table.sort_values(
+        ["severity", "paper", "kind"],
+        key=lambda column: column.map(order) if column.name == "severity" else column,
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def checks() -> pd.Series:
+    """How many checks of each kind `run` makes, so that a short list can be read for what it is."""
+    cells = published.tables()
+    return pd.Series(
+        {
+            "statements": len(_read("statements")),
+            "J&F means": int((cells.metric == "J&F").sum()),
+            "retention percentages": int(cells.metric.str.contains("retention").sum()),
+            "gain cells": int(_is_gain_row(cells).sum()),
+            "second-best marks": sum(1 for _ in _ranked_columns(cells)),
+            "quotations of one method by two papers": sum(1 for _ in _quotations(cells)),
+            "facts given more than once": int((_read("facts").groupby("subject").size() > 1).sum()),
+            "names and citation numbers": len(_read("names")),
+        },
+        name="checks",
+    )
+
+
+def _read(name: str) -> pd.DataFrame:
+    file = paths.data() / "papers" / f"{name}.csv"
+    return pd.read_csv(file, dtype=str, keep_default_na=False)
+
+
+def _row(kind, paper, place, says, printed, expected, severity, note="") -> tuple:
+    return kind, paper, place, says, str(printed), str(expected), severity, note
+
+
+def _judge(printed: str, outcome: formulas.Outcome) -> str | None:
+    """None if the printed number is the formula's value at its own precision."""
+    number = float(re.search(r"-?\d+(\.\d+)?", printed).group().replace("+", ""))
+    half = 0.5 * 10.0 ** -formulas.decimals(printed)
+    if abs(number - outcome.value) <= half + _SLACK:
+        return None
+    reachable = outcome.lowest - half - _SLACK <= number <= outcome.highest + half + _SLACK
+    return LAST_DIGIT if reachable else CONTRADICTION
+
+
+def _shown(outcome: formulas.Outcome, printed: str) -> str:
+    digits = formulas.decimals(printed)
+    exact = f"{outcome.value:.{digits + 2}f}".rstrip("0").rstrip(".")
+    return exact if "." in exact or digits == 0 else f"{outcome.value:.{digits}f}"
+
+
+def _statements(cells: pd.DataFrame) -> list[tuple]:
+    """Sentences, captions and single cells, each with the formula that should give it."""
+    rows = []
+    for statement in _read("statements").itertuples():
+        outcome = formulas.evaluate(statement.formula, cells)
+        number = float(statement.number)
+        match statement.relation:
+            case "=":
+                severity = _judge(statement.number, outcome)
+            case ">":
+                severity = None if outcome.value > number + _SLACK else CONTRADICTION
+            case ">=":
+                severity = None if outcome.value >= number - _SLACK else CONTRADICTION
+            case "<=":
+                severity = None if outcome.value <= number + _SLACK else CONTRADICTION
+        if severity:
+            severity = statement.reading or severity
+            relation = "" if statement.relation == "=" else f"{statement.relation} "
+            rows.append(
+                _row(
+                    statement.kind,
+                    statement.paper,
+                    statement.place,
+                    statement.says,
+                    f"{relation}{statement.number}",
+                    f"{_shown(outcome, statement.number)} = {statement.formula}",
+                    severity,
+                    statement.note,
+                )
+            )
+    return rows
+
+
+def _means_of_j_and_f(cells: pd.DataFrame) -> list[tuple]:
+    rows = []
+    for cell in cells[(cells.metric == "J&F") & cells.value.notna()].itertuples():
+        place = f"{cell.paper}/{cell.table}/{cell.row}"
+        formula = f"([{place}/J@{cell.dataset}] + [{place}/F@{cell.dataset}]) / 2"
+        outcome = formulas.evaluate(formula, cells)
+        severity = _judge(cell.as_printed, outcome)
+        if severity:
+            rows.append(
+                _row(
+                    "J&F is the mean of J and F",
+                    cell.paper,
+                    f"Table {cell.table}, {cell.row_label}, {cell.dataset}",
+                    "J&F beside its J and F",
+                    cell.as_printed,
+                    f"{_shown(outcome, cell.as_printed)} = {formula}",
+                    severity,
+                )
+            )
+    return rows
+
+
+def _retention(cells: pd.DataFrame) -> list[tuple]:
+    """Percentages behind PointVIS's numbers: its number over MinVIS's in the same column."""
+    rows = []
+    kept = cells[cells.metric.str.contains("retention") & cells.value.notna()]
+    for cell in kept.itertuples():
+        metric = cell.metric.replace(" retention %", "")
+        full = cells[
+            (cells.paper == cell.paper)
+            & (cells.table == cell.table)
+            & (cells.dataset == cell.dataset)
+            & (cells.method == "MinVIS")
+            & (cells.metric == metric)
+        ].iloc[0]
+        place = f"{cell.paper}/{cell.table}"
+        formula = (
+            f"100 * [{place}/{cell.row}/{metric}@{cell.dataset}] "
+            f"/ [{place}/{full.row}/{metric}@{cell.dataset}]"
+        )
+        percentage = re.search(r"\(([\d.]+)%\)", cell.as_printed).group(1)
+        outcome = formulas.evaluate(formula, cells)
+        severity = _judge(percentage, outcome)
+        if severity:
+            rows.append(
+                _row(
+                    "retention percentage",
+                    cell.paper,
+                    f"Table {cell.table}, {cell.row_label}, {metric}, {cell.dataset}",
+                    "share of the fully supervised number",
+                    f"{percentage}%",
+                    f"{_shown(outcome, percentage)} = {formula}",
+                    severity,
+                )
+            )
+    return rows
+
+
+def _is_gain_row(cells: pd.DataFrame) -> pd.Series:
+    labels = cells.row_label.str.contains("vs. prev. SOTA|Improvement", regex=True)
+    return labels & (cells.kind == "derived")
+
+
+def _gain_rows(cells: pd.DataFrame) -> list[tuple]:
+    """Rows of gains: the row above, minus the best row before it in that block."""
+    rows = []
+    for cell in cells[_is_gain_row(cells)].itertuples():
+        metric = cell.metric.replace(" gain", "")
+        block = cells[
+            (cells.paper == cell.paper) & (cells.table == cell.table) & (cells.metric == metric)
+        ]
+        first = cell.row - 2 if "Improvement" in cell.row_label else 1
+        before = block[(block.row >= first) & (block.row < cell.row - 1)]
+        best = before.loc[before.value.idxmax()]
+        place = f"{cell.paper}/{cell.table}"
+        formula = f"[{place}/{cell.row - 1}/{metric}] - [{place}/{best.row}/{metric}]"
+        outcome = formulas.evaluate(formula, cells)
+        severity = _judge(cell.as_printed, outcome)
+        if severity:
+            rows.append(
+                _row(
+                    "gain row",
+                    cell.paper,
+                    f"Table {cell.table}, {cell.row_label}, {metric}",
+                    "gain over the row it is compared with",
+                    cell.as_printed,
+                    f"{_shown(outcome, cell.as_printed)} = {formula}",
+                    severity,
+                )
+            )
+    return rows
+
+
+def _ranked_columns(cells: pd.DataFrame):
+    """Columns of the tables that underline the second best, one supervision at a time."""
+    marked = cells[(cells.paper == "pm-vis") & cells.table.isin([10, 11]) & cells.value.notna()]
+    marked = marked[marked.kind == "result"]
+    yield from marked.groupby(["table", "supervision", "dataset", "metric"], sort=False)
+
+
+def _second_best_marks(cells: pd.DataFrame) -> list[tuple]:
+    """The caption says that the second best is underlined: hold every underline against that."""
+    rows = []
+    for (table, supervision, dataset, metric), column in _ranked_columns(cells):
+        ranks = sorted(column.value.unique(), reverse=True)
+        if len(ranks) < 2:
+            continue
+        underlined = column[column.as_printed.str.contains("<u>")]
+        second = column[column.value == ranks[1]]
+        if set(underlined.index) != set(second.index):
+            rows.append(
+                _row(
+                    "second-best mark",
+                    "pm-vis",
+                    f"Table {table}, {dataset}, {metric}, {supervision}",
+                    "the underlined number is the second best of its column",
+                    _list(underlined),
+                    _list(second),
+                    CONTRADICTION,
+                )
+            )
+    return rows
+
+
+def _list(column: pd.DataFrame) -> str:
+    return ", ".join(f"{cell.value:g} ({cell.method})" for cell in column.itertuples()) or "none"
+
+
+def _quotations(cells: pd.DataFrame) -> Iterator[tuple[pd.Series, pd.Series]]:
+    """Pairs of cells in two papers: one method, backbone, data set and metric, one supervision."""
+    quoted = cells[(cells.kind == "result") & cells.value.notna()]
+    quoted = quoted[(quoted.method != "") & (quoted.backbone != "")]
+    variants = _variants(quoted)
+    for _, group in quoted.groupby(["method", "backbone", "dataset", "metric"], sort=False):
+        for (_, one), (_, other) in itertools.combinations(group.iterrows(), 2):
+            (image, video), (other_image, other_video) = (
+                variants.get(_source(cell), _setting(cell.supervision)) for cell in (one, other)
+            )
+            unsaid = not image or not other_image
+            same = video == other_video and (unsaid or image == other_image)
+            if one.paper != other.paper and same:
+                yield one, other
+
+
+def _setting(supervision: str) -> tuple[str, str]:
+    """(image supervision, or empty where the table leaves it open; video supervision)."""
+    told = re.fullmatch(r"images: (.+); videos: (.+)", supervision)
+    return told.groups() if told else ("", supervision)
+
+
+def _source(cell: pd.Series) -> tuple:
+    return cell.paper, cell.table, cell.method, cell.backbone, cell.supervision
+
+
+def _variants(quoted: pd.DataFrame) -> dict[tuple, tuple[str, str]]:
+    """Which pre-training a table means that does not say: the one whose AP it repeats elsewhere.
+
+    MaskFreeVIS, for one, was published with COCO masks and with COCO boxes. A table that quotes it
+    as "boxes" quotes the variant whose AP it prints, on all its data sets.
+    """
+    found = {}
+    average = quoted[quoted.metric == "AP"]
+    for _, group in average.groupby(["method", "backbone", "dataset", "value"], sort=False):
+        told = {_setting(s) for s in group.supervision if _setting(s)[0]}
+        if len(told) == 1:
+            for _, cell in group.iterrows():
+                if not _setting(cell.supervision)[0]:
+                    found.setdefault(_source(cell), told.copy().pop())
+    return found
+
+
+def _quoted_methods(cells: pd.DataFrame) -> list[tuple]:
+    return [
+        _row(
+            "one method quoted by two papers",
+            f"{one.paper}, {other.paper}",
+            f"{_place(one)}; {_place(other)}",
+            f"{one.method}, {one.backbone}, {one.dataset}, {one.metric}",
+            one.as_printed,
+            other.as_printed,
+            CONTRADICTION,
+        )
+        for one, other in _quotations(cells)
+        if one.value != other.value
+    ]
+
+
+def _place(cell: pd.Series) -> str:
+    return f"{cell.paper} Table {cell.table}, {cell.row_label}"
+
+
+def _facts() -> list[tuple]:
+    """One quantity, several numbers for it."""
+    rows = []
+    for subject, group in _read("facts").groupby("subject", sort=False):
+        if group.value.astype(float).nunique() == 1:
+            continue
+        common = group.value.mode()
+        agreed = common[0] if len(common) == 1 else None
+        for fact in group.itertuples():
+            if fact.value == agreed:
+                continue
+            others = group[group.value != fact.value]
+            expected = "; ".join(
+                f"{other.value} ({other.paper}, {other.place})" for other in others.itertuples()
+            )
+            rows.append(
+                _row(
+                    "fact given differently",
+                    fact.paper,
+                    fact.place,
+                    subject,
+                    fact.value,
+                    expected,
+                    CONTRADICTION,
+                    fact.note,
+                )
+            )
+            if agreed is None:
+                break  # two against each other: one row names both
+    return rows
+
+
+def _names() -> list[tuple]:
+    """Labels and citation numbers that don't fit the paper's own reference list."""
+    return [
+        _row(
+            "name or citation",
+            name.paper,
+            name.place,
+            name.says,
+            name.printed,
+            name.expected,
+            CONTRADICTION,
+            name.note,
+        )
+        for name in _read("names").itertuples()
+        if name.printed != name.expected
+    ]

@@ -1,0 +1,200 @@
+"""pyproject.toml, requirements.lock and environment.yml agree, and the code needs no more."""
+
+import ast
+import importlib.metadata as metadata
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import evis
+
+ROOT = Path(__file__).resolve().parents[1]
+CONDA_NAMES = {"torch": "pytorch", "opencv-python-headless": "py-opencv"}
+CONDA_ONLY = {"python", "pip", "setuptools", "detectron2", "torchvision"}
+# torch's own wheel pins these exactly, and only its CUDA builds need them.
+TORCH_BRINGS = re.compile(r"nvidia-|cuda-|triton$")
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+CORE = [Requirement(text) for text in PROJECT["dependencies"]]
+EXTRAS = {
+    name: [Requirement(text) for text in texts]
+    for name, texts in PROJECT["optional-dependencies"].items()
+}
+DECLARED = CORE + [need for name, needs in EXTRAS.items() if name != "all" for need in needs]
+LOCK_LINES = (ROOT / "requirements.lock").read_text().splitlines()
+LOCK = dict(line.split("==") for line in LOCK_LINES[1:])
+LOCKED = {canonicalize_name(name): Version(version) for name, version in LOCK.items()}
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
+CONDA_SPECS = dict(
+    spec.partition(" ")[::2] for spec in CONDA["dependencies"] if isinstance(spec, str)
+)
+
+
+def names(requirements) -> set[str]:
+    return {canonicalize_name(requirement.name) for requirement in requirements}
+
+
+def test_every_locked_line_is_one_exact_public_version():
+    assert LOCK_LINES[0].startswith("#") and "make lock" in LOCK_LINES[0]
+    for line in LOCK_LINES[1:]:
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line), line
+    assert len(LOCKED) == len(LOCK_LINES) - 1
+
+
+def test_torch_is_the_locked_one_and_torchvision_is_not_needed():
+    assert LOCK["torch"] == "2.13.0"
+    assert "torch==2.13.0 " in (ROOT / "Makefile").read_text()
+    assert "torchvision" not in LOCKED
+    assert "torchvision" not in names(DECLARED)
+    assert "torchvision" in CONDA_SPECS
+
+
+@pytest.mark.parametrize("requirement", DECLARED, ids=str)
+def test_the_lock_satisfies_every_range(requirement):
+    version = LOCKED[canonicalize_name(requirement.name)]
+    assert requirement.specifier.contains(version)
+
+
+def test_the_lock_satisfies_the_build():
+    (build,) = [Requirement(text) for text in PYPROJECT["build-system"]["requires"]]
+    assert build.specifier.contains(LOCKED[build.name])
+    assert f"setuptools {build.specifier}" == f"setuptools {CONDA_SPECS['setuptools']}"
+
+
+def closure(requirements: list[Requirement]) -> dict[str, SpecifierSet]:
+    """Everything that the requirements need here, by the installed packages' own metadata."""
+    needed: dict[str, SpecifierSet] = {}
+    waiting = [(need, extra) for need in requirements for extra in ("", *need.extras)]
+    seen = set()
+    while waiting:
+        need, extra = waiting.pop()
+        name = canonicalize_name(need.name)
+        needed[name] = needed.get(name, SpecifierSet()) & need.specifier
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        for text in metadata.requires(name) or ():
+            deeper = Requirement(text)
+            if TORCH_BRINGS.match(deeper.name):
+                continue
+            if deeper.marker is None or deeper.marker.evaluate({"extra": extra}):
+                waiting += [(deeper, own) for own in ("", *deeper.extras)]
+    return needed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the lock is resolved for Linux")
+def test_the_lock_is_the_whole_closure_and_is_what_is_installed():
+    needed = closure(DECLARED)
+    assert set(needed) == set(LOCKED)
+    for name, specifier in needed.items():
+        assert specifier.contains(LOCKED[name]), name
+        assert metadata.version(name).partition("+")[0] == str(LOCKED[name]), name
+
+
+def test_the_extra_all_is_every_other_extra():
+    (everything,) = EXTRAS["all"]
+    assert everything.name == PROJECT["name"]
+    assert everything.extras == set(EXTRAS) - {"all"}
+
+
+def test_conda_and_pyproject_name_the_same_packages_and_ranges():
+    expected = {
+        CONDA_NAMES.get(requirement.name, requirement.name): requirement.specifier
+        for requirement in DECLARED
+    }
+    found = {
+        name: SpecifierSet(spec) for name, spec in CONDA_SPECS.items() if name not in CONDA_ONLY
+    }
+    assert found == expected
+
+
+def test_conda_uses_conda_forge_alone_and_installs_the_checkout():
+    assert CONDA["channels"] == ["conda-forge", "nodefaults"]
+    assert {"pip": ["-e ."]} in CONDA["dependencies"]
+    assert set(CONDA_SPECS) >= CONDA_ONLY
+    python = CONDA_SPECS["python"].removeprefix("=")
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python)
+
+
+def third_party(source: str, local: set[str]) -> set[str]:
+    """Top-level modules that a source imports and that neither python nor the tree holds."""
+    modules = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            modules.add(node.module)
+    return {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - local
+
+
+def sources(folder: str) -> dict[str, str]:
+    found = {str(path): path.read_text() for path in (ROOT / folder).rglob("*.py")}
+    for path in (ROOT / folder).rglob("*.ipynb"):
+        cells = json.loads(path.read_text())["cells"]
+        code = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        lines = "\n".join(code).splitlines()
+        found[str(path)] = "\n".join(line for line in lines if line.lstrip()[:1] not in ("%", "!"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("folder", "allowed"),
+    [
+        ("evis", CORE + EXTRAS["train"]),
+        ("notebooks", CORE + EXTRAS["train"] + EXTRAS["notebooks"]),
+        ("tests", DECLARED),
+        ("benchmarks", DECLARED),
+    ],
+)
+def test_every_import_is_of_a_declared_package(folder, allowed):
+    owners = metadata.packages_distributions()
+    local = {"evis", "tests", "conftest"}
+    for path, source in sources(folder).items():
+        for module in third_party(source, local):
+            found = {canonicalize_name(owner) for owner in owners.get(module, ())}
+            assert found & names(allowed), f"{path} imports {module}"
+
+
+def test_third_party_imports_are_told_from_the_others():
+    source = "import os, cv2.aruco\nfrom evis.data import toy\nfrom . import x\nfrom yaml import y"
+    assert third_party(source, {"evis"}) == {"cv2", "yaml"}
+
+
+@pytest.mark.parametrize(
+    "name", ["pyproject.toml", "requirements.lock", "environment.yml", "Makefile", ".ci/run"]
+)
+def test_set_up_files_name_no_host(name):
+    assert not re.search(r"://|--(extra-)?index-url|--find-links", (ROOT / name).read_text())
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert PROJECT["version"] == evis.__version__ == citation["version"]
+    assert PROJECT["license"] == citation["license"]
+
+
+def test_the_five_papers_are_cited_in_full():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= set(citation)
+    papers = citation["references"]
+    keys = [paper["title"].split(":")[0].split(" Worth")[0] for paper in papers]
+    assert keys == ["Eigen-Cluster VIS", "UVIS", "FlowCut", "What is Point Supervision", "PM-VIS"]
+    assert [len(paper["authors"]) for paper in papers] == [3, 6, 2, 8, 5]
+    for paper in papers:
+        assert paper["type"] in ("article", "conference-paper")
+        assert 2024 <= paper["year"] <= 2025
+        assert all(set(person) == {"given-names", "family-names"} for person in paper["authors"])
+        (identifier,) = paper["identifiers"]
+        number = re.fullmatch(r"arXiv:(\d\d)(\d\d)\.\d{5}", identifier["value"])
+        assert 2000 + int(number[1]) == paper["year"]
