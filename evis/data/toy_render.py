@@ -42,23 +42,42 @@ def render(rng: np.random.Generator, scene: Scene) -> tuple[np.ndarray, np.ndarr
     """-> frames (T, h, w, 3) uint8 RGB, and which objects are camouflaged (N,) bool."""
     spec = scene.spec
     ground = pick(rng, spec)
-    camouflaged = rng.random(len(scene.shapes)) < spec.camouflage
-    looks = [_object_look(rng, spec, ground, hidden) for hidden in camouflaged]
     backdrops = [Look(pick(rng, spec), 0.0, 0.0, 0.0) for _ in scene.backdrops.outlines]
+    surroundings = [ground, *(look.texture for look in backdrops)]
+    camouflaged = rng.random(len(scene.shapes)) < spec.camouflage
+    looks = [_object_look(rng, spec, surroundings, hidden) for hidden in camouflaged]
     posts = [Look(pick(rng, spec), 0.4, spec.shadow, 0.05) for _ in scene.posts.outlines]
     film = _film(rng, spec)
+    moments = _exposures(scene, film.shutter)
+    flat = moments.reshape(-1)
+    ground_planes = _planes(scene, np.zeros((1, 1, 2)), np.eye(2)[None, None], flat, 1.0)[0]
+    layers = _figures(scene, scene.backdrops, backdrops, flat) + [
+        figure
+        for _, figure in scene.in_depth_order(
+            _figures(scene, scene.objects, looks, flat), _figures(scene, scene.posts, posts, flat)
+        )
+    ]
     frames = np.empty((scene.length, *spec.size, 3), np.uint8)
+    per_frame = moments.shape[1]
     for t in range(scene.length):
-        times = t + _exposures(scene, film, t)
-        exposed = _expose(scene, ground, looks, backdrops, posts, times)
-        frames[t] = _develop(rng, spec, film, exposed, float(t))
+        exposed = np.zeros((*spec.size, 3), np.float32)
+        for s in range(t * per_frame, (t + 1) * per_frame):
+            canvas = ground.draw(ground_planes[s], (0, 0, *spec.size[::-1])).astype(np.float32)
+            for look, outlines, planes in layers:
+                _draw(canvas, look, outlines[s], planes[s])
+            exposed += canvas
+        frames[t] = _develop(rng, spec, film, exposed / per_frame, float(t))
     return frames, camouflaged
 
 
 def _object_look(
-    rng: np.random.Generator, spec: ToySpec, ground: Texture, camouflaged: bool
+    rng: np.random.Generator, spec: ToySpec, surroundings: list[Texture], camouflaged: bool
 ) -> Look:
-    texture = like(rng, ground, spec.camouflage_shift, spec) if camouflaged else pick(rng, spec)
+    if camouflaged:
+        around = surroundings[rng.integers(len(surroundings))]
+        texture = like(rng, around, spec.camouflage_shift)
+    else:
+        texture = pick(rng, spec)
     return Look(texture, spec.relief * rng.random(), spec.shadow * rng.random(), 0.04)
 
 
@@ -76,53 +95,32 @@ def _film(rng: np.random.Generator, spec: ToySpec) -> Film:
     )
 
 
-def _exposures(scene: Scene, film: Film, t: int) -> np.ndarray:
-    """Moments about frame t, close enough together that nothing moves by much between two."""
-    ends = t + film.shutter * np.array([-0.5, 0.5])
-    moved = [
-        np.abs(np.diff(cast.outlines_at(ends, scene.camera), axis=1)).max(initial=0.0)
-        for cast in (scene.objects, scene.backdrops)
-    ]
-    count = int(np.clip(np.ceil(max(moved) * scene.spec.size[0] / SMEAR), 1, EXPOSURES))
-    return film.shutter * ((np.arange(count) + 0.5) / count - 0.5)
-
-
-def _expose(
-    scene: Scene,
-    ground: Texture,
-    looks: list[Look],
-    backdrops: list[Look],
-    posts: list[Look],
-    times: np.ndarray,
-) -> np.ndarray:
-    """The mean of the scene at the given times: (h, w, 3) float32."""
+def _exposures(scene: Scene, shutter: float) -> np.ndarray:
+    """(T, E) moments about every frame, so close that nothing moves by much between two."""
     height, width = scene.spec.size
-    ground_plane = _to_plane(scene, np.zeros((1, 1, 2)), np.eye(2)[None, None], times, 1.0)[0]
-    far = list(_figures(scene, scene.backdrops, backdrops, times))
-    near = [
-        figure
-        for _, figure in scene.in_depth_order(
-            list(_figures(scene, scene.objects, looks, times)),
-            list(_figures(scene, scene.posts, posts, times)),
-        )
-    ]
-    total = np.zeros((height, width, 3), np.float32)
-    for s in range(len(times)):
-        canvas = ground.draw(ground_plane[s], (0, 0, width, height)).astype(np.float32)
-        for look, outlines, planes in far + near:
-            _draw(canvas, look, outlines[s], planes[s])
-        total += canvas
-    return total / len(times)
+    times = scene.times
+    ends = np.stack([times, times + shutter], -1).reshape(-1)
+    objects = scene.objects.outlines_at(ends, scene.camera)
+    corners = np.array([(x, y) for x in (-0.5, 0.5) for y in (-0.5, 0.5)]) * (width / height, 1)
+    ground = corners + scene.camera.centre.at(times).repeat(2, 0)[:, None]  # seen at each start
+    longest = height * max(
+        np.linalg.norm(seen[:, 1::2] - seen[:, ::2], axis=-1).max()
+        for seen in (objects, scene.camera.view(ground[None], ends))
+    )
+    count = int(np.clip(np.ceil(longest / SMEAR), 1, EXPOSURES))
+    return times[:, None] + shutter * ((np.arange(count) + 0.5) / count - 0.5)
 
 
-def _figures(scene: Scene, cast: Cast, looks: list[Look], times: np.ndarray):
+def _figures(
+    scene: Scene, cast: Cast, looks: list[Look], times: np.ndarray
+) -> list[tuple[Look, np.ndarray, np.ndarray]]:
     """One (look, outlines (S, P, 2) in frame heights, planes (S, 2, 3)) a figure."""
     outlines = cast.outlines_at(times, scene.camera)
-    planes = _to_plane(scene, cast.places(times), cast.turns(times), times, cast.parallax)
-    return zip(looks, outlines, planes, strict=True)
+    planes = _planes(scene, cast.places(times), cast.turns(times), times, cast.parallax)
+    return list(zip(looks, outlines, planes, strict=True))
 
 
-def _to_plane(
+def _planes(
     scene: Scene, places: np.ndarray, turns: np.ndarray, times: np.ndarray, parallax: float
 ) -> np.ndarray:
     """Matrices (N, S, 2, 3) from frame pixels to each figure's own plane, where it doesn't move."""

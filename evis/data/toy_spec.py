@@ -60,7 +60,7 @@ class ToySpec:
     shadow: float = 0.35  # darkness of the shadow an object casts
 
     # Textures
-    photos: tuple[str, ...] = ("china", "flower", "hopper", "terrain")  # see toy_textures
+    photos: tuple[str, ...] = ("china", "flower", "flag", "uniform", "terrain")  # see toy_textures
     grain: tuple[float, float] = (90.0, 280.0)  # photo pixels a frame height: small means coarse
     recolour: float = 0.5  # how far hues turn, 1 is anything
 
@@ -133,7 +133,7 @@ _SPECS = (
         bend=0.1,
         stretch=0.2,
         camouflage=0.1,
-        photos=("flower", "hopper", "present", "terrain"),
+        photos=("flower", "uniform", "present", "terrain"),
         recolour=0.25,
         posts=0.1,
         shutter=0.0,

@@ -30,7 +30,8 @@ def _sample(name: str) -> np.ndarray:
 _PHOTOS = {
     "china": lambda: load_sample_image("china.jpg"),
     "flower": lambda: load_sample_image("flower.jpg"),
-    "hopper": lambda: _sample("grace_hopper.jpg"),
+    "flag": lambda: _sample("grace_hopper.jpg")[:340, :190],
+    "uniform": lambda: _sample("grace_hopper.jpg")[380:],
     "present": lambda: cv2.resize(
         _sample("Minduka_Present_Blue_Pack.png"), (512, 512), interpolation=cv2.INTER_CUBIC
     ),
@@ -102,7 +103,7 @@ def pick(rng: np.random.Generator, spec: ToySpec) -> Texture:
     return Texture(picture, middle, layout)
 
 
-def like(rng: np.random.Generator, texture: Texture, shift: float, spec: ToySpec) -> Texture:
+def like(rng: np.random.Generator, texture: Texture, shift: float) -> Texture:
     """Another piece of the same recoloured photo, a little brighter or darker: camouflage."""
     sign = rng.choice([-1.0, 1.0])
     gain = np.exp(sign * shift * rng.uniform(0.3, 1.0))

@@ -46,6 +46,13 @@ def run() -> pd.DataFrame:
     )
 
 
+def findings() -> pd.DataFrame:
+    """`run` for reading: cells and sentences that make one finding stand in one row."""
+    together = ["severity", "kind", "paper", "says", "note"]
+    columns = {name: "; ".join for name in ("place", "printed", "expected")}
+    return run().groupby(together, sort=False, as_index=False).agg(columns)[list(COLUMNS)]
+
+
 def checks() -> pd.Series:
     """How many checks of each kind `run` makes, so that a short list can be read for what it is."""
     cells = published.tables()
@@ -90,35 +97,38 @@ def _shown(outcome: formulas.Outcome, printed: str) -> str:
 
 
 def _statements(cells: pd.DataFrame) -> list[tuple]:
-    """Sentences, captions and single cells, each with the formula that should give it."""
+    """Sentences, captions and single cells, each with the formula that should bear it out.
+
+    `relation` is read as: the printed number "=" the formula's value, or is "<=" it; or the
+    formula's value is ">" or ">=" the number that the sentence names.
+    """
     rows = []
     for statement in _read("statements").itertuples():
         outcome = formulas.evaluate(statement.formula, cells)
         number = float(statement.number)
-        match statement.relation:
-            case "=":
-                severity = _judge(statement.number, outcome)
-            case ">":
-                severity = None if outcome.value > number + _SLACK else CONTRADICTION
-            case ">=":
-                severity = None if outcome.value >= number - _SLACK else CONTRADICTION
-            case "<=":
-                severity = None if outcome.value <= number + _SLACK else CONTRADICTION
-        if severity:
-            severity = statement.reading or severity
-            relation = "" if statement.relation == "=" else f"{statement.relation} "
-            rows.append(
-                _row(
-                    statement.kind,
-                    statement.paper,
-                    statement.place,
-                    statement.says,
-                    f"{relation}{statement.number}",
-                    f"{_shown(outcome, statement.number)} = {statement.formula}",
-                    severity,
-                    statement.note,
-                )
+        holds = {
+            "=": _judge(statement.number, outcome) is None,
+            "<=": number <= outcome.value + _SLACK,
+            ">": outcome.value > number + _SLACK,
+            ">=": outcome.value >= number - _SLACK,
+        }[statement.relation]
+        if holds:
+            continue
+        exact = statement.relation == "="
+        by_rounding = _judge(statement.number, outcome) if exact else CONTRADICTION
+        rows.append(
+            _row(
+                statement.kind,
+                statement.paper,
+                statement.place,
+                statement.says,
+                f"more than {number:g}" if statement.relation == ">" else statement.number,
+                f"{'at most ' if statement.relation == '<=' else ''}"
+                f"{_shown(outcome, statement.number)} = {statement.formula}",
+                statement.reading or by_rounding,
+                statement.note,
             )
+        )
     return rows
 
 
@@ -314,16 +324,14 @@ def _place(cell: pd.Series) -> str:
 
 
 def _facts() -> list[tuple]:
-    """One quantity, several numbers for it."""
+    """One quantity, several numbers for it: the odd ones out, or, of two, the one with a note."""
     rows = []
     for subject, group in _read("facts").groupby("subject", sort=False):
         if group.value.astype(float).nunique() == 1:
             continue
         common = group.value.mode()
-        agreed = common[0] if len(common) == 1 else None
-        for fact in group.itertuples():
-            if fact.value == agreed:
-                continue
+        doubtful = group[group.value != common[0]] if len(common) == 1 else group[group.note != ""]
+        for fact in doubtful.itertuples():
             others = group[group.value != fact.value]
             expected = "; ".join(
                 f"{other.value} ({other.paper}, {other.place})" for other in others.itertuples()
@@ -340,8 +348,6 @@ def _facts() -> list[tuple]:
                     fact.note,
                 )
             )
-            if agreed is None:
-                break  # two against each other: one row names both
     return rows
 
 

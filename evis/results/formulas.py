@@ -71,7 +71,7 @@ def evaluate(formula: str, cells: pd.DataFrame) -> Outcome:
     """
     names = references(formula)
     printed = [lookup(cells, name) for name in names]
-    centre = [cell.value for cell in printed]
+    centre = [float(cell.value) for cell in printed]
     half = [0.5 * 10.0 ** -decimals(cell.as_printed) for cell in printed]
     corners = [
         _compute(formula, [c + side * h for c, side, h in zip(centre, sides, half, strict=True)])

@@ -49,7 +49,9 @@ def _all() -> pd.DataFrame:
     parts = []
     for file in sorted(folder.glob("*_table*.csv")):
         part = pd.read_csv(
-            file, dtype={"as_printed": str, "row_label": str}, keep_default_na=False,
+            file,
+            dtype={"as_printed": str, "row_label": str},
+            keep_default_na=False,
             na_values={"value": [""]},
         )
         if tuple(part.columns) != COLUMNS:

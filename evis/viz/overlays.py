@@ -33,9 +33,7 @@ def draw_mask(
     drawn = picture.astype(np.float32)
     drawn[mask] = (1 - opacity) * drawn[mask] + opacity * np.float32(rgb)
     drawn = drawn.round().astype(np.uint8)
-    outlines, _ = cv2.findContours(
-        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(drawn, outlines, -1, rgb, 1, cv2.LINE_8)
 
 
@@ -66,9 +64,7 @@ def draw_points(
     return drawn
 
 
-def draw_annotations(
-    dataset: VISDataset, video_id: int, frame: int, scale: int = 1
-) -> np.ndarray:
+def draw_annotations(dataset: VISDataset, video_id: int, frame: int, scale: int = 1) -> np.ndarray:
     """A frame under whatever the data set's supervision level holds of it."""
     picture = enlarge(dataset.frame(video_id, frame), scale)
     for index, track in enumerate(dataset.tracks_of(video_id)):
