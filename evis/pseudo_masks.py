@@ -1,0 +1,91 @@
+"""Masks made from boxes without any learning: the floor that a box-supervised method has to beat.
+
+A segmenter is a plain function (picture, box) -> mask: a foundation model fits in the same place.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from tqdm.auto import tqdm
+
+from evis.data import masks
+from evis.data.errors import DataError
+from evis.data.predictions import PredictedTrack
+from evis.data.types import Box, VISDataset
+
+Segmenter = Callable[[np.ndarray, Box], np.ndarray]  # (h, w, 3) uint8 RGB, box -> (h, w) bool
+
+
+def fill(picture: np.ndarray, box: Box) -> np.ndarray:
+    """Everything inside the box."""
+    mask = np.zeros(picture.shape[:2], dtype=bool)
+    mask[_inside(picture, box)] = True
+    return mask
+
+
+def ellipse(picture: np.ndarray, box: Box) -> np.ndarray:
+    """The ellipse that touches all four sides of the box."""
+    x, y, width, height = box
+    rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
+    across = (columns + 0.5 - x - width / 2) / (width / 2)
+    down = (rows + 0.5 - y - height / 2) / (height / 2)
+    return across**2 + down**2 <= 1
+
+
+def grabcut(picture: np.ndarray, box: Box, iterations: int = 5) -> np.ndarray:
+    """GrabCut (OpenCV): colour models of inside and outside, and a graph cut between the two.
+
+    Where the cut finds nothing, or the box leaves no outside to learn from, the box is filled.
+    """
+    rows, columns = _inside(picture, box)
+    labels = np.full(picture.shape[:2], cv2.GC_BGD, dtype=np.uint8)
+    labels[rows, columns] = cv2.GC_PR_FGD
+    if (labels == cv2.GC_PR_FGD).all():
+        return fill(picture, box)
+    cv2.setRNGSeed(0)  # its mixture models start from random clusters
+    cv2.grabCut(
+        np.ascontiguousarray(picture[..., ::-1]),
+        labels,
+        None,
+        np.zeros((1, 65)),
+        np.zeros((1, 65)),
+        iterations,
+        cv2.GC_INIT_WITH_MASK,
+    )
+    mask = labels == cv2.GC_PR_FGD
+    return mask if mask.any() else fill(picture, box)
+
+
+def label(
+    dataset: VISDataset, segmenter: Segmenter, progress: bool = True
+) -> tuple[PredictedTrack, ...]:
+    """Segment every annotated box, and keep the annotated identities: one track each, score 1."""
+    if dataset.supervision not in ("mask", "box"):
+        raise DataError(
+            f'masks are made from boxes, and this data set holds "{dataset.supervision}" labels',
+            remedy='Weaken the data set to "box", not further',
+        )
+    tracks = [track for track in dataset.tracks if not track.is_crowd]
+    made = []
+    for track in tqdm(tracks, desc="boxes to masks", unit="track", disable=not progress):
+        rles = []
+        for frame, box in enumerate(track.boxes):
+            if box is None:
+                rles.append(None)
+                continue
+            mask = segmenter(dataset.frame(track.video_id, frame), box)
+            rles.append(masks.encode(mask) if mask.any() else None)
+        made.append(PredictedTrack(track.video_id, track.category_id, 1.0, tuple(rles)))
+    return tuple(made)
+
+
+def _inside(picture: np.ndarray, box: Box) -> tuple[slice, slice]:
+    """Rows and columns of every pixel that the box touches, at least one."""
+    x, y, width, height = box
+    bottom, right = picture.shape[:2]
+    top, left = min(max(int(y), 0), bottom - 1), min(max(int(x), 0), right - 1)
+    return (
+        slice(top, max(top + 1, min(bottom, int(np.ceil(y + height))))),
+        slice(left, max(left + 1, min(right, int(np.ceil(x + width))))),
+    )
