@@ -100,7 +100,7 @@ def _add_data(commands) -> None:
         help="say what is there of a data set, and what is missing",
         description="Say what is there of a data set under --root, and what is missing.\n"
         "Without NAME, list the sets evis knows.",
-        examples="  evis data check\n  evis data check ytvis19 --root /data/ytvis19",
+        examples="  evis data check\n  evis data check youtube-vis-2019 --root /data/youtube-vis-2019",
     )
     check.add_argument("name", metavar="NAME", nargs="?", help="the set; see the list")
     check.add_argument("--root", type=Path, metavar="DIR", help="the folder that holds it")
