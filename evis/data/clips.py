@@ -1,5 +1,6 @@
 """Training clips: a few frames of one video under one flip and one size, fixed by (seed, step)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -65,6 +66,10 @@ class ClipDataset(Dataset):
     def __len__(self) -> int:
         """Clips in one pass; higher steps go on into the next pass."""
         return len(self.video_ids)
+
+    def __iter__(self) -> Iterator[Clip]:
+        """The first pass."""
+        return (self[step] for step in range(len(self)))
 
     def __getitem__(self, step: int) -> Clip:
         if step < 0:

@@ -8,13 +8,13 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from tqdm.auto import tqdm
 
 from evis import files
 from evis.data import masks
 from evis.data.errors import DataError
-from evis.data.frames import PictureFolder
+from evis.data.frames import DAMAGED, PictureFolder
 from evis.data.types import Category, Track, Video, VISDataset
 
 UNSUPERVISED = "Annotations_unsupervised"
@@ -49,18 +49,23 @@ def read(
 def _split_names(root: Path, split: str) -> list[str]:
     file = root / "ImageSets" / "2017" / f"{split}.txt"
     try:
-        names = file.read_text(encoding="utf-8").split()
+        lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         raise DataError(
             "the list of videos can't be read",
             file=file,
             remedy="root is the folder that holds ImageSets, JPEGImages and Annotations",
         ) from None
+    names = [line.strip() for line in lines if line.strip()]
     if not names:
-        raise DataError("the set is empty: it lists no video", file=file)
+        raise DataError(
+            "the set is empty: it lists no video", file=file, remedy="Write one name a line"
+        )
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise DataError(f"lists {', '.join(sorted(twice))} twice", file=file)
+        raise DataError(
+            f"lists {', '.join(sorted(twice))} twice", file=file, remedy="Keep one line of each"
+        )
     return names
 
 
@@ -79,6 +84,15 @@ def _video(root: Path, name: str, video_id: int) -> Video:
 
 
 def _tracks(folder: Path, video: Video, first_id: int) -> list[Track]:
+    known = {Path(frame).stem for frame in video.frames}
+    lonely = sorted(path for path in folder.glob("*.png") if path.stem not in known)
+    if lonely:
+        raise DataError(
+            "the label picture has no frame",
+            file=lonely[0],
+            video=video.name,
+            remedy="Unpack the frames again; one is missing",
+        )
     labels = [_read_labels(folder, video, frame) for frame in range(video.length)]
     objects = sorted(set().union(*(np.unique(label).tolist() for label in labels)) - {0, VOID})
     tracks = []
@@ -110,7 +124,7 @@ def _read_labels(folder: Path, video: Video, frame: int) -> np.ndarray:
         raise DataError(
             "the label picture is missing", **place, remedy="Every frame needs one"
         ) from None
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+    except DAMAGED:
         raise DataError(
             "the label picture can't be decoded", **place, remedy="Copy it again"
         ) from None
@@ -138,36 +152,62 @@ def write(
     Objects are numbered from 1 within a video, in the order of the data set's tracks.
     """
     root = Path(root)
+    pictures: dict[Path, bytes] = {}  # all encoded before the first is written
     for video in dataset.videos:
-        tracks = dataset.tracks_of(video.id)
         for frame, name in enumerate(video.frames):
-            labels = np.zeros((video.height, video.width), dtype=np.uint8)
-            for index, track in enumerate(tracks, start=1):
-                mask = track.mask(frame)
-                if mask is None:
-                    continue
-                if labels[mask].any():
-                    raise DataError(
-                        f"track {track.id} overlaps another, which a label picture can't hold",
-                        video=video.name,
-                        frame=frame,
-                        remedy="Give each pixel to one object first",
-                    )
-                labels[mask] = index
             target = root / annotations / RESOLUTION / video.name / Path(name).name
-            write_labels(target.with_suffix(".png"), labels)
+            target = target.with_suffix(".png")
+            if target in pictures:
+                raise DataError(
+                    f"two frames would both be written as {target}",
+                    video=video.name,
+                    frame=frame,
+                    remedy="Give every video its own name and every frame its own file name",
+                )
+            pictures[target] = _png(_label_picture(dataset, video, frame))
+    for target, content in pictures.items():
+        files.write_bytes(target, content)
     listing = "".join(f"{video.name}\n" for video in dataset.videos)
     files.write_text(root / "ImageSets" / "2017" / f"{split}.txt", listing)
     return root
 
 
+def _label_picture(dataset: VISDataset, video: Video, frame: int) -> np.ndarray:
+    """(h, w) uint8: the objects of one frame, which may not overlap."""
+    tracks = dataset.tracks_of(video.id)
+    if len(tracks) >= VOID:
+        raise DataError(
+            f"has {len(tracks)} tracks, a label picture holds up to {VOID - 1}",
+            video=video.name,
+            remedy="Keep fewer tracks",
+        )
+    labels = np.zeros((video.height, video.width), dtype=np.uint8)
+    for index, track in enumerate(tracks, start=1):
+        mask = track.mask(frame)
+        if mask is None:
+            continue
+        if labels[mask].any():
+            raise DataError(
+                f"track {track.id} overlaps another, which a label picture can't hold",
+                video=video.name,
+                frame=frame,
+                remedy="Give each pixel to one object first",
+            )
+        labels[mask] = index
+    return labels
+
+
 def write_labels(path: Path, labels: np.ndarray) -> Path:
     """Write (h, w) uint8 object indices as a palette PNG in DAVIS's colours."""
+    return files.write_bytes(path, _png(labels))
+
+
+def _png(labels: np.ndarray) -> bytes:
     picture = Image.fromarray(labels, mode="P")
     picture.putpalette(palette().tobytes())
     content = io.BytesIO()
     picture.save(content, format="PNG")
-    return files.write_bytes(path, content.getvalue())
+    return content.getvalue()
 
 
 def palette() -> np.ndarray:

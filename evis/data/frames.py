@@ -1,14 +1,18 @@
 """Frame readers: a folder of pictures, or a video file. Both read one frame when asked for it."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from evis.data.errors import DataError
 from evis.data.types import Video
+
+# What Pillow raises for a file that is cut off, garbled or claims an absurd size.
+DAMAGED = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 def read_picture(path: Path, video: object = None, frame: int | None = None) -> np.ndarray:
@@ -24,7 +28,7 @@ def read_picture(path: Path, video: object = None, frame: int | None = None) -> 
             frame=frame,
             remedy="Extract the frames again, or check frames_root",
         ) from None
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+    except DAMAGED as error:
         raise DataError(
             f"the frame can't be decoded ({str(error).splitlines()[0] if str(error) else error!r})",
             file=path,
@@ -53,18 +57,17 @@ class VideoFile:
     """
 
     path: Path
+    # process id -> (stream, its next frame): a forked worker can't use its parent's decoder
     _open: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, video: Video, frame: int) -> np.ndarray:
-        if self._open.get("next", frame + 1) > frame:
-            self._close()
-            self._open.update(stream=open_video(self.path), next=0)
-        stream = self._open["stream"]
-        while self._open["next"] < frame and stream.grab():
-            self._open["next"] += 1
+        stream, upcoming = self._open.pop(os.getpid(), (None, 0))
+        if stream is None or upcoming > frame:
+            stream, upcoming = open_video(self.path), 0
+        while upcoming < frame and stream.grab():
+            upcoming += 1
         decoded, picture = stream.read()
         if not decoded:
-            self._close()
             raise DataError(
                 "the video ends here or is damaged",
                 file=self.path,
@@ -72,13 +75,8 @@ class VideoFile:
                 frame=frame,
                 remedy="Re-encode it, or extract its frames into a folder",
             )
-        self._open["next"] = frame + 1
+        self._open[os.getpid()] = stream, frame + 1
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-
-    def _close(self) -> None:
-        if "stream" in self._open:
-            self._open["stream"].release()
-        self._open.clear()
 
     def __getstate__(self) -> dict:
         return {"path": self.path}

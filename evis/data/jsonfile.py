@@ -2,39 +2,44 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 from evis.data.errors import DataError
 
 _LARGEST = 2**53  # beyond it, other json readers lose digits
+_UNUSABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def load(path: str | Path) -> Any:
     """Parse a json file; anything wrong with it is one `DataError` naming file and line."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise DataError("there is no such file", file=path, remedy="Check the path") from None
     except IsADirectoryError:
         raise DataError("is a folder", file=path, remedy="Give the json file inside it") from None
-    except (UnicodeDecodeError, ValueError):
-        raise DataError("is not UTF-8 text", file=path, remedy="Is it a json file?") from None
     except OSError as error:
         raise DataError(f"can't be read: {error.strerror}", file=path) from None
+    return parse(content, path)
+
+
+def parse(content: bytes, file: object) -> Any:
+    """Parse the json text that was read from `file`; a byte-order mark before it is no error."""
+    remedy = "The file may be cut off; fetch or write it again"
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        raise DataError("is not UTF-8 text", file=file, remedy="Is it a json file?") from None
     except json.JSONDecodeError as error:
-        raise DataError(
-            f"broken json at line {error.lineno}, column {error.colno}: {error.msg}",
-            file=path,
-            remedy="The file may be cut off; fetch or write it again",
-        ) from None
+        problem = f"broken json at line {error.lineno}, column {error.colno}: {error.msg}"
+        raise DataError(problem, file=file, remedy=remedy) from None
     except RecursionError:
-        raise DataError("broken json: nested too deeply", file=path) from None
+        raise DataError("broken json: nested too deeply", file=file, remedy=remedy) from None
     except ValueError as error:  # NaN, Infinity, integers of thousands of digits
-        raise DataError(f"broken json: {error}", file=path) from None
+        raise DataError(f"broken json: {error}", file=file, remedy=remedy) from None
 
 
 def _refuse_constant(name: str) -> float:
@@ -50,7 +55,7 @@ class Record:
     def __init__(self, value: Any, *, file: object, path: str, video: object = None):
         self.file, self.path, self.video = file, path, video
         if not isinstance(value, dict):
-            raise self.error(f"should be an object, is {_kind(value)}")
+            raise self.error(f"should be an object, is {kind(value)}")
         self.value = value
 
     def error(
@@ -80,37 +85,37 @@ class Record:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise self.error(f"should be a whole number, is {_kind(value)}", key)
+            raise self.error(f"should be a whole number, is {kind(value)}", key)
         if not minimum <= value <= maximum:
-            raise self.error(f"should be between {minimum} and {maximum}, is {_kind(value)}", key)
+            raise self.error(f"should be between {minimum} and {maximum}, is {kind(value)}", key)
         return value
 
     def number(self, key: str) -> float:
         value = self._get(key)
         if not is_number(value):
-            raise self.error(f"should be a number, is {_kind(value)}", key)
+            raise self.error(f"should be a number, is {kind(value)}", key)
         return float(value)
 
     def flag(self, key: str) -> bool:
         """0, 1, true or false; absent means false."""
         value = self.value.get(key, 0)
         if value not in (0, 1):  # True and False are 1 and 0
-            raise self.error(f"should be 0 or 1, is {_kind(value)}", key)
+            raise self.error(f"should be 0 or 1, is {kind(value)}", key)
         return bool(value)
 
     def text(self, key: str) -> str:
         value = self._get(key)
-        if not isinstance(value, str) or not value:
-            raise self.error(f"should be a text, is {_kind(value)}", key)
+        if not is_text(value):
+            raise self.error(f"should be a text, is {kind(value)}", key)
         return value
 
-    def list(self, key: str, length: int | None = None, what: str = "entries") -> list:
+    def list(self, key: str, length: int | None = None) -> list:
         value = self._get(key)
         if not isinstance(value, list):
-            raise self.error(f"should be a list, is {_kind(value)}", key)
+            raise self.error(f"should be a list, is {kind(value)}", key)
         if length is not None and len(value) != length:
             raise self.error(
-                f"has {len(value)} {what}, the video has {length} frames",
+                f"has {len(value)} entries, the video has {length} frames",
                 key,
                 remedy="Every frame needs an entry; write null where the object is not visible",
             )
@@ -131,7 +136,12 @@ def is_number(value: Any) -> bool:
     return abs(value) <= _LARGEST if isinstance(value, int) else math.isfinite(value)
 
 
-def _kind(value: Any) -> str:
+def is_text(value: Any) -> bool:
+    """A text that can be printed and name a file: not empty, no NUL, no lone surrogate."""
+    return isinstance(value, str) and value != "" and not _UNUSABLE.search(value)
+
+
+def kind(value: Any) -> str:
     """What a reader would call the value, short enough for an error message."""
     if value is None:
         return "null"

@@ -5,6 +5,8 @@ from typing import TypedDict
 import numpy as np
 from pycocotools import mask as coco
 
+_LONGEST_RUN = 2**32  # pycocotools counts in 32 bits
+
 
 class RLE(TypedDict):
     """One frame's mask: `size` is [height, width], `counts` the compressed string."""
@@ -67,7 +69,7 @@ def run_lengths(counts: str) -> np.ndarray:
         raise ValueError("it ends within a run")
     starts = np.concatenate(([0], np.flatnonzero(is_last)[:-1] + 1))
     sizes = np.diff(np.append(starts, len(groups)))
-    if sizes.max() > 10:
+    if sizes.max() > 7:  # 7 groups hold 34 bits and the sign
         raise ValueError("a run is longer than any picture")
     shifts = 5 * (np.arange(len(groups)) - np.repeat(starts, sizes))
     runs = np.add.reduceat((groups & 0x1F) << shifts, starts)
@@ -76,4 +78,6 @@ def run_lengths(counts: str) -> np.ndarray:
     runs[2::2] = np.cumsum(runs[2::2])
     if runs.min() < 0:
         raise ValueError("a run is negative")
+    if runs.max() >= _LONGEST_RUN:
+        raise ValueError("a run is longer than any picture")
     return runs

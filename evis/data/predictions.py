@@ -1,17 +1,22 @@
 """Predicted tracks as the evaluation servers take them: one json list, or that list in a zip."""
 
 import io
+import math
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evis import files
 from evis.data.errors import DataError
-from evis.data.jsonfile import Record, load
+from evis.data.jsonfile import Record, load, parse
 from evis.data.masks import RLE
 from evis.data.types import VISDataset
 from evis.data.ytvis import parse_masks
+
+INSIDE = "results.json"  # the file's name within a zip
 
 
 @dataclass(frozen=True)
@@ -27,31 +32,61 @@ class PredictedTrack:
 def write(predictions: Iterable[PredictedTrack], path: str | Path) -> Path:
     """Write a result file. A path that ends in .zip gets `results.json` inside, as servers ask."""
     path = Path(path)
-    rows = [
-        {
-            "video_id": track.video_id,
-            "category_id": track.category_id,
-            "score": float(track.score),
-            "segmentations": list(track.masks),
-        }
-        for track in predictions
-    ]
+    rows = [_row(track) for track in predictions]
     if path.suffix != ".zip":
         return files.write_json(path, rows)
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("results.json"), files.to_json(rows))
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(INSIDE), files.to_json(rows), zipfile.ZIP_DEFLATED)
     return files.write_bytes(path, packed.getvalue())
 
 
+def _row(track: PredictedTrack) -> dict[str, Any]:
+    if not math.isfinite(track.score):
+        raise DataError(
+            f"a score should be a number, is {track.score}",
+            video=track.video_id,
+            field="score",
+            remedy="Look for NaN in the model's outputs",
+        )
+    return {
+        "video_id": int(track.video_id),
+        "category_id": int(track.category_id),
+        "score": float(track.score),
+        "segmentations": list(track.masks),
+    }
+
+
 def read(path: str | Path, dataset: VISDataset) -> tuple[PredictedTrack, ...]:
-    """Read a result file and hold it against the data set it is about."""
-    rows = load(path)
+    """Read a result file, json or zip, and hold it against the data set it is about."""
+    path = Path(path)
+    rows = _unpack(path) if path.suffix == ".zip" else load(path)
     if not isinstance(rows, list):
-        raise DataError("should be a list of predicted tracks", file=path)
+        raise DataError(
+            "should be a list of predicted tracks",
+            file=path,
+            remedy="Is it an annotation file? Results are one list",
+        )
     return tuple(
         _track(Record(row, file=path, path=f"[{index}]"), dataset) for index, row in enumerate(rows)
     )
+
+
+def _unpack(path: Path) -> Any:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = archive.read(INSIDE)
+    except FileNotFoundError:
+        raise DataError("there is no such file", file=path, remedy="Check the path") from None
+    except KeyError:
+        raise DataError(
+            f"holds no {INSIDE}", file=path, remedy="Pack the file under this name, in no folder"
+        ) from None
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"can't be unpacked ({error})", file=path, remedy="Pack or copy it again"
+        ) from None
+    return parse(content, path)
 
 
 def _track(record: Record, dataset: VISDataset) -> PredictedTrack:
@@ -59,9 +94,18 @@ def _track(record: Record, dataset: VISDataset) -> PredictedTrack:
     try:
         video = dataset.video(video_id)
     except DataError:
-        raise record.error(f"there is no video {video_id} in the data set", "video_id") from None
+        raise record.error(
+            f"there is no video {video_id} in the data set",
+            "video_id",
+            remedy="Predictions and annotations should be of one split",
+        ) from None
     record.video = video.name
     category_id = record.integer("category_id")
     if category_id not in dataset.category_names:
-        raise record.error(f"unknown category {category_id}", "category_id")
+        known = ", ".join(str(known) for known in sorted(dataset.category_names)[:8])
+        raise record.error(
+            f"unknown category {category_id}",
+            "category_id",
+            remedy=f"The data set's categories start with {known}",
+        )
     return PredictedTrack(video_id, category_id, record.number("score"), parse_masks(record, video))

@@ -62,13 +62,16 @@ def weaken(
             f'the data set holds "{dataset.supervision}" supervision, "{level}" asks for more',
             remedy="Start from the stronger data set",
         )
-    if level == "mask" or (level == "point" and dataset.supervision == "point"):
+    if level == "mask":
         return dataset
     if level == "none":
         return replace(dataset, tracks=(), supervision="none")
     if level == "box":
         tracks = tuple(replace(t, masks=None, areas=None, points=None) for t in dataset.tracks)
         return replace(dataset, tracks=tracks, supervision="box")
+    if dataset.supervision == "point":  # as drawn, without what a file gives beside the points
+        tracks = tuple(replace(t, masks=None, areas=None, boxes=None) for t in dataset.tracks)
+        return replace(dataset, tracks=tracks)
     if dataset.supervision != "mask":
         raise DataError(
             "points are drawn from masks, and this data set has none",

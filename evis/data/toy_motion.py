@@ -35,7 +35,7 @@ def drifting(
     sway: np.ndarray | float,
     periods: tuple[float, float],
 ) -> Motion:
-    """A motion with two waves of at most `sway` in sum, of periods (in frames) drawn from a range."""
+    """A motion with two waves of at most `sway` in sum; `periods` are in frames."""
     shape = np.shape(value)
     periods_drawn = rng.uniform(*periods, (*shape, 2))
     share = np.array([0.7, 0.3])

@@ -146,14 +146,18 @@ def _draw(canvas: np.ndarray, look: Look, outline: np.ndarray, plane: np.ndarray
     fine = np.zeros(((y1 - y0) * EDGE, (x1 - x0) * EDGE), np.uint8)
     cv2.fillPoly(fine, [polygon(outline, (height, width), EDGE, (x0, y0))], 255, shift=4)
     cover = cv2.resize(fine, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
-    colour = look.texture.draw(plane, (x0, y0, x1, y1)).astype(np.float32)
-    part = canvas[y0:y1, x0:x1]
+    opaque = cover.astype(np.float32) / 255
+    kept, shade = 1 - opaque, opaque  # weights of what is there already and of the figure
     if look.softness:
-        near = cv2.GaussianBlur(cover, (0, 0), look.softness * height).astype(np.float32) / 255
-        drop = max(1, round(0.4 * look.softness * height))
-        part *= (1 - look.shadow * np.roll(near, drop, (0, 1)))[..., None]
-        colour *= (1 - look.relief + look.relief * near)[..., None]
-    part += (colour - part) * (cover.astype(np.float32) / 255)[..., None]
+        reach = 2 * round(look.softness * height) + 1
+        near = cv2.blur(cv2.blur(opaque, (reach, reach)), (reach, reach))
+        drop = max(1, round(0.4 * look.softness * height))  # shadows fall down and to the right
+        fallen = cv2.copyMakeBorder(near, drop, 0, drop, 0, cv2.BORDER_REPLICATE)
+        kept = kept * (1 - look.shadow * fallen[:-drop, :-drop])
+        shade = shade * (1 - look.relief + look.relief * near)
+    part = canvas[y0:y1, x0:x1]
+    part *= cv2.merge((kept, kept, kept))
+    part += look.texture.draw(plane, (x0, y0, x1, y1)) * cv2.merge((shade, shade, shade))
 
 
 def _develop(

@@ -74,7 +74,7 @@ class Scene:
         """(T, h, w) uint8: 1 + the number of the object seen in a pixel's middle, 0 for none."""
         objects = self.objects.outlines_at(self.times, self.camera)
         posts = self.posts.outlines_at(self.times, self.camera)
-        return self.paint(objects, posts, FINE)
+        return self.paint(objects, posts)
 
     def in_depth_order(self, objects: Sequence, posts: Sequence) -> list[tuple[int, Any]]:
         """What belongs to each object and post, from far to near, with its label: 0 for posts."""
@@ -82,20 +82,20 @@ class Scene:
         before = int(self.shown[: self.posts_before].sum())
         return layers[:before] + [(0, item) for item in posts] + layers[before:]
 
-    def paint(self, objects: np.ndarray, posts: np.ndarray, fine: int) -> np.ndarray:
-        """Labels (T, h, w) from outlines (N, T, P, 2), painted `fine` times finer."""
+    def paint(self, objects: np.ndarray, posts: np.ndarray) -> np.ndarray:
+        """Labels (T, h, w) from outlines (N, T, P, 2)."""
         height, width = self.spec.size
         layers = [
-            (number, polygon(points, self.spec.size, fine))
+            (number, polygon(points, self.spec.size, FINE))
             for number, points in self.in_depth_order(objects, posts)
         ]
         labels = np.empty((self.length, height, width), np.uint8)
-        canvas = np.empty((height * fine, width * fine), np.uint8)
+        canvas = np.empty((height * FINE, width * FINE), np.uint8)
         for t in range(self.length):
             canvas[:] = 0
             for number, outlines in layers:
                 cv2.fillPoly(canvas, outlines[t : t + 1], number, shift=FIXED_POINT)
-            labels[t] = canvas[fine // 2 :: fine, fine // 2 :: fine]
+            labels[t] = canvas[FINE // 2 :: FINE, FINE // 2 :: FINE]
         return labels
 
 
@@ -176,9 +176,7 @@ def _deformation(
     )
 
 
-def _objects(
-    rng: np.random.Generator, spec: ToySpec, shapes: tuple[str, ...], length: int
-) -> Cast:
+def _objects(rng: np.random.Generator, spec: ToySpec, shapes: tuple[str, ...], length: int) -> Cast:
     count = len(shapes)
     size = rng.uniform(*np.log(spec.object_size), count)
     start = rng.uniform(-spec.pose, spec.pose, count)
@@ -226,18 +224,20 @@ def _lay_out(rng: np.random.Generator, scene: Scene, mbor: float) -> Scene:
     best, best_cost = scene, np.inf
     camera, times = scene.camera, scene.times
     posts = scene.posts.outlines_at(times, camera)
-    poses = scene.objects.poses(times)
+    turn, centre = np.swapaxes(camera.turn(times), 1, 2), camera.centre.at(times)
+    poses = scene.objects.poses(times) @ turn
     for _ in range(DRAWS):
         place, focus = _places(rng, scene)
+        paths = np.swapaxes(place.at(times), 0, 1) - place.value[:, None] - centre  # (N, T, 2)
         crowded, spread_out = 0.1, 1.1
         for _ in range(BISECTIONS):
             spread = (crowded + spread_out) / 2
             spots = focus + spread * (place.value - focus)
-            objects = replace(scene.objects, place=replace(place, value=spots))
-            outlines = camera.view(poses + objects.places(times)[:, :, None], times)
-            shown, overlap = _judge(scene.paint(outlines, posts, fine=1), outlines, scene.spec)
+            outlines = poses + (spots[:, None] + paths)[:, :, None] @ turn
+            shown, overlap = _judge(scene.paint(outlines, posts), outlines, scene.spec)
             cost = abs(overlap - mbor) + (~shown).sum()
             if cost < best_cost:
+                objects = replace(scene.objects, place=replace(place, value=spots))
                 best, best_cost = replace(scene, objects=objects, shown=shown), cost
             if best_cost < CLOSE_ENOUGH:
                 return best
@@ -246,7 +246,7 @@ def _lay_out(rng: np.random.Generator, scene: Scene, mbor: float) -> Scene:
 
 
 def _places(rng: np.random.Generator, scene: Scene) -> tuple[Motion, np.ndarray]:
-    """Paths through the spots of a frame, alone or as a group, and the point to crowd them about."""
+    """Paths through spots of a frame, alone or as a group, and the point to crowd them about."""
     spec, count = scene.spec, len(scene.shapes)
     aspect = spec.size[1] / spec.size[0]
     spots = rng.uniform(-0.5, 0.5, (8, count, 2)) * (aspect, 1.0)

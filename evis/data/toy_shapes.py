@@ -85,7 +85,7 @@ def _bolt() -> np.ndarray:
 
 
 def _resample(corners: np.ndarray) -> np.ndarray:
-    """(corners, 2) -> (POINTS, 2): the corners stay, the other points are spread along the edges."""
+    """(corners, 2) -> (POINTS, 2): corners stay, the other points are spread along the edges."""
     edges = np.roll(corners, -1, 0) - corners
     lengths = np.hypot(*edges.T)
     counts = np.ones(len(corners), int)

@@ -26,6 +26,7 @@ class ToySpec:
 
     name: str
     layout: Literal["ytvis", "coco", "davis"]  # the real format it is written in
+    real: str  # the set of `evis.data.catalog` whose folders it has
     stream: int  # names the random numbers; sets with different streams have nothing in common
     videos: int  # how many are built unless said otherwise
     classes: tuple[tuple[str, str], ...]  # (shape, class name); shapes under one name are one class
@@ -34,6 +35,7 @@ class ToySpec:
     instances: float  # annotated objects a video, at least 1 each
     most_instances: int
     mbor: float  # box overlap as OVIS defines it, over the visible parts' boxes
+    mbor_spread: float = 0.7  # how far single videos are from that, 1 is from nothing to twice it
 
     # Format
     size: tuple[int, int] = (64, 96)  # height, width
@@ -55,7 +57,7 @@ class ToySpec:
     wobble: float = 0.10  # waves around the outline, relative to its radius
     bend: float = 0.45  # bending into an arc
     camouflage: float = 0.35  # share of objects wearing the background's own texture
-    camouflage_shift: float = 0.22  # how far their brightness is from the background's
+    camouflage_shift: float = 28.0  # grey levels by which they are brighter or darker than it
     relief: float = 0.35  # darkening towards an object's edge
     shadow: float = 0.35  # darkness of the shadow an object casts
 
@@ -93,7 +95,8 @@ class ToySpec:
     @property
     def hash(self) -> str:
         """Twelve digits that change with any knob and with the generator."""
-        content = json.dumps([VERSION, asdict(self)], sort_keys=True)
+        source = asdict(SPECS[self.shares.source]) if self.shares else None
+        content = json.dumps([VERSION, asdict(self), source], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def remainder(self) -> "ToySpec":
@@ -118,6 +121,7 @@ _SPECS = (
     ToySpec(
         name="toy-coco",
         layout="coco",
+        real="coco-2017",
         stream=1,
         videos=1500,
         classes=_same_name(
@@ -144,6 +148,7 @@ _SPECS = (
     ToySpec(
         name="toy-ytvis19",
         layout="ytvis",
+        real="youtube-vis-2019",
         stream=2,
         videos=400,
         classes=_same_name(
@@ -158,6 +163,7 @@ _SPECS = (
     ToySpec(
         name="toy-ytvis21",
         layout="ytvis",
+        real="youtube-vis-2021",
         stream=3,
         videos=540,
         classes=(
@@ -168,19 +174,22 @@ _SPECS = (
             *_same_name("crescent", "heart", "arrow", "ring", "drop"),
         ),
         instances=2.10,
-        most_instances=8,
+        most_instances=5,
         mbor=0.06,
+        object_size=(0.20, 0.42),
         shares=Sharing("toy-ytvis19", 2191 / 2985),
     ),
     ToySpec(
         name="toy-ovis",
         layout="ytvis",
+        real="ovis",
         stream=4,
         videos=150,
         classes=_same_name("disc", "triangle", "square", "star", "crescent", "heart", "ring"),
         instances=5.80,
         most_instances=12,
         mbor=0.22,
+        mbor_spread=0.5,
         frames=(14, 28),
         object_size=(0.20, 0.42),
         speed=(0.0, 0.05),
@@ -190,6 +199,7 @@ _SPECS = (
     ToySpec(
         name="toy-davis",
         layout="davis",
+        real="davis-2017",
         stream=5,
         videos=60,
         classes=tuple(

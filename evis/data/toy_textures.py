@@ -74,17 +74,20 @@ class Texture:
         )
 
 
-def recolouring(rng: np.random.Generator, strength: float) -> np.ndarray:
-    """(3, 4) matrix that turns hues about grey, and changes saturation, contrast, brightness."""
+def recolouring(rng: np.random.Generator, strength: float, mean: float) -> np.ndarray:
+    """(3, 4) matrix that turns hues about grey, and changes saturation, contrast, brightness.
+
+    `mean` is the photo's mean brightness: a dark photo is lifted, so that little of it is black.
+    """
     turn = strength * rng.uniform(-np.pi, np.pi)
     grey = np.full((3, 3), 1 / 3)
     axis = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
     saturation = np.exp(rng.uniform(-0.5, 0.5))
     hue = np.cos(turn) * (np.eye(3) - grey) + np.sin(turn) * axis
-    contrast = np.exp(rng.uniform(-0.4, 0.3))
+    contrast = np.exp(rng.uniform(-0.6, 0.1))
     matrix = contrast * (grey + saturation * hue)
-    brightness = rng.uniform(70, 180)
-    return np.column_stack([matrix, brightness - matrix @ np.full(3, 128.0)])
+    brightness = rng.uniform(80, 170)
+    return np.column_stack([matrix, brightness - matrix @ np.full(3, mean)])
 
 
 def pick(rng: np.random.Generator, spec: ToySpec) -> Texture:
@@ -93,21 +96,23 @@ def pick(rng: np.random.Generator, spec: ToySpec) -> Texture:
     grain = np.exp(rng.uniform(*np.log(spec.grain)))
     wanted = np.log2(grain / spec.size[0])
     level = int(np.clip(np.rint(wanted), 0, LEVELS - 1))
-    picture = cv2.transform(pyramid(photo)[level], recolouring(rng, spec.recolour))
+    mean = float(pyramid(photo)[-1].mean())
+    picture = cv2.transform(pyramid(photo)[level], recolouring(rng, spec.recolour, mean))
     height, width = picture.shape[:2]
     angle = rng.uniform(-np.pi, np.pi)
-    layout = grain / 2**level * np.array(
-        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    layout = (
+        grain
+        / 2**level
+        * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     )
     middle = rng.uniform(0.15, 0.85, 2) * (width, height)
     return Texture(picture, middle, layout)
 
 
 def like(rng: np.random.Generator, texture: Texture, shift: float) -> Texture:
-    """Another piece of the same recoloured photo, a little brighter or darker: camouflage."""
-    sign = rng.choice([-1.0, 1.0])
-    gain = np.exp(sign * shift * rng.uniform(0.3, 1.0))
-    picture = cv2.convertScaleAbs(texture.picture, alpha=gain)
+    """Another piece of the same recoloured photo, somewhat brighter or darker: camouflage."""
+    levels = rng.choice([-1.0, 1.0]) * shift * rng.uniform(0.5, 1.0)
+    picture = cv2.add(texture.picture, (levels, levels, levels, 0.0))
     grain = np.sqrt(abs(np.linalg.det(texture.layout)))
     offset = rng.uniform(-0.5, 0.5, 2) * grain
     return Texture(picture, texture.middle + offset, texture.layout)

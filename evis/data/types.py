@@ -135,11 +135,11 @@ class VISDataset:
         if image.shape != (video.height, video.width, 3):
             raise DataError(
                 f"the picture is {image.shape[0]} x {image.shape[1]} (height x width), "
-                f"the annotation says {video.height} x {video.width}",
+                f"its video {video.height} x {video.width}",
                 file=video.frames[frame],
                 video=video.name,
                 frame=frame,
-                remedy="Use the frames that belong to this annotation file",
+                remedy="All frames of a video have one size: the one they were annotated at",
             )
         return image
 

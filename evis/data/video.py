@@ -1,9 +1,12 @@
 """Anyone's video as a data set without annotations: a folder of pictures, or a video file."""
 
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from evis.data.errors import DataError
 from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture
@@ -22,7 +25,8 @@ def read(path: str | Path) -> VISDataset:
 
 def _from_folder(folder: Path) -> VISDataset:
     names = [entry.name for entry in folder.iterdir() if entry.suffix.lower() in PICTURES]
-    names = sorted((name for name in names if not name.startswith(".")), key=_natural_order)
+    names = sorted(name for name in names if not name.startswith("."))
+    names.sort(key=_natural_order)  # stable: 1.jpg and 01.jpg stay in one order everywhere
     if not names:
         raise DataError(
             "the folder holds no pictures",
@@ -36,7 +40,7 @@ def _from_folder(folder: Path) -> VISDataset:
 
 def _natural_order(name: str) -> list:
     return [
-        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        (0, int(part), "") if part.isdecimal() else (1, 0, part)
         for part in re.split(r"([0-9]+)", name)
     ]
 
@@ -62,17 +66,26 @@ def _from_file(path: Path) -> VISDataset:
     return VISDataset((video,), (), (), VideoFile(path), supervision="none")
 
 
-def write_mp4(path: str | Path, frames, fps: float = 6.0) -> Path:
-    """Write (h, w, 3) uint8 RGB frames as mp4, whole or not at all."""
+def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 6.0) -> Path:
+    """Write (h, w, 3) uint8 RGB frames as mp4, whole or not at all. Both sides must be even."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.tmp.mp4")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.mp4")
     stream = None
     try:
-        for frame in frames:
+        for index, frame in enumerate(frames):
+            height, width = frame.shape[:2]
             if stream is None:
-                size = frame.shape[1], frame.shape[0]
-                stream = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
+                size = height, width
+                code = cv2.VideoWriter.fourcc(*"mp4v")
+                stream = cv2.VideoWriter(str(temporary), code, fps, (width, height))
+            if (height, width) != size or height % 2 or width % 2:
+                raise DataError(
+                    f"the frame is {height} x {width} (height x width)",
+                    file=path,
+                    frame=index,
+                    remedy="Give frames of one size with even sides",
+                )
             stream.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
         if stream is None:
             raise DataError("there are no frames to write", file=path)

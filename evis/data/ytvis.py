@@ -4,15 +4,18 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from evis import files
 from evis.data import masks
 from evis.data.errors import DataError
 from evis.data.frames import PictureFolder
-from evis.data.jsonfile import Record, is_number, load
+from evis.data.jsonfile import Record, is_number, is_text, kind, load
 from evis.data.masks import RLE
 from evis.data.types import Box, Category, Point, Track, Video, VISDataset
 
 LARGEST_SIDE = 32_768  # pixels; the run-length code counts in 32 bits
+LONGEST_OUTLINE = 1_000_000  # pixels a frame; rasterising takes about 100 bytes each
 
 
 def read(annotations_json: str | Path, frames_root: str | Path | None = None) -> VISDataset:
@@ -20,8 +23,8 @@ def read(annotations_json: str | Path, frames_root: str | Path | None = None) ->
 
     A track keeps what the file gives: masks, boxes and areas a frame (boxes and areas are taken
     from the masks where the file lists none), or evis's own `points`. An empty mask and an all-zero
-    box count as "not visible". Files without annotations (the official valid and test splits)
-    give a data set without tracks.
+    box count as "not visible", and so does a box in a frame whose mask is null. Files without
+    annotations (the official valid and test splits) give a data set without tracks.
     """
     file = Path(annotations_json)
     root = Record(load(file), file=file, path="")
@@ -45,15 +48,19 @@ def read(annotations_json: str | Path, frames_root: str | Path | None = None) ->
 
 def _level(root: Record, tracks: tuple[Track, ...]) -> Any:
     """The strongest level that every track supports."""
-    for level, kind in (("mask", "masks"), ("box", "boxes"), ("point", "points")):
-        bearing = sum(getattr(track, kind) is not None for track in tracks)
+    for level, entries, key in (
+        ("mask", "masks", "segmentations"),
+        ("box", "boxes", "bboxes"),
+        ("point", "points", "points"),
+    ):
+        bearing = sum(getattr(track, entries) is not None for track in tracks)
         if bearing == len(tracks):
             return level
-        if bearing and level == "mask":
+        if bearing:
             raise root.error(
-                f"{bearing} of {len(tracks)} tracks have segmentations, the others have none",
+                f"{bearing} of {len(tracks)} tracks have {key}, the others have none",
                 "annotations",
-                remedy="Split the file, or drop the segmentations",
+                remedy=f"Split the file, or drop the {key}",
             )
     raise root.error(
         "some tracks have neither segmentations nor bboxes nor points",
@@ -72,7 +79,9 @@ def _categories(root: Record) -> tuple[Category, ...]:
 def _videos(root: Record) -> tuple[Video, ...]:
     records = root.records("videos")
     if not records:
-        raise root.error("the set is empty: it lists no video", "videos")
+        raise root.error(
+            "the set is empty: it lists no video", "videos", remedy="Use another file or split"
+        )
     videos = tuple(_video(record) for record in records)
     _refuse_duplicates([(v.id, r) for v, r in zip(videos, records, strict=True)])
     return videos
@@ -82,15 +91,16 @@ def _video(record: Record) -> Video:
     record.video = identifier = record.integer("id")
     frames = record.list("file_names")
     if not frames:
-        raise record.error("the video has no frame", "file_names")
+        raise record.error("the video has no frame", "file_names", remedy="Drop it from the file")
     if record.has("length") and record.integer("length") != len(frames):
         raise record.error(
             f"says {record.integer('length')}, but file_names lists {len(frames)} frames",
             "length",
+            remedy="List every frame once, or correct the length",
         )
     for frame, name in enumerate(frames):
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise record.error("should be a file name", "file_names", frame)
+        if not is_text(name):
+            raise record.error(f"should be a file name, is {kind(name)}", "file_names", frame)
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
             raise record.error(
@@ -119,7 +129,11 @@ def _tracks(root: Record, videos: dict[int, Video], categories: set[int]) -> tup
 def _track(record: Record, videos: dict[int, Video], categories: set[int]) -> Track:
     video_id = record.integer("video_id")
     if video_id not in videos:
-        raise record.error(f"there is no video {video_id} in this file", "video_id")
+        raise record.error(
+            f"there is no video {video_id} in this file",
+            "video_id",
+            remedy="List the video, or drop its annotations",
+        )
     video = videos[video_id]
     record.video = video.name
     category_id = record.integer("category_id")
@@ -135,6 +149,7 @@ def _track(record: Record, videos: dict[int, Video], categories: set[int]) -> Tr
     areas = _per_frame(record, "areas", video, _area)
     if track_masks is not None:
         boxes = _fill(boxes, track_masks, masks.tight_box)
+        boxes = tuple(mask and box for box, mask in zip(boxes, track_masks, strict=True))
         areas = _fill(areas, track_masks, lambda mask: float(masks.area(mask)))
     return Track(
         id=record.integer("id"),
@@ -184,8 +199,8 @@ def _mask(record: Record, key: str, video: Video, frame: int, entry: Any) -> RLE
         )
     if entry["size"] != [video.height, video.width]:
         raise record.error(
-            f"the RLE's size is {str(entry['size'])[:40]}, "
-            f"the video is {[video.height, video.width]} (height, width)",
+            f"the RLE's size is {_size(entry['size'])}, "
+            f"the video's is {video.height} x {video.width} (height x width)",
             key,
             frame,
             remedy="Encode the mask at the size of the frames",
@@ -195,20 +210,31 @@ def _mask(record: Record, key: str, video: Video, frame: int, entry: Any) -> RLE
         try:
             total = int(masks.run_lengths(counts).sum())
         except ValueError as error:
-            raise record.error(f"the RLE is damaged: {error}", key, frame) from None
+            raise record.error(
+                f"the RLE is damaged: {error}", key, frame, remedy="Encode the mask again"
+            ) from None
     elif isinstance(counts, list) and all(type(run) is int and run >= 0 for run in counts):
         total = sum(counts)
     else:
         raise record.error("the RLE's counts should be a text or a list of runs", key, frame)
     if total != video.height * video.width:
         raise record.error(
-            f"the RLE covers {total} pixels, the frame has {video.height * video.width}", key, frame
+            f"the RLE covers {total} pixels, the frame has {video.height * video.width}",
+            key,
+            frame,
+            remedy="Encode the mask at the size of the frames",
         )
     if isinstance(counts, list):
         rle = masks.from_runs(counts, video.height, video.width)
     else:
         rle = RLE(size=[video.height, video.width], counts=counts)
     return rle if masks.area(rle) else None
+
+
+def _size(value: Any) -> str:
+    if isinstance(value, list) and len(value) == 2:
+        return " x ".join(map(kind, value))
+    return kind(value)
 
 
 def _polygons(record: Record, key: str, video: Video, frame: int, entry: list) -> RLE | None:
@@ -225,8 +251,18 @@ def _polygons(record: Record, key: str, video: Video, frame: int, entry: list) -
             raise record.error("a polygon lies far outside the frame", key, frame)
     if not entry:
         return None
+    if sum(map(_outline, entry)) > LONGEST_OUTLINE:
+        raise record.error(
+            f"the polygons' outlines are longer than {LONGEST_OUTLINE:,} pixels", key, frame
+        )
     rle = masks.from_polygons(entry, video.height, video.width)
     return rle if masks.area(rle) else None
+
+
+def _outline(polygon: list[float]) -> float:
+    """About how many pixels the closed outline passes."""
+    corners = np.array(polygon).reshape(-1, 2)
+    return float(np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum())
 
 
 def _box(record: Record, key: str, video: Video, frame: int, entry: Any) -> Box | None:
@@ -257,7 +293,9 @@ def _points(record: Record, key: str, video: Video, frame: int, entry: Any) -> t
         if not isinstance(point, list) or len(point) != 3 or not all(map(is_number, point)):
             raise record.error("a point should be [x, y, 1 or 0]", key, frame)
         x, y, positive = point
-        if not (0 <= x < video.width and 0 <= y < video.height and positive in (0, 1)):
+        if positive not in (0, 1):
+            raise record.error(f"the point {point} should end in 1 or 0", key, frame)
+        if not (0 <= x < video.width and 0 <= y < video.height):
             raise record.error(f"the point {point} lies outside the frame", key, frame)
         points.append(Point(int(x), int(y), bool(positive)))
     return tuple(points)

@@ -50,7 +50,8 @@ def draw(dataset: VISDataset, video_id: int, frame: int, scale: int = 4) -> Figu
     for column, (level, title) in enumerate(LEVELS):
         axis = style.bare(figure.add_subplot(grid[0, column]))
         view = weaken(dataset, level, points=P1N1)
-        axis.imshow(overlays.draw_annotations(view, video_id, frame, scale))
+        picture = overlays.draw_annotations(view, video_id, frame, scale)
+        axis.imshow(picture, interpolation="auto")
         axis.set_title(f"labels: {title}", color=style.SUPERVISION_COLOURS[title])
     axis = figure.add_subplot(grid[1, :])
     for entry in ENTRIES:

@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from evis.data import masks
+from evis.data.predictions import PredictedTrack
 from evis.data.types import Point, VISDataset
 from evis.viz import style
 
@@ -75,14 +77,31 @@ def draw_annotations(dataset: VISDataset, video_id: int, frame: int, scale: int 
                 picture = draw_mask(picture, enlarge(mask, scale), rgb)
         elif track.boxes is not None and track.boxes[frame] is not None:
             box = [scale * side for side in track.boxes[frame]]
-            picture = draw_box(picture, box, rgb, thickness=max(1, scale // 2))
+            picture = draw_box(picture, box, rgb, thickness=max(1, 2 * scale // 3))
         elif track.points is not None and track.points[frame] is not None:
             middle = scale // 2
             scaled = [
                 Point(scale * p.x + middle, scale * p.y + middle, p.positive)
                 for p in track.points[frame]
             ]
-            picture = draw_points(picture, scaled, rgb, radius=max(2, scale))
+            picture = draw_points(picture, scaled, rgb, radius=max(2, scale + 1))
+    return picture
+
+
+def draw_predictions(
+    dataset: VISDataset,
+    predictions: Sequence[PredictedTrack],
+    video_id: int,
+    frame: int,
+    scale: int = 1,
+) -> np.ndarray:
+    """A frame under the predicted masks of its video, coloured in the order they come in."""
+    picture = enlarge(dataset.frame(video_id, frame), scale)
+    own = [track for track in predictions if track.video_id == video_id]
+    for index, track in enumerate(own):
+        if track.masks[frame] is not None:
+            mask = masks.decode(track.masks[frame])
+            picture = draw_mask(picture, enlarge(mask, scale), colour(index))
     return picture
 
 
@@ -106,7 +125,7 @@ def strip(
         style.bare(axis)
     for row, pictures in enumerate(rows):
         for column, picture in enumerate(pictures):
-            axes[row, column].imshow(picture)
+            axes[row, column].imshow(picture, interpolation="auto")  # smooth when made smaller
     for axis, label in zip(axes[:, 0], row_labels, strict=False):
         axis.set_ylabel(label)
     for axis, label in zip(axes[0], column_labels, strict=False):

@@ -1,0 +1,154 @@
+"""A user's own video: folders of pictures, video files, and what can be wrong with them."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from evis.data import DataError, video
+from evis.data.clips import ClipDataset
+
+
+def grey(level, height=32, width=48):
+    return np.full((height, width, 3), level, dtype=np.uint8)
+
+
+def level(picture):
+    return int(picture[8:-8, 8:-8].mean().round())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "my cat"
+    folder.mkdir()
+    for number, suffix in [(1, "png"), (2, "PNG"), (10, "jpg"), (9, "jpeg"), (20, "bmp")]:
+        Image.fromarray(grey(number * 10)).save(folder / f"frame {number}.{suffix}")
+    (folder / "notes.txt").write_text("not a frame")
+    (folder / ".hidden.jpg").write_text("nor this")
+    return folder
+
+
+@pytest.fixture
+def film(tmp_path):
+    return video.write_mp4(tmp_path / "film.mp4", (grey(12 * n) for n in range(20)))
+
+
+def test_a_folder_is_read_in_natural_order(folder):
+    dataset = video.read(folder)
+    (only,) = dataset.videos
+    assert (only.id, only.name, only.height, only.width) == (1, "my cat", 32, 48)
+    assert only.frames == (
+        "frame 1.png", "frame 2.PNG", "frame 9.jpeg", "frame 10.jpg", "frame 20.bmp",
+    )  # fmt: skip
+    assert dataset.supervision == "none" and dataset.tracks == ()
+    assert [level(dataset.frame(1, t)) for t in range(5)] == [10, 20, 90, 100, 200]
+
+
+def test_odd_digits_and_equal_numbers_have_an_order(tmp_path):
+    names = ["²1.png", "٣.png", "1.png", "01.png", "a.png", "10.png", "1a.png"]
+    orders = set()
+    for turn in range(2):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        for name in names[:: -1 if turn else 1]:
+            Image.fromarray(grey(0)).save(folder / name)
+        orders.add(video.read(folder).videos[0].frames)
+    (order,) = orders
+    assert sorted(order) == sorted(names) and order.index("1.png") < order.index("10.png")
+
+
+def test_a_film_comes_back_with_its_frames_and_size(film):
+    dataset = video.read(str(film))
+    (only,) = dataset.videos
+    assert (only.name, only.length, only.height, only.width) == ("film", 20, 32, 48)
+    read = [level(dataset.frame(1, t)) for t in range(20)]
+    # MPEG-4 keeps a block's mean in steps of 8 luma levels: half a step is 4 * 255 / 219 of grey.
+    assert np.abs(np.array(read) - 12 * np.arange(20)).max() <= 5
+
+
+def test_a_film_can_be_read_in_any_order(film):
+    dataset = video.read(film)
+    forwards = [dataset.frame(1, t) for t in range(20)]
+    for t in (19, 0, 7, 7, 6, 18, 3):
+        assert np.array_equal(dataset.frame(1, t), forwards[t])
+
+
+def test_a_film_goes_on_in_forked_workers(film):
+    """OpenCV's decoder does not survive a fork: each process needs its own."""
+    dataset = video.read(film)
+    dataset.frame(1, 10)
+    clips = ClipDataset(dataset, shorter_sides=(32,))
+    loader = DataLoader(clips, batch_size=None, sampler=range(6), num_workers=2, timeout=30)
+    for step, clip in enumerate(loader):
+        assert np.array_equal(clip.frames, clips[step].frames)
+
+
+def test_colours_keep_their_order(tmp_path):
+    red = np.zeros((32, 48, 3), dtype=np.uint8)
+    red[..., 0] = 200
+    dataset = video.read(video.write_mp4(tmp_path / "red.mp4", [red] * 3))
+    assert np.abs(dataset.frame(1, 1).mean((0, 1)) - (200, 0, 0)).max() < 12
+
+
+def test_bad_input_is_named(tmp_path, folder):
+    with pytest.raises(DataError, match="nothing: there is no such file or folder"):
+        video.read(tmp_path / "nothing")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DataError, match="empty: the folder holds no pictures. Put the frames"):
+        video.read(empty)
+    (tmp_path / "text.mp4").write_text("this is no film " * 100)
+    with pytest.raises(DataError, match="text.mp4: .*Re-encode it"):
+        video.read(tmp_path / "text.mp4")
+    (tmp_path / "none.mp4").write_bytes(b"")
+    with pytest.raises(DataError, match="none.mp4"):
+        video.read(tmp_path / "none.mp4")
+    (folder / "frame 1.png").write_bytes(b"\x89PNG")
+    with pytest.raises(DataError, match="frame 1.png, video my cat, frame 0: .*decoded"):
+        video.read(folder)
+
+
+def test_pictures_of_mixed_sizes_are_named_when_read(folder):
+    Image.fromarray(grey(0, 30, 48)).save(folder / "frame 9.jpeg")
+    dataset = video.read(folder)
+    dataset.frame(1, 1)
+    with pytest.raises(DataError, match="video my cat, frame 2: .*is 30 x 48 .*its video 32 x 48"):
+        dataset.frame(1, 2)
+
+
+def test_a_film_that_shrank_after_it_was_opened_is_named(film, tmp_path):
+    dataset = video.read(film)
+    video.write_mp4(film, [grey(100)] * 4)
+    with pytest.raises(DataError, match="film.mp4, video film, frame 9: the video ends here"):
+        dataset.frame(1, 9)
+    assert abs(level(dataset.frame(1, 2)) - 100) <= 5
+    film.unlink()
+    with pytest.raises(DataError, match="no such file"):
+        dataset.frame(1, 0)
+
+
+@pytest.mark.parametrize(
+    ("frames", "problem"),
+    [
+        ([], "no frames to write"),
+        ([grey(0), grey(0), grey(0, 30)], "frame 2: the frame is 30 x 48.*even sides"),
+        ([grey(0, 33)], "frame 0: the frame is 33 x 48.*even sides"),
+    ],
+)
+def test_a_film_is_written_whole_or_not_at_all(tmp_path, film, frames, problem):
+    before = film.read_bytes()
+    with pytest.raises(DataError, match=problem):
+        video.write_mp4(film, frames)
+    assert film.read_bytes() == before and os.listdir(tmp_path) == ["film.mp4"]
+
+
+def test_a_film_whose_frames_fail_half_way_leaves_nothing(tmp_path):
+    def frames():
+        yield grey(0)
+        raise RuntimeError("the renderer fell over")
+
+    with pytest.raises(RuntimeError, match="fell over"):
+        video.write_mp4(tmp_path / "new.mp4", frames())
+    assert os.listdir(tmp_path) == []
