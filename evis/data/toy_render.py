@@ -99,6 +99,8 @@ def _exposures(scene: Scene, shutter: float) -> np.ndarray:
     """(T, E) moments about every frame, so close that nothing moves by much between two."""
     height, width = scene.spec.size
     times = scene.times
+    if not shutter:
+        return times[:, None]
     ends = np.stack([times, times + shutter], -1).reshape(-1)
     objects = scene.objects.outlines_at(ends, scene.camera)
     corners = np.array([(x, y) for x in (-0.5, 0.5) for y in (-0.5, 0.5)]) * (width / height, 1)
@@ -115,6 +117,8 @@ def _figures(
     scene: Scene, cast: Cast, looks: list[Look], times: np.ndarray
 ) -> list[tuple[Look, np.ndarray, np.ndarray]]:
     """One (look, outlines (S, P, 2) in frame heights, planes (S, 2, 3)) a figure."""
+    if not looks:
+        return []
     outlines = cast.outlines_at(times, scene.camera)
     planes = _planes(scene, cast.places(times), cast.turns(times), times, cast.parallax)
     return list(zip(looks, outlines, planes, strict=True))

@@ -65,7 +65,7 @@ def checks() -> pd.Series:
             "second-best marks": sum(1 for _ in _ranked_columns(cells)),
             "quotations of one method by two papers": sum(1 for _ in _quotations(cells)),
             "facts given more than once": int((_read("facts").groupby("subject").size() > 1).sum()),
-            "names and citation numbers": len(_read("names")),
+            "labels, citations and symbols": len(_read("names")),
         },
         name="checks",
     )
@@ -96,6 +96,12 @@ def _shown(outcome: formulas.Outcome, printed: str) -> str:
     return exact if "." in exact or digits == 0 else f"{outcome.value:.{digits}f}"
 
 
+def _worked(outcome: formulas.Outcome, printed: str, formula: str) -> str:
+    """The value, and how it comes about where printed cells are part of it."""
+    value = _shown(outcome, printed)
+    return f"{value} = {formula}" if formulas.references(formula) else value
+
+
 def _statements(cells: pd.DataFrame) -> list[tuple]:
     """Sentences, captions and single cells, each with the formula that should bear it out.
 
@@ -124,7 +130,7 @@ def _statements(cells: pd.DataFrame) -> list[tuple]:
                 statement.says,
                 f"more than {number:g}" if statement.relation == ">" else statement.number,
                 f"{'at most ' if statement.relation == '<=' else ''}"
-                f"{_shown(outcome, statement.number)} = {statement.formula}",
+                f"{_worked(outcome, statement.number, statement.formula)}",
                 statement.reading or by_rounding,
                 statement.note,
             )
@@ -144,10 +150,10 @@ def _means_of_j_and_f(cells: pd.DataFrame) -> list[tuple]:
                 _row(
                     "J&F is the mean of J and F",
                     cell.paper,
-                    f"Table {cell.table}, {cell.row_label}, {cell.dataset}",
+                    f"{_title(cell)}, {cell.row_label}, {cell.dataset}",
                     "J&F beside its J and F",
                     cell.as_printed,
-                    f"{_shown(outcome, cell.as_printed)} = {formula}",
+                    _worked(outcome, cell.as_printed, formula),
                     severity,
                 )
             )
@@ -180,10 +186,10 @@ def _retention(cells: pd.DataFrame) -> list[tuple]:
                 _row(
                     "retention percentage",
                     cell.paper,
-                    f"Table {cell.table}, {cell.row_label}, {metric}, {cell.dataset}",
+                    f"{_title(cell)}, {cell.row_label}, {metric}, {cell.dataset}",
                     "share of the fully supervised number",
                     f"{percentage}%",
-                    f"{_shown(outcome, percentage)} = {formula}",
+                    _worked(outcome, percentage, formula),
                     severity,
                 )
             )
@@ -215,10 +221,10 @@ def _gain_rows(cells: pd.DataFrame) -> list[tuple]:
                 _row(
                     "gain row",
                     cell.paper,
-                    f"Table {cell.table}, {cell.row_label}, {metric}",
+                    f"{_title(cell)}, {cell.row_label}, {metric}",
                     "gain over the row it is compared with",
                     cell.as_printed,
-                    f"{_shown(outcome, cell.as_printed)} = {formula}",
+                    _worked(outcome, cell.as_printed, formula),
                     severity,
                 )
             )
@@ -246,7 +252,7 @@ def _second_best_marks(cells: pd.DataFrame) -> list[tuple]:
                 _row(
                     "second-best mark",
                     "pm-vis",
-                    f"Table {table}, {dataset}, {metric}, {supervision}",
+                    f"{published.title('pm-vis', table)}, {dataset}, {metric}, {supervision}",
                     "the underlined number is the second best of its column",
                     _list(underlined),
                     _list(second),
@@ -319,20 +325,26 @@ def _quoted_methods(cells: pd.DataFrame) -> list[tuple]:
     ]
 
 
+def _title(cell) -> str:
+    return published.title(cell.paper, cell.table)
+
+
 def _place(cell: pd.Series) -> str:
-    return f"{cell.paper} Table {cell.table}, {cell.row_label}"
+    return f"{cell.paper} {_title(cell)}, {cell.row_label}"
 
 
 def _facts() -> list[tuple]:
-    """One quantity, several numbers for it: the odd ones out, or, of two, the one with a note."""
+    """One quantity, several numbers: the odd ones out; without a majority, those with a note."""
     rows = []
     for subject, group in _read("facts").groupby("subject", sort=False):
         if group.value.astype(float).nunique() == 1:
             continue
-        common = group.value.mode()
-        doubtful = group[group.value != common[0]] if len(common) == 1 else group[group.note != ""]
+        values = group.value.astype(float)
+        common = values.mode()
+        noted = group.note != ""
+        doubtful = group[values != common[0]] if len(common) == 1 else group[noted | ~noted.any()]
         for fact in doubtful.itertuples():
-            others = group[group.value != fact.value]
+            others = group[values != float(fact.value)]
             expected = "; ".join(
                 f"{other.value} ({other.paper}, {other.place})" for other in others.itertuples()
             )
@@ -352,16 +364,16 @@ def _facts() -> list[tuple]:
 
 
 def _names() -> list[tuple]:
-    """Labels and citation numbers that don't fit the paper's own reference list."""
+    """Labels, citation numbers and symbols that don't fit the rest of their own paper."""
     return [
         _row(
-            "name or citation",
+            "label, citation or symbol",
             name.paper,
             name.place,
             name.says,
             name.printed,
             name.expected,
-            CONTRADICTION,
+            name.reading or CONTRADICTION,
             name.note,
         )
         for name in _read("names").itertuples()

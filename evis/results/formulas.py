@@ -5,6 +5,7 @@ A cell is named paper/table/row/metric, with `@data set` behind it where a row c
 
 import ast
 import itertools
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -69,21 +70,27 @@ def evaluate(formula: str, cells: pd.DataFrame) -> Outcome:
 
     Each operation is monotone in each (positive) operand, so the extremes lie at the corners.
     """
-    names = references(formula)
+    names = list(dict.fromkeys(references(formula)))
     printed = [lookup(cells, name) for name in names]
     centre = [float(cell.value) for cell in printed]
+    for name, value in zip(names, centre, strict=True):
+        if math.isnan(value):
+            raise DataError(f"the cell {name!r} holds no number")
     half = [0.5 * 10.0 ** -decimals(cell.as_printed) for cell in printed]
     corners = [
-        _compute(formula, [c + side * h for c, side, h in zip(centre, sides, half, strict=True)])
+        _compute(formula, names, [c + s * h for c, s, h in zip(centre, sides, half, strict=True)])
         for sides in itertools.product((-1, 1), repeat=len(names))
     ]
-    return Outcome(_compute(formula, centre), min(corners), max(corners))
+    return Outcome(_compute(formula, names, centre), min(corners), max(corners))
 
 
-def _compute(formula: str, values: list[float]) -> float:
-    remaining = iter(values)
-    text = _REFERENCE.sub(lambda _: f"({next(remaining)!r})", formula)
-    return _walk(ast.parse(text, mode="eval").body)
+def _compute(formula: str, names: list[str], values: list[float]) -> float:
+    operands = dict(zip(names, values, strict=True))
+    text = _REFERENCE.sub(lambda found: f"({operands[found.group(1)]!r})", formula)
+    try:
+        return _walk(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ZeroDivisionError) as error:
+        raise DataError(f"the formula {formula!r} can't be computed: {error}") from None
 
 
 def _walk(node: ast.expr) -> float:

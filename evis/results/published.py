@@ -30,6 +30,8 @@ PAPERS = {  # name -> (title as people say it, year of the text in hand)
     "flowcut": ("FlowCut", 2025),
 }
 
+IEEE = ("eigen-cluster-vis", "pm-vis")
+
 
 def tables(paper: str | None = None, table: int | None = None) -> pd.DataFrame:
     """All printed cells, or one paper's, or one table's, in printed order."""
@@ -39,8 +41,17 @@ def tables(paper: str | None = None, table: int | None = None) -> pd.DataFrame:
             raise DataError(f"unknown paper {paper!r}", remedy=f"There are {', '.join(PAPERS)}")
         cells = cells[cells.paper == paper]
     if table is not None:
+        last = cells.table.max()
         cells = cells[cells.table == table]
+        if cells.empty:
+            raise DataError(f"{paper or 'no paper'} has no Table {table}, only 1 to {last}")
     return cells.reset_index(drop=True)
+
+
+def title(paper: str, table: int) -> str:
+    """A table's number as its paper prints it: the two IEEE papers count in Roman numerals."""
+    numerals = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI")
+    return f"Table {numerals[table - 1] if paper in IEEE else table}"
 
 
 @cache
@@ -63,9 +74,10 @@ def _all() -> pd.DataFrame:
 
 
 def wide(paper: str, table: int) -> pd.DataFrame:
-    """One table as it is printed: a row a row, a column a metric (under its data set)."""
+    """One table as printed: a row a row, a column a metric, under its data set where rows mix."""
     cells = tables(paper, table)
-    columns = ["metric"] if cells.dataset.nunique() == 1 else ["dataset", "metric"]
+    one_set_a_row = (cells.groupby("row").dataset.nunique() <= 1).all()
+    columns = ["metric"] if one_set_a_row else ["dataset", "metric"]
     shown = cells.pivot_table(
         index=["row", "row_label"],
         columns=columns,

@@ -1,6 +1,5 @@
-"""Every published table as a picture and as a folded page, so that each number can be looked up."""
+"""Every published table as a picture, so that each number can be looked up."""
 
-import html
 import io
 import re
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from evis.data.errors import DataError
 from evis.results import published
 from evis.viz import field, style
 
@@ -40,10 +38,7 @@ class Grid:
 
 def grid(paper: str, table: int) -> Grid:
     """Lay one table out. Gains and shares printed inside another cell are shown there only."""
-    cells = published.tables(paper, table)
-    if cells.empty:
-        raise DataError(f"{paper} has no table {table}")
-    cells = _without_doubles(cells)
+    cells = _without_doubles(published.tables(paper, table))
     stacked = cells.groupby("row").dataset.nunique().max() == 1 and cells.dataset.nunique() > 1
     heading = "" if stacked or cells.dataset.nunique() == 1 else cells.dataset
     cells = cells.assign(column=list(zip(_series(heading, cells), cells.metric, strict=True)))
@@ -233,26 +228,3 @@ def small_png(figure: Figure, dpi: int = 110) -> bytes:
     few = Image.open(large).convert("RGB").quantize(96, method=Image.Quantize.MAXCOVERAGE)
     few.save(small, format="png", optimize=True)
     return small.getvalue()
-
-
-def folded(paper: str) -> str:
-    """The same tables as html text that can be searched and copied; each opens at a click."""
-    return "".join(
-        f"<details><summary>{published.PAPERS[paper][0]}, Table {table}</summary>"
-        f"{_html(grid(paper, table))}</details>"
-        for table in published.tables(paper).table.unique()
-    )
-
-
-def _html(shown: Grid) -> str:
-    names = [": ".join(filter(None, column)) for column in shown.columns]
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in ["", "labels", *names])
-    body = []
-    for row, label in enumerate(shown.labels):
-        first = f"{label} ({shown.groups[row]})" if shown.headed else label
-        texts = [html.escape(re.sub(r"</?u>", "", text)) for text in shown.text[row]]
-        cells = "".join(
-            f"<td>{text}</td>" for text in [html.escape(first), shown.levels[row], *texts]
-        )
-        body.append(f"<tr>{cells}</tr>")
-    return f"<table><tr>{head}</tr>{''.join(body)}</table>"

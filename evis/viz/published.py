@@ -1,7 +1,5 @@
 """What the audit of the published numbers checked, and what it found."""
 
-import html
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -85,20 +83,3 @@ def _stack(axes: plt.Axes, counts: pd.DataFrame, colours: dict[str, str]) -> Non
     axes.set_yticks(range(len(counts)), counts.index)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-
-
-def findings_table(findings: pd.DataFrame) -> str:
-    """The findings as an html table."""
-    heads = ("Paper", "Place", "What is compared", "Printed", "From the other numbers", "Note")
-    rows = []
-    for found in findings.itertuples():
-        paper = published.PAPERS.get(found.paper, (found.paper, 0))[0]
-        place, printed, expected = (
-            html.escape(several).replace("; ", "<br>")
-            for several in (found.place, found.printed, found.expected)
-        )
-        says, note = html.escape(found.says), html.escape(found.note)
-        texts = [paper, place, says, printed, expected, note]
-        rows.append("".join(f'<td style="text-align:left">{text}</td>' for text in texts))
-    head = "".join(f'<th style="text-align:left">{name}</th>' for name in heads)
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"

@@ -19,13 +19,11 @@ FOUND = {
 eigen-cluster-vis | II-C, first paragraph | [60]
 eigen-cluster-vis | Fig. 2, caption | [48]
 eigen-cluster-vis | III-C, step 4 | sum
-eigen-cluster-vis | Eq. (10) | sum (L1 norm)
 eigen-cluster-vis | Eq. (14) | (t + 1, 0) at t = T - 1
 eigen-cluster-vis | III-E, first sentence | [48]
 eigen-cluster-vis | IV-A | 3032
 eigen-cluster-vis | IV-D, first sentence | [48]
 eigen-cluster-vis | IV-D, second paragraph | [48]
-eigen-cluster-vis | IV-D, components | TEL and QCC
 eigen-cluster-vis | IV-D, Table V | 2
 eigen-cluster-vis | Table I, R101 group, row citing [8] | SegFormer
 eigen-cluster-vis | Table I, R101 group, row citing [81] | VMAT
@@ -39,8 +37,8 @@ flowcut | 3.4, first sentence | 3.2 and 3.2
 flowcut | Algorithm 1, line 10 | M
 flowcut | Table 1, FlowCut, DAVIS-2017-Motion | 58.3
 pm-vis | IV-A (4483 objects in 2883 videos) | 1.56
-pm-vis | Table 11, YouTube-VIS 2019 val, AR1, boxes | 49.7 (IDOL-BoxInst)
-pm-vis | Table 11, YouTube-VIS 2019 val, AR10, boxes | 61.3 (IDOL-BoxInst)
+pm-vis | Table XI, YouTube-VIS 2019 val, AR1, boxes | 49.7 (IDOL-BoxInst)
+pm-vis | Table XI, YouTube-VIS 2019 val, AR10, boxes | 61.3 (IDOL-BoxInst)
 pointvis | 1, observation 3 | more than 0
 pointvis | 3.2, maskness score | "x, y, z"
 pointvis | Table 6, MinVIS | [19]
@@ -48,10 +46,11 @@ uvis | Abstract | 21.1
 uvis | 4.3, tracking memory | 0.4
 uvis | Table 4, C0 | 0.4
 uvis | Table 4, caption | YouTube-VIS 2019 val
-uvis | References [36] and [37] | 2
 """,
     OPEN: """
 eigen-cluster-vis | Abstract | 0
+eigen-cluster-vis | Eq. (10) | sum (L1 norm)
+eigen-cluster-vis | IV-D, components | TEL and QCC
 eigen-cluster-vis | Table I, Mask2Former + BoxInst, R50, AP50 | 64.2
 eigen-cluster-vis | Table I, Mask2Former + BoxInst, R50, AP75 | 38.5
 eigen-cluster-vis | Table I, Mask2Former + BoxInst, R50, AR1 | 38.0
@@ -63,6 +62,7 @@ pm-vis | I, last contribution | more than 0
 pm-vis | I, last contribution | more than 0
 pm-vis | I, last contribution | more than 0
 pm-vis | IV-C 3 | 0.5
+uvis | References [36] and [37] | 2
 uvis | Table 4, C2 | 47.3
 uvis | Table 4, C3 | 26.7
 """,
@@ -139,8 +139,8 @@ def test_findings_for_reading_are_the_same_ones_in_fewer_rows(found):
         ("flowcut", "Table 1, FlowCut, DAVIS-2017-Motion", "55.4 = "),
         ("uvis", "Abstract", "21.4 = "),
         ("uvis", "Table 4, C0", "0.7 = "),
-        ("pm-vis", "Table 11, YouTube-VIS 2019 val, AR1, boxes", "50.7 (MaskFreeVIS)"),
-        ("pm-vis", "Table 11, YouTube-VIS 2019 val, AR10, boxes", "62.2 (MaskFreeVIS)"),
+        ("pm-vis", "Table XI, YouTube-VIS 2019 val, AR1, boxes", "50.7 (MaskFreeVIS)"),
+        ("pm-vis", "Table XI, YouTube-VIS 2019 val, AR10, boxes", "62.2 (MaskFreeVIS)"),
         ("eigen-cluster-vis", "Table II, last row, AP", "43.6 = "),
         ("eigen-cluster-vis", "IV-A", "2985 "),
         ("pointvis", "1, observation 3", "-0.5 = "),
@@ -261,7 +261,7 @@ def test_formulas_are_worked_out_with_their_range(formula, value, lowest, highes
         ("max([made-up/1/1/AP], 1)", "only . - . / are understood"),
         ("[made-up/1/1/AP] > 1", "only . - . / are understood"),
         ("AP - 1", "only . - . / are understood.*'AP'"),
-        ("[made-up/1/5/AP] - 1", "only . - . / are understood.*'nan'"),
+        ("[made-up/1/5/AP] - 1", "made-up/1/5/AP.*no number"),
     ],
 )
 def test_a_formula_that_makes_no_sense_is_refused(formula, complaint):
@@ -269,7 +269,6 @@ def test_a_formula_that_makes_no_sense_is_refused(formula, complaint):
         formulas.evaluate(formula, OPERANDS)
 
 
-@pytest.mark.xfail(strict=True, reason="Python's own errors come through")
 @pytest.mark.parametrize("formula", ["[made-up/1/1/AP] -", "", "(1", "[made-up/1/1/AP] / 0"])
 def test_a_broken_formula_is_named(formula):
     with pytest.raises(DataError):
@@ -500,7 +499,6 @@ def test_a_fact_given_differently(texts, lines, odd):
     assert severities(rows) == [CONTRADICTION] * len(odd)
 
 
-@pytest.mark.xfail(strict=True, reason="of two numbers without a note, neither is reported")
 def test_two_facts_that_differ_are_reported_without_a_note_too(texts):
     texts(facts("1.69", "1.56"))
     assert audit._facts() != []
@@ -513,15 +511,17 @@ def test_a_fact_of_another_subject_is_no_contradiction(texts):
 
 def test_a_name_that_is_not_the_expected_one(texts):
     line = {"paper": "made-up", "place": "Table I", "says": "what [8] describes", "note": "why"}
+    line["reading"] = ""
     texts(
         [
             line | {"printed": "SeqFormer", "expected": "SeqFormer"},
             line | {"printed": "SegFormer", "expected": "SeqFormer"},
+            line | {"printed": "sum", "expected": "mean", "reading": OPEN},
         ]
     )
     rows = audit._names()
-    assert column(rows, "printed") == ["SegFormer"]
-    assert severities(rows) == [CONTRADICTION]
+    assert column(rows, "printed") == ["SegFormer", "sum"]
+    assert severities(rows) == [CONTRADICTION, OPEN]
 
 
 # The data behind the rules -----------------------------------------------------------------------

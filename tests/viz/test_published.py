@@ -7,7 +7,7 @@ import pytest
 
 from evis.data.errors import DataError
 from evis.results import audit, published
-from evis.viz import atlas, field, gains, retention
+from evis.viz import atlas, field, gains, html_tables, retention
 from evis.viz import published as audit_viz
 
 
@@ -20,6 +20,11 @@ def close_figures():
 @pytest.fixture(scope="module")
 def points():
     return field.points()
+
+
+@pytest.fixture(scope="module")
+def audited():
+    return audit.run(), audit.checks(), audit.findings()
 
 
 def ap_of(points, name, videos, images, dataset="YouTube-VIS 2019 val", backbone="R50"):
@@ -109,13 +114,13 @@ def test_the_atlas_does_not_mix_data_sets_that_alternate():
 
 
 def test_folded_tables_hold_the_numbers_once():
-    page = atlas.folded("pointvis")
+    page = html_tables.folded("pointvis")
     assert page.count("<details>") == 6
     assert page.count("53.9 (87.5%)") == 1
 
 
 def test_an_unknown_table_is_named():
-    with pytest.raises(DataError, match="no table 9"):
+    with pytest.raises(DataError, match="no Table 9"):
         atlas.grid("uvis", 9)
 
 
@@ -126,16 +131,17 @@ def test_a_ladder_adds_up():
     assert {"44.0", "20.7", "48.7", "50.0"} <= set(texts_in(gains.sweeps_figure()))
 
 
-def test_the_audit_figure_counts_what_the_audit_found():
-    found, checks = audit.run(), audit.checks()
+def test_the_audit_figure_counts_what_the_audit_found(audited):
+    found, checks, findings = audited
     counts = audit_viz.by_rule(found, checks)
     assert counts.checks.sum() == checks.sum()
     assert counts.drop(columns=["checks", "passed"]).to_numpy().sum() == len(found)
     assert counts.loc["J&F means", audit.CONTRADICTION] == (found.kind.str.startswith("J&F")).sum()
-    assert "90, all passed" in texts_in(audit_viz.audit_figure(found, checks, audit.findings()))
+    assert counts.loc["statements", "passed"] < checks["statements"]
+    written = texts_in(audit_viz.audit_figure(found, checks, findings))
+    assert f"{checks['gain cells']}, all passed" in written
 
 
-def test_findings_are_listed_whole_and_escaped():
-    findings = audit.findings().head(1).assign(says="a < b")
-    page = audit_viz.findings_table(findings)
+def test_findings_are_listed_whole_and_escaped(audited):
+    page = html_tables.findings_table(audited[2].head(1).assign(says="a < b"))
     assert "a &lt; b" in page and page.count("</tr>") == 2
