@@ -93,7 +93,7 @@ def _tracks(folder: Path, video: Video, first_id: int) -> list[Track]:
             video=video.name,
             remedy="Unpack the frames again; one is missing",
         )
-    labels = [_read_labels(folder, video, frame) for frame in range(video.length)]
+    labels = [read_labels(folder, video, frame) for frame in range(video.length)]
     objects = sorted(set().union(*(np.unique(label).tolist() for label in labels)) - {0, VOID})
     tracks = []
     for offset, index in enumerate(objects):
@@ -113,7 +113,7 @@ def _tracks(folder: Path, video: Video, first_id: int) -> list[Track]:
     return tracks
 
 
-def _read_labels(folder: Path, video: Video, frame: int) -> np.ndarray:
+def read_labels(folder: Path, video: Video, frame: int) -> np.ndarray:
     """(h, w) uint8: the object at each pixel, 0 for none."""
     path = folder / Path(video.frames[frame]).with_suffix(".png").name
     place = {"file": path, "video": video.name, "frame": frame}

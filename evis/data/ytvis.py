@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from evis import files
 from evis.data import masks
@@ -121,7 +122,8 @@ def _video(record: Record) -> Video:
 
 def _tracks(root: Record, videos: dict[int, Video], categories: set[int]) -> tuple[Track, ...]:
     records = root.records("annotations")
-    tracks = tuple(_track(record, videos, categories) for record in records)
+    bar = tqdm(records, desc="annotations", unit="track", delay=2, leave=False)
+    tracks = tuple(_track(record, videos, categories) for record in bar)
     _refuse_duplicates([(t.id, r) for t, r in zip(tracks, records, strict=True)])
     return tracks
 

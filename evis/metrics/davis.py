@@ -219,7 +219,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def _labels(root: Path, video: Video) -> np.ndarray:
     """(frames, h, w) uint8: the index at each pixel."""
     folder = root / video.name
-    return np.stack([davis._read_labels(folder, video, frame) for frame in range(video.length)])
+    return np.stack([davis.read_labels(folder, video, frame) for frame in range(video.length)])
 
 
 def _indices(labels: np.ndarray) -> list[int]:

@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from evis import paths
+from evis.data.errors import DataError
 from evis.results import audit, published
 from evis.viz import style
 from evis.viz.labels import HALO
@@ -22,13 +24,17 @@ _RULES = {
     "second-best mark": "second-best marks",
     "one method quoted by two papers": "quotations of one method by two papers",
     "fact given differently": "facts given more than once",
-    "name or citation": "names and citation numbers",
+    "label, citation or symbol": "labels, citations and symbols",
 }
 
 
 def by_rule(found: pd.DataFrame, checks: pd.Series) -> pd.DataFrame:
     """Checks and findings a rule; `found` is `audit.run()`, one row a check that failed."""
-    rules = found.kind.map(_RULES).fillna("statements")
+    file = paths.data() / "papers" / "statements.csv"
+    statements = dict.fromkeys(pd.read_csv(file).kind, "statements")
+    rules = found.kind.map(statements | _RULES)
+    if unknown := set(found.kind[~rules.isin(checks.index)]):
+        raise DataError(f"no rule of the audit is known for {', '.join(sorted(unknown))}")
     counts = pd.crosstab(rules, found.severity).reindex(
         index=checks.index, columns=list(SEVERITY_COLOURS), fill_value=0
     )

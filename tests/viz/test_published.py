@@ -142,6 +142,12 @@ def test_the_audit_figure_counts_what_the_audit_found(audited):
     assert f"{checks['gain cells']}, all passed" in written
 
 
+def test_a_finding_of_no_known_rule_is_not_counted_elsewhere(audited):
+    found, checks, _ = audited
+    with pytest.raises(DataError, match="hearsay"):
+        audit_viz.by_rule(found.assign(kind="hearsay"), checks)
+
+
 def test_findings_are_listed_whole_and_escaped(audited):
     page = html_tables.findings_table(audited[2].head(1).assign(says="a < b"))
     assert "a &lt; b" in page and page.count("</tr>") == 2
