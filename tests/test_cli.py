@@ -146,8 +146,8 @@ def test_results_are_listed(root, capsys):
     row = store.measure(recipe, "toy-ovis", 3, lambda: {"AP": 1 / 3, "AP_S": math.nan})
     assert cli.main(["results"]) == 0
     head, numbers = capsys.readouterr().out.splitlines()
-    assert head.split("  ") == [
-        row.key, row.date[:10], "no commit ", "toy-ovis", "seed 3", "minvis steps=7"
+    assert [part.strip() for part in head.split("  ")] == [
+        row.key, row.date[:10], "no commit", "toy-ovis", "seed 3", "minvis steps=7"
     ]  # fmt: skip
     assert numbers.split() == ["AP", "0.3333", "AP_S", "nan"]
     assert cli.main(["results", "--json"]) == 0

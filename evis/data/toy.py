@@ -171,8 +171,7 @@ def draw(plan: Plan) -> tuple[Scene, np.ndarray]:
         scene = compose(rng, plan.spec, plan.objects, plan.mbor)
         if scene.shown.all():
             break
-    frames, _ = render(rng, scene)
-    return scene, frames
+    return scene, render(rng, scene)
 
 
 def _frame_names(spec: ToySpec, name: str, video_id: int, length: int) -> tuple[str, ...]:

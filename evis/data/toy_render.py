@@ -38,8 +38,8 @@ class Film:
     defocus: Motion  # () blur in frame heights, none where negative
 
 
-def render(rng: np.random.Generator, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """-> frames (T, h, w, 3) uint8 RGB, and which objects are camouflaged (N,) bool."""
+def render(rng: np.random.Generator, scene: Scene) -> np.ndarray:
+    """-> frames (T, h, w, 3) uint8 RGB."""
     spec = scene.spec
     ground = pick(rng, spec)
     backdrops = [Look(pick(rng, spec), 0.0, 0.0, 0.0) for _ in scene.backdrops.outlines]
@@ -67,7 +67,7 @@ def render(rng: np.random.Generator, scene: Scene) -> tuple[np.ndarray, np.ndarr
                 _draw(canvas, look, outlines[s], planes[s])
             exposed += canvas
         frames[t] = _develop(rng, spec, film, exposed / per_frame, float(t))
-    return frames, camouflaged
+    return frames
 
 
 def _object_look(

@@ -1,25 +1,16 @@
-"""Predictions held against the ground truth: checked, ranked, and their IoUs, video by video."""
+"""Predictions held against the ground truth: ranked, and their IoUs, video by video."""
 
-import tempfile
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from evis.data import ytvis
 from evis.data.errors import DataError
-from evis.data.jsonfile import Record, load
-from evis.data.predictions import PredictedTrack
 from evis.data.types import Track, Video, VISDataset
 from evis.data.ytvis import parse_masks
 from evis.metrics.track_iou import TrackRuns, track_ious, track_runs
-
-GroundTruth = VISDataset | dict[str, Any] | str | Path
-Predictions = Sequence[PredictedTrack] | Sequence[dict[str, Any]] | str | Path
+from evis.metrics.ytvis_inputs import Predictions, Rows
 
 MOST_PREDICTIONS = 100  # a video and class; the lower-scored rest is left out
 ALL_CLASSES = 0  # the one group of a class-agnostic comparison
@@ -50,109 +41,11 @@ class VideoOverlaps:
         return np.array([track.is_crowd for track in self.objects], dtype=bool)
 
 
-def _parse(content: dict[str, Any]) -> VISDataset:
-    root = Record(content, file=None, path="")
-    categories, videos = ytvis._categories(root), ytvis._videos(root)
-    if not root.has("annotations"):
-        return VISDataset(videos, (), categories, supervision="none")
-    by_id = {video.id: video for video in videos}
-    tracks = ytvis._tracks(root, by_id, {category.id for category in categories})
-    return VISDataset(videos, tracks, categories, supervision=ytvis._level(root, tracks))
-
-
-def read_ground_truth(ground_truth: GroundTruth) -> VISDataset:
-    """A path, the parsed json or a data set, with masks."""
-    if isinstance(ground_truth, VISDataset):
-        dataset = ground_truth
-    elif isinstance(ground_truth, dict):
-        dataset = _parse(ground_truth)
-    else:
-        dataset = ytvis.read(ground_truth)
-    if dataset.supervision != "mask":
-        raise DataError(
-            f'the ground truth holds no masks (its supervision is "{dataset.supervision}")',
-            file=ground_truth if isinstance(ground_truth, str | Path) else None,
-            field="annotations",
-            remedy="The official valid and test splits keep theirs back: use a split with masks, "
-            "or send the predictions to the evaluation server",
-        )
-    return dataset
-
-
-class _Rows:
-    """The predictions as columns, and each row's masks as they were given."""
-
-    def __init__(self, predictions: Predictions, dataset: VISDataset):
-        self.file = predictions if isinstance(predictions, str | Path) else None
-        rows = predictions if self.file is None else _load(Path(self.file))
-        if not isinstance(rows, Sequence):
-            raise DataError("should be a list of predicted tracks", file=self.file)
-        self._rows = rows
-        names = {video.id: video.name for video in dataset.videos}
-        checked = [self._checked(index, names, dataset) for index in range(len(rows))]
-        self.videos = np.array([row[0] for row in checked], dtype=np.int64)
-        self.categories = np.array([row[1] for row in checked], dtype=np.int64)
-        self.scores = np.array([row[2] for row in checked], dtype=np.float64)
-        self.masks = [row[3] for row in checked]
-
-    def record(self, index: int, video: str | None = None) -> Record:
-        row = self._rows[index]
-        if isinstance(row, PredictedTrack):
-            row = {
-                "video_id": int(row.video_id),
-                "category_id": int(row.category_id),
-                "score": float(row.score),
-                "segmentations": list(row.masks),
-            }
-        return Record(row, file=self.file, path=f"predictions[{index}]", video=video)
-
-    def _checked(self, index: int, names: dict[int, str], dataset: VISDataset) -> tuple:
-        record = self.record(index)
-        video_id = record.integer("video_id")
-        if video_id not in names:
-            raise record.error(
-                f"there is no video {video_id} in the ground truth",
-                "video_id",
-                remedy="Give the ground truth that belongs to these predictions",
-            )
-        record.video = names[video_id]
-        category_id = record.integer("category_id")
-        if category_id not in dataset.category_names:
-            raise record.error(
-                f"unknown category {category_id}",
-                "category_id",
-                remedy="Use an id of the ground truth's categories; for a class-agnostic "
-                "evaluation any of them will do",
-            )
-        return video_id, category_id, record.number("score"), record.value.get("segmentations")
-
-
-def _load(path: Path) -> Any:
-    """A result file: json, or the zip with `results.json` that the servers take."""
-    if path.suffix != ".zip":
-        return load(path)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                unpacked = archive.extract("results.json", folder)
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
-            raise DataError(
-                f"can't be read: {error}",
-                file=path,
-                remedy="A zip of predictions holds one file, results.json, at its top",
-            ) from None
-        try:
-            return load(unpacked)
-        except DataError as error:
-            file = f"{path}/results.json"
-            raise DataError(error.problem, file=file, remedy=error.remedy) from None
-
-
 def overlaps(
     dataset: VISDataset, predictions: Predictions, class_agnostic: bool, progress: bool
 ) -> Iterator[VideoOverlaps]:
     """Compare predictions with objects of the same group, one video at a time, by video id."""
-    rows = _Rows(predictions, dataset)
+    rows = Rows(predictions, dataset)
     groups = np.full_like(rows.categories, ALL_CLASSES) if class_agnostic else rows.categories
     order = np.lexsort((rows.categories, -rows.scores, groups, rows.videos))  # stable
     videos = sorted(dataset.videos, key=lambda video: video.id)
@@ -165,7 +58,7 @@ def overlaps(
 def _compare(
     dataset: VISDataset,
     video: Video,
-    rows: _Rows,
+    rows: Rows,
     own: np.ndarray,
     groups: np.ndarray,
     class_agnostic: bool,
@@ -175,7 +68,7 @@ def _compare(
     object_groups = np.array(
         [ALL_CLASSES if class_agnostic else track.category_id for track in objects], dtype=int
     )
-    object_runs = track_runs(_checked_masks(objects, video), video.length, _pixels(video))
+    object_runs = _object_runs(objects, video)
     runs, which = _predicted_runs(rows, own, video)
     ranks = _ranks(groups)
     kept = ranks < MOST_PREDICTIONS
@@ -218,23 +111,26 @@ def _object_areas(objects: tuple[Track, ...], runs: TrackRuns) -> np.ndarray:
     return means
 
 
-def _checked_masks(objects: tuple[Track, ...], video: Video) -> list:
-    """The objects' masks. A data set that was read is sound; one made by hand may not be."""
+def _object_runs(objects: tuple[Track, ...], video: Video) -> TrackRuns:
+    """A data set that was read is sound; one made by hand may not be."""
     size = [video.height, video.width]
-    for track in objects:
-        sizes = [mask["size"] for mask in track.masks if mask is not None]
-        if len(track.masks) != video.length or any(found != size for found in sizes):
-            raise DataError(
-                f"the masks of track {track.id} do not fit the video: {video.length} frames of "
-                f"{video.height} x {video.width} (height x width)",
-                video=video.name,
-                field="masks",
-                remedy="Give one mask or None a frame, encoded at the size of the frames",
-            )
-    return [track.masks for track in objects]
+    try:
+        for track in objects:
+            sizes = [mask["size"] for mask in track.masks if mask is not None]
+            if len(track.masks) != video.length or any(found != size for found in sizes):
+                raise ValueError(f"those of track {track.id} have another length or size")
+        return track_runs([track.masks for track in objects], video.length, _pixels(video))
+    except ValueError as error:
+        raise DataError(
+            f"the ground truth's masks do not fit the video: {error}",
+            video=video.name,
+            field="masks",
+            remedy=f"Give each track one mask or None for each of {video.length} frames, "
+            f"encoded at {video.height} x {video.width} (height x width)",
+        ) from None
 
 
-def _predicted_runs(rows: _Rows, own: np.ndarray, video: Video) -> tuple[TrackRuns, np.ndarray]:
+def _predicted_runs(rows: Rows, own: np.ndarray, video: Video) -> tuple[TrackRuns, np.ndarray]:
     """The runs of the distinct predictions, and which of them each of `own` is.
 
     Models that give one mask several classes repeat it; it is taken apart and compared once.

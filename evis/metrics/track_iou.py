@@ -21,8 +21,7 @@ _BLOCK = 128  # masks taken apart at a time: the arrays stay in the processor's 
 class TrackRuns:
     """The foreground runs of several tracks of one video, on the line described above."""
 
-    starts: np.ndarray  # (runs,) float64 whole numbers; track after track, frame after frame
-    ends: np.ndarray  # (runs,)
+    edges: np.ndarray  # (runs, 2) float64 whole numbers: start, end; by track, then by frame
     first: np.ndarray  # (tracks * frames + 1,) int: the runs of track n in frame t begin at
     # first[n * frames + t] and end before the next entry
     areas: np.ndarray  # (tracks, frames) int64, pixels; 0 where the track has no mask
@@ -30,18 +29,17 @@ class TrackRuns:
     def __len__(self) -> int:
         return len(self.areas)
 
-    def between(self, track: int, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        """Starts and ends of a track's runs in the frames from `begin` to before `end`."""
+    def between(self, track: int, begin: int, end: int) -> np.ndarray:
+        """(runs, 2): a track's edges in the frames from `begin` to before `end`."""
         row = track * self.areas.shape[1]
-        own = slice(self.first[row + begin], self.first[row + end])
-        return self.starts[own], self.ends[own]
+        return self.edges[self.first[row + begin] : self.first[row + end]]
 
     def spans(self) -> tuple[np.ndarray, np.ndarray]:
         """(tracks, frames) each: where the foreground begins and ends; 0, 0 where there is none."""
         begins, ends = np.zeros(self.areas.shape), np.zeros(self.areas.shape)
         visible = self.areas > 0
-        begins[visible] = self.starts[self.first[:-1][visible.ravel()]]
-        ends[visible] = self.ends[self.first[1:][visible.ravel()] - 1]
+        begins[visible] = self.edges[self.first[:-1][visible.ravel()], 0]
+        ends[visible] = self.edges[self.first[1:][visible.ravel()] - 1, 1]
         return begins, ends
 
     def mean_areas(self) -> np.ndarray:
@@ -64,23 +62,21 @@ def track_runs(tracks: Sequence[Sequence[RLE | None]], frames: int, pixels: int)
     slot = np.array(slots, dtype=np.int64)
     areas = np.zeros((len(tracks), frames), dtype=np.int64)
     runs = np.zeros(len(tracks) * frames + 1, dtype=np.int64)
-    starts, ends = [np.zeros(0)], [np.zeros(0)]
+    edges = [np.zeros((0, 2))]
     for begin in range(0, len(counts), _BLOCK):
         block = slice(begin, begin + _BLOCK)
-        block_starts, block_ends, block_areas, block_runs = _take_apart(
-            counts[block], slot[block] % frames * pixels, pixels
+        places = slot[block] % frames * pixels
+        block_edges, areas.flat[slot[block]], runs[slot[block] + 1] = _take_apart(
+            counts[block], places, pixels
         )
-        starts.append(block_starts)
-        ends.append(block_ends)
-        areas.flat[slot[block]] = block_areas
-        runs[slot[block] + 1] = block_runs
-    return TrackRuns(np.concatenate(starts), np.concatenate(ends), np.cumsum(runs), areas)
+        edges.append(block_edges)
+    return TrackRuns(np.concatenate(edges), np.cumsum(runs), areas)
 
 
 def _take_apart(
     counts: list[str], places: np.ndarray, pixels: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The masks' runs, moved to where their frames begin: starts, ends; areas, runs a mask.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edges of the masks' runs, moved to `places`, where their frames begin; areas, runs a mask.
 
     The code is described at `evis.data.masks.run_lengths`; here many codes are read together.
     """
@@ -109,8 +105,10 @@ def _take_apart(
     steps[tails] = 0  # they stay where the foreground ends
     reached = places + np.add.reduceat(steps, first)
     steps[first] += places - np.append(0, reached[:-1])
-    ends = np.cumsum(steps).astype(np.float64)
-    return ends - lengths, ends, areas, pairs
+    edges = np.empty((len(steps), 2))
+    edges[:, 1] = np.cumsum(steps)
+    edges[:, 0] = edges[:, 1] - lengths
+    return edges, areas, pairs
 
 
 def _values(counts: list[str], pixels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -154,25 +152,17 @@ def intersections(predicted: TrackRuns, objects: TrackRuns, wanted: np.ndarray) 
     begins, ends = predicted.spans()
     object_begins, object_ends = objects.spans()
     for column in np.flatnonzero(wanted.any(axis=0)):
-        corners, pixels_before = _pixels_before(objects, column)
+        corners = objects.between(column, 0, objects.areas.shape[1])
+        sizes = corners[:, 1] - corners[:, 0]
+        before = np.cumsum(sizes)[:, None] - np.stack([sizes, np.zeros_like(sizes)], axis=1)  # F
         # (predicted, frames): where the two may meet, since their stretches of the line do
         meet = (begins < object_ends[column]) & (object_begins[column] < ends)
         for row in np.flatnonzero(wanted[:, column] & meet.any(axis=1)):
             frames = np.flatnonzero(meet[row])
-            run_starts, run_ends = predicted.between(row, frames[0], frames[-1] + 1)
-            shared[row, column] = (
-                np.interp(run_ends, corners, pixels_before).sum()
-                - np.interp(run_starts, corners, pixels_before).sum()
-            )
+            edges = predicted.between(row, frames[0], frames[-1] + 1)
+            covered = np.interp(edges.ravel(), corners.ravel(), before.ravel())
+            shared[row, column] = covered[1::2].sum() - covered[0::2].sum()
     return shared
-
-
-def _pixels_before(objects: TrackRuns, column: int) -> tuple[np.ndarray, np.ndarray]:
-    """The corners of F, and F there."""
-    starts, ends = objects.between(column, 0, objects.areas.shape[1])
-    reached = np.cumsum(ends - starts)
-    corners = np.stack([starts, ends], axis=1).ravel()
-    return corners, np.stack([reached - (ends - starts), reached], axis=1).ravel()
 
 
 def track_ious(predicted: TrackRuns, objects: TrackRuns, wanted: np.ndarray) -> np.ndarray:

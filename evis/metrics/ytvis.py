@@ -1,14 +1,5 @@
-"""YouTube-VIS average precision and recall, with the official evaluator's numbers, and mIoU.
+"""YouTube-VIS average precision and recall, with the official evaluator's numbers, and mIoU."""
 
-COCO's protocol on tracks: the predictions of a class are ranked over all videos. Each, best first,
-takes the object of its video and class with the highest spatio-temporal IoU, if that reaches the
-threshold and is not taken. Crowds, and objects outside the area range, are ignored: a prediction
-that has to take one counts neither as right nor as wrong, and any number may take a crowd (with the
-plain IoU, not COCO's share of the prediction). So do predictions outside the area range that take
-nothing.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,33 +7,17 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from evis.data.types import Category
-from evis.metrics.overlaps import (
-    ALL_CLASSES,
-    GroundTruth,
-    Predictions,
-    VideoOverlaps,
-    overlaps,
-    read_ground_truth,
-)
-
-IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
-RECALL_LEVELS = np.linspace(0.0, 1.0, 101)
-AREA_RANGES = {  # a track's mean area over its visible frames, pixels; both ends belong to it
-    "all": (0.0, 1e10),
-    "S": (0.0, 128.0**2),
-    "M": (128.0**2, 256.0**2),
-    "L": (256.0**2, 1e10),
-}
-MAX_PREDICTIONS = (1, 10, 100)  # the best a video and class
-_SMALLEST, _LARGEST = np.array(list(AREA_RANGES.values())).T[:, :, None]  # (area ranges, 1) each
+from evis.metrics.average_precision import AREA_RANGES, MAX_PREDICTIONS, accumulate
+from evis.metrics.overlaps import ALL_CLASSES, VideoOverlaps, overlaps
+from evis.metrics.ytvis_inputs import GroundTruth, Predictions, read_ground_truth
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Evaluation:
     """What the predictions reach, as fractions; NaN where there is no object to find.
 
     precision: (IoU thresholds, recall levels, classes, area ranges, numbers of predictions), in the
-        order of this module's constants: the best precision at that recall or beyond.
+        order of the constants of `average_precision`: the best precision at that recall or beyond.
     recall: (IoU thresholds, classes, area ranges, numbers of predictions): the highest reached.
     videos: the IoU of every prediction with every object of its class, a video each, by id.
     """
@@ -65,6 +40,10 @@ class Evaluation:
             **{f"AR{number}": _mean(self.recall[..., 0, m]) for m, number in most},
             **{f"AR_{name}": _mean(self.recall[..., a, -1]) for a, name in sizes},
         }
+
+    def __repr__(self) -> str:
+        summary = ", ".join(f"{name} {value:.4f}" for name, value in self.stats.items())
+        return f"Evaluation({summary})"
 
     def table(self) -> pd.DataFrame:
         """`stats`, a row each: metric, value."""
@@ -98,7 +77,7 @@ class Evaluation:
         rows = []
         for video in self.videos:
             best = np.nan_to_num(video.ious[:, ~video.crowds]).max(axis=0, initial=0.0)
-            precision, recall = _accumulate([video], self.classes)
+            precision, recall = accumulate([video], self.classes)
             rows.append(
                 {
                     "video": video.video.id,
@@ -130,7 +109,7 @@ def evaluate(
     if class_agnostic:
         classes = (Category(ALL_CLASSES, "all classes"),)
     videos = tuple(overlaps(dataset, predictions, class_agnostic, progress))
-    return Evaluation(classes, *_accumulate(videos, classes), videos)
+    return Evaluation(classes, *accumulate(videos, classes), videos)
 
 
 def object_ious(
@@ -155,7 +134,8 @@ def object_ious(
         rows += [
             (video.video.id, track.id, iou) for track, iou in zip(objects, assigned, strict=True)
         ]
-    return pd.DataFrame(rows, columns=["video", "object", "iou"])
+    table = pd.DataFrame(rows, columns=["video", "object", "iou"])
+    return table.astype({"video": int, "object": int, "iou": float})
 
 
 def mean_iou(
@@ -167,108 +147,6 @@ def mean_iou(
     """mIoU: the mean of `object_ious` over all objects of the data set; NaN without objects."""
     table = object_ious(ground_truth, predictions, class_agnostic, progress)
     return _mean(table["iou"].to_numpy())
-
-
-def _accumulate(
-    videos: Sequence[VideoOverlaps], classes: Sequence[Category]
-) -> tuple[np.ndarray, np.ndarray]:
-    """`precision` and `recall` as in `Evaluation`, over these videos."""
-    shape = (len(classes), len(AREA_RANGES), len(MAX_PREDICTIONS))
-    precision = np.full((len(IOU_THRESHOLDS), len(RECALL_LEVELS), *shape), np.nan)
-    recall = np.full((len(IOU_THRESHOLDS), *shape), np.nan)
-    matched = [_match(video) for video in videos]
-    hit = np.concatenate([video_hit for video_hit, _ in matched], axis=-1)
-    ignored = np.concatenate([video_ignored for _, video_ignored in matched], axis=-1)
-    counted = np.concatenate([~_ignored_objects(video) for video in videos], axis=-1)
-    groups, scores, ranks, object_groups = (
-        np.concatenate([getattr(video, name) for video in videos])
-        for name in ("groups", "scores", "ranks", "object_groups")
-    )
-    for k, category in enumerate(classes):
-        objects = counted[:, object_groups == category.id].sum(axis=-1)  # (area ranges,)
-        ranked = np.flatnonzero(groups == category.id)
-        ranked = ranked[np.argsort(-scores[ranked], kind="stable")]
-        for m, most in enumerate(MAX_PREDICTIONS):
-            best = ranked[ranks[ranked] < most]
-            for a in np.flatnonzero(objects):
-                precision[:, :, k, a, m], recall[:, k, a, m] = _curves(
-                    hit[a][:, best], ignored[a][:, best], objects[a]
-                )
-    return precision, recall
-
-
-def _curves(hit: np.ndarray, ignored: np.ndarray, objects: int) -> tuple[np.ndarray, np.ndarray]:
-    """Precision at the recall levels (T, 101), and the highest recall (T,), of one class.
-
-    `hit` and `ignored` are (T, predictions) by falling score, `objects` how many there are to find.
-    """
-    right = np.cumsum(hit & ~ignored, axis=1)
-    wrong = np.cumsum(~hit & ~ignored, axis=1)
-    recall = right / objects
-    precision = right / (wrong + right + np.spacing(1))  # the official guard against 0 / 0
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    envelope = np.pad(envelope, ((0, 0), (0, 1)))  # 0 beyond the highest recall
-    places = [np.searchsorted(reached, RECALL_LEVELS) for reached in recall]
-    return np.take_along_axis(envelope, np.array(places), axis=1), recall.max(axis=1, initial=0.0)
-
-
-def _ignored_objects(video: VideoOverlaps) -> np.ndarray:
-    """(area ranges, objects) bool"""
-    return video.crowds | _is_outside(video.object_areas)
-
-
-def _is_outside(areas: np.ndarray) -> np.ndarray:
-    """(n,) -> (area ranges, n) bool"""
-    return (areas < _SMALLEST) | (areas > _LARGEST)
-
-
-def _match(video: VideoOverlaps) -> tuple[np.ndarray, np.ndarray]:
-    """Which predictions take an object, and which are ignored: (A, T, predictions) bool each."""
-    outside = _is_outside(video.areas)[:, None]
-    shape = (len(AREA_RANGES), len(IOU_THRESHOLDS), len(video.positions))
-    hit, ignored = np.zeros(shape, dtype=bool), np.broadcast_to(outside, shape).copy()
-    ignored_objects = _ignored_objects(video)
-    for group in np.unique(video.object_groups):
-        rows = np.flatnonzero(video.groups == group)
-        columns = video.object_groups == group
-        _match_class(
-            video.ious[np.ix_(rows, columns)],
-            video.crowds[columns],
-            ignored_objects[:, columns],
-            rows,
-            hit,
-            ignored,
-        )
-    return hit, ignored
-
-
-def _match_class(
-    ious: np.ndarray,
-    crowds: np.ndarray,
-    ignored_objects: np.ndarray,
-    rows: np.ndarray,
-    hit: np.ndarray,
-    ignored: np.ndarray,
-) -> None:
-    """Let the predictions `rows` choose in turn; fills `hit` and `ignored` at `rows`.
-
-    A prediction takes an object that counts before one that is ignored, then the one of highest
-    IoU, then the last one in the file.
-    """
-    thresholds = np.minimum(IOU_THRESHOLDS, 1 - 1e-10)[:, None]
-    # Place of each object in a prediction's order of IoU, 0 .. objects - 1, the later if equal.
-    places = np.argsort(np.argsort(ious, axis=1, kind="stable"), axis=1)
-    preference = np.where(ignored_objects, 0, ious.shape[1])[:, None]  # (A, 1, objects)
-    free = np.ones((*hit.shape[:2], ious.shape[1]), dtype=bool)
-    for n in np.flatnonzero(ious.max(axis=1) >= IOU_THRESHOLDS[0]):
-        open_to = (ious[n] >= thresholds) & free
-        choice = np.where(open_to, places[n] + preference, -1).argmax(axis=-1)  # (A, T)
-        took = open_to.any(axis=-1)
-        a, t = np.nonzero(took)
-        chosen = choice[a, t]
-        free[a, t, chosen] = crowds[chosen]
-        hit[a, t, rows[n]] = True
-        ignored[a, t, rows[n]] = ignored_objects[a, chosen]
 
 
 def _mean(values: np.ndarray) -> float:

@@ -129,9 +129,8 @@ def draw(axes: plt.Axes, shown: Grid) -> None:
                 written.set_color("#777777")
         axes.plot([0, left[-1]], [y + 1] * 2, color="#eeeeee", lw=0.5)
         y += 1
-    axes.set_title(
-        f"{published.PAPERS[shown.paper][0]}, Table {shown.table}", loc="left", weight="bold", pad=2
-    )
+    name = f"{published.PAPERS[shown.paper][0]}, {published.title(shown.paper, shown.table)}"
+    axes.set_title(name, loc="left", weight="bold", pad=2)
     axes.set_title(shown.about, loc="right", fontsize=7, color="#666666", pad=2)
 
 

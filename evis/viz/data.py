@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from evis.data import masks
 from evis.data.clips import Clip
@@ -96,7 +97,10 @@ def distributions(
                 line = {"color": style.COLOURS[3], "ls": (0, (3, 2)), "lw": 2.2}
                 axis.axvline(paper, **line, label=f"published, mean {paper:.2f}")
             axis.legend(loc="upper right", handlelength=1.6)
-            axis.set(xlabel=label)
+            axis.set(xlabel=label, ylim=(0, 1.45 * axis.get_ylim()[1]))
+            if pd.api.types.is_integer_dtype(values):
+                axis.set(xticks=range(1, values.max() + 1, 2))
+            axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
             axis.grid(axis="x", visible=False)
         row[0].set_ylabel("videos")
     for axis, name in zip(axes[0], sets, strict=True):

@@ -12,7 +12,7 @@ from evis.viz import atlas
 def folded(paper: str) -> str:
     """The atlas's tables as html text that can be searched and copied; each opens at a click."""
     return "".join(
-        f"<details><summary>{published.PAPERS[paper][0]}, Table {table}</summary>"
+        f"<details><summary>{published.PAPERS[paper][0]}, {published.title(paper, table)}</summary>"
         f"{_html(atlas.grid(paper, table))}</details>"
         for table in published.tables(paper).table.unique()
     )

@@ -7,12 +7,14 @@ import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from evis.data import masks
+from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Track, VISDataset
-from evis.metrics import davis
+from evis.metrics import davis, perturb
 from evis.metrics.ytvis import IOU_THRESHOLDS, RECALL_LEVELS, Evaluation
 from evis.viz import overlays, style
 from evis.viz.data import spread
@@ -40,24 +42,48 @@ def prediction_panel(
             )
             picture = cv2.drawContours(picture, outline, -1, (255, 255, 255), 1)
     style.bare(axis).imshow(picture, interpolation="auto")
+    if labels:
+        _name_predictions(axis, dataset, predictions, video_id, frame)
+
+
+def _name_predictions(axis, dataset, predictions, video_id: int, frame: int) -> None:
+    """Class and score on each mask, moved down where another name stands already."""
+    width, height, taken = SCALE * 24, SCALE * 5.5, []  # of a name, in picture pixels
     own = [track for track in predictions if track.video_id == video_id]
-    for n, track in enumerate(own if labels else ()):
-        if track.masks[frame] is not None:
-            x, y, width, height = masks.tight_box(track.masks[frame])
-            axis.text(
-                SCALE * (x + width / 2),
-                SCALE * (y + height / 2) + 24 * (n >= len(dataset.tracks_of(video_id))),
-                f"{dataset.category_names[track.category_id]} {track.score:.2f}",
-                ha="center",
-                va="center",
-                fontsize=6,
-                color="white",
-                bbox={
-                    "facecolor": np.array(overlays.colour(n)) / 255 * 0.6,
-                    "edgecolor": "none",
-                    "pad": 0.8,
-                },
-            )
+    for n, track in enumerate(own):
+        if track.masks[frame] is None:
+            continue
+        x, y, box_width, box_height = (SCALE * side for side in masks.tight_box(track.masks[frame]))
+        right = SCALE * dataset.video(video_id).width - width / 2
+        middle, level = np.clip(x + box_width / 2, width / 2, right), y + box_height / 2
+        while any(abs(middle - a) < width and abs(level - b) < height for a, b in taken):
+            level += 1
+        taken.append((middle, level))
+        dark = np.array(overlays.colour(n)) / 255 * 0.6
+        axis.text(
+            middle,
+            level,
+            f"{dataset.category_names[track.category_id]} {track.score:.2f}",
+            ha="center",
+            va="center",
+            fontsize=6,
+            color="white",
+            bbox={"facecolor": dark, "edgecolor": "none", "pad": 0.8},
+            clip_on=True,
+        ).set_in_layout(False)
+
+
+def where_lost(
+    dataset: VISDataset, before: Sequence[PredictedTrack], after: Sequence[PredictedTrack]
+) -> tuple[int, int]:
+    """A (video, frame) with two masks before and one after: a place to show a loss at."""
+    pairs = zip(perturb.as_arrays(before, dataset), perturb.as_arrays(after, dataset), strict=True)
+    for video, (full, thinned) in zip(dataset.videos, pairs, strict=True):
+        there, left = full.any((2, 3)).sum(0), thinned.any((2, 3)).sum(0)  # masks a frame
+        frames = np.flatnonzero((there == 2) & (left == 1))
+        if len(frames):
+            return video.id, int(frames[len(frames) // 2])
+    raise DataError("no frame with two masks loses one of them")
 
 
 def gallery(
@@ -68,12 +94,12 @@ def gallery(
     other_places: Mapping[str, tuple[int, int]],
     columns: int = 4,
 ) -> Figure:
-    """A panel a case at (video, frame), titled with its score in percent."""
+    """A panel a case at (video, frame), titled with its AP in percent."""
     rows = -(-len(cases) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(style.PAGE, 1.42 * rows))
     for axis, (name, predictions) in zip(axes.flat, cases.items(), strict=False):
         prediction_panel(axis, dataset, predictions, *other_places.get(name, place))
-        axis.set_title(f"{name}: {100 * scores[name]:.0f}", fontsize=8)
+        axis.set_title(f"{name}: AP {100 * scores[name]:.0f}", fontsize=7.5)
     for axis in axes.flat[len(cases) :]:
         axis.set_visible(False)
     return figure
@@ -84,7 +110,9 @@ def score_bars(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(style.PAGE, 0.24 * len(table) + 0.8))
     places = np.arange(len(table))
     axis.barh(places, table["AP"], height=0.62, color="#b9cfe0", label="AP")
-    axis.bar_label(axis.containers[0], fmt="%.0f", padding=3, fontsize=7.5, color="#35566f")
+    for place, value in zip(places, table["AP"], strict=True):
+        axis.text(109, place, f"{value:.0f}", ha="right", va="center", fontsize=7.5)
+    axis.text(109, -0.9, "AP", ha="right", va="center", fontsize=7.5, weight="bold")
     for name, marker, rgb in (("AP50", ">", style.COLOURS[2]), ("AP75", "<", style.COLOURS[3])):
         axis.scatter(table[name], places, marker=marker, s=28, color=rgb, label=name, zorder=3)
     axis.scatter(
@@ -98,10 +126,11 @@ def score_bars(table: pd.DataFrame) -> Figure:
         label="class-agnostic AP",
         zorder=3,
     )
-    axis.set(yticks=places, yticklabels=table.index, xlim=(-2, 106), xlabel="percent, measured")
+    axis.set(yticks=places, yticklabels=table.index, xlim=(-2, 110), xlabel="percent, measured")
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     axis.tick_params(axis="y", length=0)
+    axis.set(xticks=range(0, 101, 20))
     figure.legend(loc="outside upper center", ncols=4)
     return figure
 
@@ -146,21 +175,19 @@ def overlap(
         "only in the prediction": (EXTRA, [b & ~a for a, b in zip(truth, found, strict=True)]),
     }
     shown = spread(video.length, count)
-    figure, axes = plt.subplot_mosaic(
-        [[f"frame {t}" for t in shown], ["bars"] * (count - 2) + ["total"] * 2],
-        figsize=(style.PAGE, 3.2),
-        height_ratios=[1, 2.4],
-    )
-    for t in shown:
+    figure = plt.figure(figsize=(style.PAGE, 3.3))
+    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 2.6])
+    for t, axis in zip(shown, top.subplots(1, count), strict=True):
         picture = overlays.enlarge(dataset.frame(video.id, t), SCALE)
         picture = (0.5 * picture + 100).astype(np.uint8)
         for rgb, part in parts.values():
-            colour = tuple(int(rgb[k : k + 2], 16) for k in (1, 3, 5))
-            picture = overlays.draw_mask(picture, overlays.enlarge(part[t], SCALE), colour, 0.75)
-        style.bare(axes[f"frame {t}"]).imshow(picture, interpolation="auto")
-        axes[f"frame {t}"].set_title(f"t = {t}")
+            picture = overlays.draw_mask(
+                picture, overlays.enlarge(part[t], SCALE), _bytes(rgb), opacity=0.75
+            )
+        style.bare(axis).imshow(picture, interpolation="auto")
+        axis.set_title(f"t = {t}")
+    bars, total = bottom.subplots(1, 2, width_ratios=[3.2, 1])
     areas = {name: np.array([p.sum() for p in part]) for name, (_, part) in parts.items()}
-    bars, total = axes["bars"], axes["total"]
     base, whole = np.zeros(video.length), 0.0
     for name, (rgb, _) in parts.items():
         bars.bar(range(video.length), areas[name], bottom=base, color=rgb, width=0.8)
@@ -178,8 +205,13 @@ def overlap(
     share = areas["shared"].sum() / whole
     total.set(title=f"all frames: IoU = {share:.2f}", xticks=[], xlim=(-0.6, 0.6))
     total.grid(axis="x", visible=False)
-    figure.legend(loc="outside lower center", ncols=3)
+    bottom.legend(loc="outside lower center", ncols=3)
     return figure
+
+
+def _bytes(colour: str) -> tuple[int, int, int]:
+    """A colour as RGB 0..255."""
+    return tuple(round(255 * channel) for channel in to_rgb(colour))
 
 
 _SMALL = {"ha": "center", "fontsize": 6.5, "color": "#333333"}
@@ -188,7 +220,7 @@ _SMALL = {"ha": "center", "fontsize": 6.5, "color": "#333333"}
 def precision_recall(evaluations: Mapping[str, Evaluation]) -> Figure:
     """Precision at each recall of the first class, a line an IoU threshold; one panel a name."""
     figure, axes = plt.subplots(
-        1, len(evaluations), figsize=(style.PAGE, 2.9), sharey=True, squeeze=False
+        1, len(evaluations), figsize=(style.PAGE, 2.8), sharey=True, squeeze=False
     )
     colours = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(IOU_THRESHOLDS)))
     for axis, (name, evaluation) in zip(axes[0], evaluations.items(), strict=True):
@@ -199,12 +231,14 @@ def precision_recall(evaluations: Mapping[str, Evaluation]) -> Figure:
                 curve,
                 color=rgb,
                 drawstyle="steps-post",
-                label=f"{threshold:.2f} ({100 * curve.mean():.0f})",
+                label=f"{threshold:.2f}",
             )
         axis.set(xlabel="recall", xlim=(0, 1.01), ylim=(0, 1.04))
-        axis.set_title(f"{name}: AP {100 * curves.mean():.0f}")
-        axis.legend(title="IoU threshold (AP there)", ncols=2, fontsize=6.5, loc="lower left")
+        ap, ap50, ap75 = (100 * part.mean() for part in (curves, curves[0], curves[5]))
+        axis.set_title(f"{name}\nAP {ap:.0f}, AP50 {ap50:.0f}, AP75 {ap75:.0f}")
     axes[0, 0].set_ylabel("precision")
+    lines, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(lines, names, title="IoU threshold", loc="outside right center")
     return figure
 
 
@@ -226,7 +260,7 @@ def boundaries(
         picture[truth] = 0.93
         picture[away <= reach] = 0.78
         for pixels, rgb in ((own & (away <= reach), SHARED), (own & (away > reach), EXTRA)):
-            picture[pixels] = [int(rgb[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+            picture[pixels] = to_rgb(rgb)
         style.bare(axis).imshow(picture)
         axis.set(xlim=(x - 5, x + width + 5), ylim=(y + height + 5, y - 5))
         j, f = davis.j_measure(truth, mask), davis.f_measure(truth, mask)

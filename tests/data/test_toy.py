@@ -112,10 +112,10 @@ def test_frames_show_an_object_where_its_mask_is():
     differing = inside = change_inside = change_elsewhere = 0
     for planned, scene in scenes("toy-ovis", 4, **plain):
         labels = scene.labels()
-        frames, _ = render(planned.random(), scene)
+        frames = render(planned.random(), scene)
         for n in range(planned.objects):
             others = replace(scene, shown=np.arange(planned.objects) != n)
-            without, _ = render(planned.random(), others)
+            without = render(planned.random(), others)
             change = abs(frames.astype(int) - without).max(-1)
             for t in range(scene.length):
                 mask = labels[t] == n + 1

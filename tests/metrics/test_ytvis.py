@@ -3,7 +3,7 @@
 import json
 import math
 import zipfile
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,24 @@ from hypothesis import strategies as st
 from evis.data import DataError, masks, predictions, ytvis
 from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
-from evis.metrics import track_iou
+from evis.metrics import average_precision, track_iou
 from evis.metrics import ytvis as metric
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("ytvis_*.npz"))
-STATS = "AP AP50 AP75 AP_S AP_M AP_L AR1 AR10 AR100 AR_S AR_M AR_L".split()
+STATS = [
+    "AP",
+    "AP50",
+    "AP75",
+    "AP_S",
+    "AP_M",
+    "AP_L",
+    "AR1",
+    "AR10",
+    "AR100",
+    "AR_S",
+    "AR_M",
+    "AR_L",
+]
 
 
 def load_golden(path: Path) -> tuple[dict, list, dict]:
@@ -80,20 +93,20 @@ def twin(truth: dict, predicted: list, class_agnostic: bool) -> dict[str, float]
     groups = [0] if class_agnostic else sorted(c["id"] for c in truth["categories"])
     curves: dict[str, list] = {name: [] for name in STATS}
     for group in groups:
-        for name, (low, high) in metric.AREA_RANGES.items():
+        for name, (low, high) in average_precision.AREA_RANGES.items():
             for most in (1, 10, 100):
-                for number, threshold in enumerate(metric.IOU_THRESHOLDS):
+                for number, threshold in enumerate(average_precision.IOU_THRESHOLDS):
                     listed, count = [], 0
                     for video in sorted(truth["videos"], key=lambda video: video["id"]):
                         outcome = match_video(
                             [a for a in truth["annotations"] if in_group(a, video, group)],
-                            [p for p in predicted if in_group(p, video, group)][:],
+                            [p for p in predicted if in_group(p, video, group)],
                             (threshold, low, high, most, shape),
                         )
                         count += outcome[0]
                         listed += outcome[1]
                     if count:
-                        collect(curves, average_precision(listed, count), name, most, number)
+                        collect(curves, precision_and_recall(listed, count), name, most, number)
     return {name: float(np.mean(values)) if values else -1 for name, values in curves.items()}
 
 
@@ -140,7 +153,7 @@ def match_video(objects, found, setting):
     return len(objects) - sum(ignored), listed
 
 
-def average_precision(listed: list, count: int) -> tuple[float, float]:
+def precision_and_recall(listed: list, count: int) -> tuple[float, float]:
     points, right, wrong = [], 0, 0
     for _, outcome in sorted(listed, key=lambda entry: -entry[0]):
         right += outcome is True
@@ -148,7 +161,7 @@ def average_precision(listed: list, count: int) -> tuple[float, float]:
         points.append((right / count, right / (right + wrong) if right else 0.0))
     best = [
         max((precision for recall, precision in points if recall >= level), default=0.0)
-        for level in metric.RECALL_LEVELS
+        for level in average_precision.RECALL_LEVELS
     ]
     return float(np.mean(best)), right / count
 
@@ -186,7 +199,9 @@ def cases(draw) -> tuple[dict, list]:
         for n, length in enumerate(lengths)
     ]
     pool = {
-        v["id"]: draw(st.lists(st.lists(one_mask(), min_size=n, max_size=n), min_size=1, max_size=3))
+        v["id"]: draw(
+            st.lists(st.lists(one_mask(), min_size=n, max_size=n), min_size=1, max_size=3)
+        )
         for v, n in zip(videos, lengths, strict=True)
     }
     annotations, predicted = [], []
@@ -220,7 +235,300 @@ def test_equals_the_twin_on_dense_masks(case):
 
 def test_the_twin_equals_the_official_evaluator_where_it_is_quick():
     truth, predicted, official = load_golden(GOLDEN[0])
-    small = {"videos": [{"height": 60, "width": 80}], **truth}
-    expected = twin(small, predicted, class_agnostic=False)
+    expected = twin(truth, predicted, class_agnostic=False)
     for name, value in official["stats"].items():
         assert expected[name] == pytest.approx(value, abs=1e-9), name
+
+
+# What must hold whatever the numbers are.
+
+
+def as_predictions(truth: dict) -> list[dict]:
+    return [
+        {key: row[key] for key in ("video_id", "category_id", "segmentations")} | {"score": 0.9}
+        for row in truth["annotations"]
+        if not row["iscrowd"]
+    ]
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_the_ground_truth_as_prediction_is_perfect(path):
+    truth, _, _ = load_golden(path)
+    # AR1 and AR10 may stay below 1: a video and class may hold more objects.
+    for class_agnostic in (False, True):
+        stats = evaluate(truth, as_predictions(truth), class_agnostic=class_agnostic).stats
+        for name in STATS:
+            if name not in ("AR1", "AR10"):
+                assert stats[name] == pytest.approx(1) or math.isnan(stats[name]), name
+    assert metric.mean_iou(truth, as_predictions(truth), progress=False) == 1
+
+
+def test_order_of_videos_and_predictions_changes_nothing():
+    truth, predicted, _ = load_golden(GOLDEN[3])
+    distinct = [row | {"score": 0.9 - n / 1000} for n, row in enumerate(predicted)]
+    expected = evaluate(truth, distinct).stats
+    turned = truth | {"videos": truth["videos"][::-1], "categories": truth["categories"][::-1]}
+    same(evaluate(turned, distinct[::-1]).stats, expected)
+
+
+def test_a_repeated_prediction_with_a_lower_score_never_helps():
+    truth, predicted, _ = load_golden(GOLDEN[0])
+    before = evaluate(truth, predicted).stats["AP"]
+    for row in predicted[:8]:
+        after = evaluate(truth, [*predicted, row | {"score": row["score"] / 2}]).stats["AP"]
+        assert after <= before + 1e-12
+
+
+def test_what_only_a_crowd_explains_costs_nothing():
+    truth, _, _ = load_golden(GOLDEN[2])
+    crowd = next(row for row in truth["annotations"] if row["iscrowd"])
+    extra = [{key: crowd[key] for key in ("video_id", "category_id", "segmentations")}] * 5
+    rows = as_predictions(truth) + [row | {"score": 1.0} for row in extra]
+    assert evaluate(truth, rows).stats["AP"] == pytest.approx(1)
+
+
+def test_only_the_best_hundred_of_a_video_and_class_count():
+    truth = hand_made(GOOD)
+    filler = GOOD | {"segmentations": [None], "score": 1.0}
+    assert evaluate(truth, [filler] * 99 + [GOOD]).stats["AR100"] == 1
+    assert evaluate(truth, [filler] * 100 + [GOOD]).stats["AR100"] == 0
+    assert evaluate(truth, [filler] * 9 + [GOOD]).stats["AR10"] == 1
+    assert evaluate(truth, [filler] * 10 + [GOOD]).stats["AR10"] == 0
+    other_class = [filler | {"category_id": 2}] * 100
+    assert evaluate(truth, [*other_class, GOOD]).stats["AR100"] == 1
+    assert evaluate(truth, [*other_class, GOOD], class_agnostic=True).stats["AR100"] == 0
+
+
+# Results beside the summary.
+
+
+def test_without_predictions_or_objects():
+    truth, _, _ = load_golden(GOLDEN[0])
+    nothing = evaluate(truth, [])
+    assert nothing.stats["AP"] == 0 and math.isnan(nothing.stats["AP_L"])
+    assert nothing.per_video()["mean_best_iou"].eq(0).all()
+    bare = evaluate(truth | {"annotations": []}, as_predictions(truth))
+    assert all(math.isnan(value) for value in bare.stats.values())
+    assert bare.per_class()["AP"].isna().all() and bare.per_video()["AP"].isna().all()
+    assert math.isnan(
+        metric.mean_iou(truth | {"annotations": []}, as_predictions(truth), progress=False)
+    )
+
+
+def test_tables_and_curves_agree_with_the_summary():
+    truth, predicted, _ = load_golden(GOLDEN[3])
+    result = evaluate(truth, predicted)
+    assert dict(result.table().itertuples(index=False)) == pytest.approx(result.stats, nan_ok=True)
+    assert result.precision.shape == (10, 101, 3, 4, 3) and result.recall.shape == (10, 3, 4, 3)
+    steps = np.diff(result.precision[..., 0, :], axis=1)  # every class has objects
+    assert (steps <= 0).all() and (steps < 0).any()
+    per_class = result.per_class()
+    assert per_class["AP"].mean() == pytest.approx(result.stats["AP"])
+    assert per_class["AR10"].mean() == pytest.approx(result.stats["AR10"])
+    assert per_class["objects"].sum() == len(truth["annotations"])
+
+
+def test_a_video_row_is_the_evaluation_of_that_video_alone():
+    truth, predicted, _ = load_golden(GOLDEN[2])
+    table = evaluate(truth, predicted).per_video().set_index("video")
+    for video in truth["videos"]:
+        alone = truth | {
+            "videos": [video],
+            "annotations": [a for a in truth["annotations"] if a["video_id"] == video["id"]],
+        }
+        stats = evaluate(alone, [p for p in predicted if p["video_id"] == video["id"]]).stats
+        assert table.loc[video["id"], "AP"] == pytest.approx(stats["AP"], nan_ok=True)
+        assert table.loc[video["id"], "AR100"] == pytest.approx(stats["AR100"], nan_ok=True)
+
+
+def row_of(*columns: slice, category: int = 1, score: float = 0.5, **more) -> dict:
+    """A track in a one-row video of ten pixels, a slice of columns a frame."""
+    track = [np.zeros((1, 10), dtype=bool) for _ in columns]
+    for mask, part in zip(track, columns, strict=True):
+        mask[0, part] = True
+    track = encode_track(track)
+    return {"video_id": 1, "category_id": category, "segmentations": track, "score": score} | more
+
+
+def hand_made(*tracks: dict) -> dict:
+    frames = len(tracks[0]["segmentations"])
+    names = [f"a/{t}.jpg" for t in range(frames)]
+    video = {"id": 1, "height": 1, "width": 10, "length": frames, "file_names": names}
+    return {
+        "videos": [video],
+        "categories": [{"id": 1, "name": "one"}, {"id": 2, "name": "two"}],
+        "annotations": [{"id": n, "iscrowd": 0} | track for n, track in enumerate(tracks, 1)],
+    }
+
+
+def test_mean_iou_assigns_one_prediction_to_one_object():
+    left, right = row_of(slice(0, 4), slice(0, 4)), row_of(slice(4, 8), slice(4, 8))
+    crowd = row_of(slice(0, 10), slice(0, 10), iscrowd=1)
+    truth = hand_made(left, right, crowd)
+    # Against the left object 6/10, against the right one 2/12; then 4/8 and 0.
+    wide = row_of(slice(0, 4), slice(0, 6), category=2)
+    half = row_of(slice(0, 2), slice(0, 2))
+    table = metric.object_ious(truth, [wide, half], progress=False)
+    # 0.8 + 0 loses against 0.5 + 2/16.
+    assert table["object"].tolist() == [1, 2]
+    assert table["iou"].tolist() == pytest.approx([0.8, 0.0])
+    assert metric.mean_iou(truth, [wide, half], progress=False) == pytest.approx(0.4)
+    aware = metric.object_ious(truth, [wide, half], class_agnostic=False, progress=False)
+    assert aware["iou"].tolist() == pytest.approx([0.5, 0.0])
+
+
+def test_a_frame_seen_by_one_side_only_adds_to_the_union():
+    truth = hand_made(row_of(slice(0, 4), slice(0, 4)))
+    missing = row_of(slice(0, 4), slice(0, 4))
+    missing["segmentations"][1] = None
+    assert metric.mean_iou(truth, [missing], progress=False) == pytest.approx(4 / 8)
+
+
+# Runs.
+
+
+@settings(max_examples=80)
+@given(st.lists(st.lists(one_mask(), min_size=2, max_size=2), min_size=1, max_size=4))
+def test_runs_hold_the_masks(tracks):
+    pixels = HEIGHT * WIDTH
+    runs = track_iou.track_runs([encode_track(track) for track in tracks], 2, pixels)
+    for n, track in enumerate(tracks):
+        line = np.zeros(2 * pixels, dtype=bool)
+        for start, end in runs.between(n, 0, 2):
+            line[int(start) : int(end)] = True
+        empty = np.zeros((HEIGHT, WIDTH), dtype=bool)
+        frames = [empty if mask is None else mask for mask in track]
+        expected = np.concatenate([np.asarray(frame).ravel(order="F") for frame in frames])
+        assert (line == expected).all()
+        assert runs.areas[n].tolist() == [frame.sum() for frame in frames]
+
+
+def test_large_frames_and_more_masks_than_a_block():
+    rng = np.random.default_rng(0)
+    shape = (720, 1280)
+    stack = np.zeros((2, 70, *shape), dtype=bool)
+    for track in stack:
+        for frame in track:
+            y, x = rng.integers(0, 600), rng.integers(0, 1100)
+            frame[y : y + rng.integers(1, 120), x : x + rng.integers(1, 180)] = True
+            frame[rng.integers(0, 720), rng.integers(0, 1280)] = True
+    runs = track_iou.track_runs([encode_track(track) for track in stack], 70, 720 * 1280)
+    iou = track_iou.track_ious(runs, runs, np.ones((2, 2), dtype=bool))
+    expected = (stack[0] & stack[1]).sum() / (stack[0] | stack[1]).sum()
+    assert iou.tolist() == [[1, expected], [expected, 1]]
+
+
+@pytest.mark.filterwarnings("error")
+def test_runs_of_length_zero_change_nothing():
+    plain = row_of(slice(2, 6))
+    padded = row_of(slice(2, 6))
+    padded["segmentations"] = [masks.from_runs([0, 0, 2, 1, 0, 3, 4, 0], 1, 10)]
+    for one, other in ((plain, padded), (padded, plain), (padded, padded)):
+        assert metric.mean_iou(hand_made(one), [other], progress=False) == 1
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        {"size": [1, 10], "counts": [2, 4, 4]},
+        [[2.0, 0.0, 6.0, 0.0, 6.0, 1.0, 2.0, 1.0]],
+    ],
+    ids=["plain runs", "polygon"],
+)
+def test_other_codes_are_taken_on_both_sides(segmentation):
+    plain, other = row_of(slice(2, 6)), row_of(slice(2, 6), segmentations=[segmentation])
+    assert metric.mean_iou(hand_made(other), [plain], progress=False) == 1
+    assert metric.mean_iou(hand_made(plain), [other, plain | {"score": 0.1}], progress=False) == 1
+
+
+# Bad input.
+
+SHORT = row_of(slice(2, 6), slice(2, 6))
+GOOD = row_of(slice(2, 6))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (SHORT, ["segmentations", "has 2 entries", "1 frames"]),
+        ({"segmentations": [masks.encode(np.ones((10, 1), bool))]}, ["size", "frame 0"]),
+        ({"segmentations": [{"size": [1, 10], "counts": "24"}]}, ["covers 6 pixels"]),
+        ({"segmentations": [{"size": [1, 10], "counts": "Z"}]}, ["damaged"]),
+        ({"segmentations": [{"size": [1, 10], "counts": "2é4"}]}, ["damaged"]),
+        ({"segmentations": [{"size": [1, 10], "counts": ""}]}, ["covers 0 pixels"]),
+        ({"segmentations": [{"size": [1, 10], "counts": "P" * 11 + "0"}]}, ["damaged"]),
+        ({"segmentations": [{"size": [1, 10]}]}, ["should be an RLE"]),
+        ({"segmentations": ["240"]}, ["should be an RLE"]),
+        ({"segmentations": None}, ["should be a list"]),
+        ({"score": math.nan}, ["score", "nan"]),
+        ({"score": "high"}, ["score"]),
+        ({"video_id": 9}, ["no video 9", "video_id"]),
+        ({"category_id": 9}, ["unknown category 9", "class-agnostic"]),
+        ({"category_id": None}, ["category_id"]),
+    ],
+)
+def test_bad_predictions_are_named(change, said, tmp_path):
+    rows = [GOOD, GOOD | change]
+    with pytest.raises(DataError) as caught:
+        evaluate(hand_made(GOOD), rows)
+    message = str(caught.value)
+    assert "predictions[1]" in message
+    if "video_id" not in change or change is SHORT:
+        assert "video a" in message
+    for part in said:
+        assert part in message
+
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(rows))
+    with pytest.raises(DataError) as caught:
+        evaluate(hand_made(GOOD), file)
+    assert str(file) in str(caught.value)
+
+
+def test_bad_predicted_tracks_are_named():
+    rle = masks.encode(np.ones((10, 1), dtype=bool))
+    with pytest.raises(DataError, match=r"video a, frame 0, field predictions\[0\].segmentations"):
+        evaluate(hand_made(GOOD), [PredictedTrack(1, 1, 0.5, (rle,))])
+
+
+def test_a_row_that_the_limit_drops_is_checked_too():
+    bad = GOOD | {"segmentations": [], "score": 0.0}
+    with pytest.raises(DataError, match=r"predictions\[100\]"):
+        evaluate(hand_made(GOOD), [GOOD] * 100 + [bad])
+
+
+def test_bad_files_are_named(tmp_path):
+    for name, content in (("p.json", b"[{"), ("p.zip", b"no zip"), ("q.json", b"{}")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=name):
+            evaluate(hand_made(GOOD), tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
+        archive.writestr("other.json", "[]")
+    with pytest.raises(DataError, match="results.json"):
+        evaluate(hand_made(GOOD), tmp_path / "r.zip")
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        archive.writestr("results.json", "[")
+    with pytest.raises(DataError, match="s.zip/results.json"):
+        evaluate(hand_made(GOOD), tmp_path / "s.zip")
+    with pytest.raises(DataError, match="nowhere.zip: can't be read"):
+        evaluate(hand_made(GOOD), tmp_path / "nowhere.zip")
+
+
+def test_ground_truth_without_masks_is_refused(tmp_path):
+    truth = hand_made(GOOD)
+    (tmp_path / "gt.json").write_text(json.dumps(truth))
+    boxes = weaken(ytvis.read(tmp_path / "gt.json"), "box")
+    del truth["annotations"]
+    for source in (boxes, truth):
+        with pytest.raises(DataError, match="holds no masks"):
+            evaluate(source, [GOOD])
+
+
+@pytest.mark.parametrize("counts", ["24", "é", "240"])
+def test_a_broken_data_set_made_by_hand_is_named(counts, tmp_path):
+    (tmp_path / "gt.json").write_text(json.dumps(hand_made(GOOD)))
+    dataset = ytvis.read(tmp_path / "gt.json")
+    size = [1, 10] if counts != "240" else [10, 1]
+    broken = replace(dataset.tracks[0], masks=({"size": size, "counts": counts},))
+    with pytest.raises(DataError, match="video a, field masks"):
+        evaluate(replace(dataset, tracks=(broken,)), [GOOD])
