@@ -3,8 +3,8 @@ fast as pair by pair with pycocotools when every prediction meets every object (
 less than 2 GiB.
 
 Class-aware, the official protocol compares few pairs, and both sides mostly read masks: evis is
-then about 5 to 7 times as fast. With a mask of its own for each prediction (`--queries 100`) it is
-about 3 times as fast: what it saves there is the merging, not the reading.
+then 5 to 7 times as fast. With a mask of its own for each prediction (`--queries 100`) it is 3 to 6
+times as fast: what it saves there is the merging, not the reading.
 
     python benchmarks/ytvis_evaluation.py [--videos 302] [--queries 10]
 
