@@ -1,0 +1,1 @@
+"""The papers' losses, one idea a module."""

@@ -1,0 +1,180 @@
+"""Temporal Eigenvalue Loss (Eigen-Cluster VIS, section III-D): keep a mask's graph spectrum steady.
+
+`paper` is what Eqs. 4-10 define; `released` is what the published code computes. In the latter the
+logits are L2-normalised over an axis of length one, which leaves their signs, the eigenproblem is
+(D - A) v = lambda D v, and nothing is differentiated.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse.linalg
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evis.losses.secular import nonzero_eigenvalues
+
+Solver = Literal["secular", "dense", "released"]
+Pairs = Sequence[tuple[int, int]]
+
+_DENSE_LIMIT = 12_000  # pixels: beyond, one matrix takes more than a GiB
+
+
+def eigenvalues(
+    mask_logits: Tensor, count: int = 3, scale: int = 4, solver: Solver = "secular"
+) -> Tensor:
+    """The first eigenvalues of every instance's graph in every frame (Eqs. 4-8).
+
+    mask_logits: (N, T, h, w), any float type -> (N, T, count), ascending, float32 at least. Frames
+    are resized by 1/scale a side first. A frame of fewer pixels than `count` is filled up with
+    zeros; values that the result's type can't hold are cut to its largest. `secular` is exact and
+    differentiable in O(pixels) memory, `dense` is the same by `eigvalsh`, `released` is another
+    quantity: see the module's text.
+    """
+    if mask_logits.ndim != 4 or count < 1:
+        raise ValueError(
+            f"mask_logits should be (N, T, h, w) and count at least 1, "
+            f"got {tuple(mask_logits.shape)} and {count}"
+        )
+    if solver not in _SOLVERS:
+        raise ValueError(f"unknown solver {solver!r}: choose from {', '.join(_SOLVERS)}")
+    with torch.autocast(mask_logits.device.type, enabled=False):
+        pixels = features(mask_logits, scale)
+        if not pixels.isfinite().all():
+            raise ValueError("mask_logits hold NaN or infinity: training diverged before this step")
+        found = _SOLVERS[solver](pixels.double(), min(count, pixels.shape[-1]))
+    limit = torch.finfo(pixels.dtype).max
+    found = found.clamp(max=limit).to(pixels.dtype)
+    return F.pad(found, (0, count - found.shape[-1]))
+
+
+def features(mask_logits: Tensor, scale: int = 4) -> Tensor:
+    """Eq. 4: (N, T, h, w) -> (N, T, pixels), resized by 1/scale a side, float32 at least."""
+    logits = mask_logits if mask_logits.dtype == torch.float64 else mask_logits.float()
+    height, width = (side // scale for side in logits.shape[-2:])
+    if min(height, width) < 1:
+        raise ValueError(f"{tuple(logits.shape[-2:])} logits can't be resized by 1/{scale}")
+    if scale % 2 == 0 and logits.shape[-2:] == (height * scale, width * scale):
+        return _middle_mean(logits, scale).flatten(2)
+    if scale > 1:
+        logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
+    return logits.flatten(2)
+
+
+def _middle_mean(logits: Tensor, scale: int) -> Tensor:
+    """What bilinear resizing comes to in even cells: the mean of the four middle pixels.
+
+    Ten times as fast as `interpolate` on a CPU.
+    """
+    upper, lower = (logits[..., middle::scale, :] for middle in (scale // 2 - 1, scale // 2))
+    left, right = slice(scale // 2 - 1, None, scale), slice(scale // 2, None, scale)
+    return (upper[..., left] + upper[..., right] + lower[..., left] + lower[..., right]) / 4
+
+
+def _secular(pixels: Tensor, count: int) -> Tensor:
+    """The spectra of both blocks, and a zero for each block and each pixel of weight 0, merged."""
+    blocks = torch.stack((pixels, -pixels), dim=-2).relu()  # (N, T, 2, n): A is p p^T on each
+    zeros = (blocks > 0).any(-1).sum(-1) + (pixels == 0).sum(-1)  # (N, T)
+    index = torch.arange(count, device=pixels.device)
+    candidates = torch.where(index < zeros[..., None], 0.0, torch.inf).to(pixels)
+    wanted = count - int(zeros.min()) if zeros.numel() else 0
+    if wanted < 1:
+        return candidates + 0 * pixels[..., :1]  # zeros whatever the logits, still in the graph
+    values, exists = nonzero_eigenvalues(blocks, wanted)
+    values = torch.where(exists, values, torch.inf).flatten(-2)
+    merged = torch.cat((candidates, values), dim=-1)
+    return merged.topk(count, dim=-1, largest=False, sorted=True).values
+
+
+def laplacian(pixels: Tensor) -> Tensor:
+    """Eqs. 5-7: (..., n) -> (..., n, n), A = E E^T where that is positive, L = D - A."""
+    affinity = (pixels.unsqueeze(-1) * pixels.unsqueeze(-2)).relu()
+    return torch.diag_embed(affinity.sum(-1)) - affinity
+
+
+def _dense(pixels: Tensor, count: int) -> Tensor:
+    if pixels.shape[-1] > _DENSE_LIMIT:
+        raise ValueError(
+            f"a dense matrix for {pixels.shape[-1]} pixels is too large: use solver='secular'"
+        )
+    spectra = [torch.linalg.eigvalsh(laplacian(frame))[:count] for frame in pixels.flatten(0, 1)]
+    if not spectra:
+        return pixels.new_zeros(*pixels.shape[:2], count)
+    return torch.stack(spectra).unflatten(0, pixels.shape[:2])
+
+
+@torch.no_grad()
+def _released(pixels: Tensor, count: int) -> Tensor:
+    """The generalized problem on the signs, by scipy's Lanczos solver in float32, as published.
+
+    The matrix is singular and its eigenvalues coincide, the worst case for this solver: it returns
+    noise of 1e-8 to 1e-2, and beside a block of few pixels it can miss the block's eigenvalue 0.
+    """
+    signs = pixels.sign().flatten(0, 1).float().cpu().numpy()
+    found = np.zeros((len(signs), count))
+    for row, sign in zip(found, signs, strict=True):
+        affinity = np.maximum(np.outer(sign, sign), 0)
+        degree = affinity.sum(1)
+        degree[degree == 0] = 1  # a pixel of weight 0 stands alone
+        row[:] = _smallest(scipy.sparse.diags_array(degree).tocsr(), affinity, count)
+    return torch.from_numpy(found).to(pixels).unflatten(0, pixels.shape[:2])
+
+
+def _smallest(degree: scipy.sparse.csr_array, affinity: np.ndarray, count: int) -> np.ndarray:
+    laplacian = degree - scipy.sparse.csr_array(affinity)
+    if count >= len(affinity):  # too small for Lanczos
+        dense = scipy.linalg.eigh(laplacian.toarray(), degree.toarray(), eigvals_only=True)
+        return dense[:count]
+    start = np.random.default_rng(0).standard_normal(len(affinity)).astype(np.float32)
+    settings = {"k": count, "M": degree, "v0": start, "return_eigenvectors": False}
+    try:  # near 0 by inverting, unless the factorisation notices that it divides by 0
+        found = scipy.sparse.linalg.eigsh(laplacian, sigma=0, which="LM", **settings)
+    except RuntimeError:
+        found = np.array(np.nan)
+    if not np.isfinite(found).all():
+        found = scipy.sparse.linalg.eigsh(laplacian, which="SM", **settings)
+    return np.sort(found)
+
+
+def released_limit(mask_logits: Tensor, count: int = 3, scale: int = 4) -> Tensor:
+    """What the released eigenvalues are without a solver's noise: (N, T, count) of zeros and ones.
+
+    A block of equal weights has one eigenvalue 0 and else 1, so the spectrum counts the blocks.
+    """
+    pixels = features(mask_logits, scale)
+    zeros = (pixels > 0).any(-1).long() + (pixels < 0).any(-1) + (pixels == 0).sum(-1)
+    index = torch.arange(count, device=pixels.device)
+    return ((index >= zeros[..., None]) & (index < pixels.shape[-1])).to(pixels)
+
+
+_SOLVERS = {"secular": _secular, "dense": _dense, "released": _released}
+
+
+def cyclic_pairs(frames: int) -> list[tuple[int, int]]:
+    """Eq. 14: every frame with the next, the last with the first."""
+    return [(t, (t + 1) % frames) for t in range(frames)]
+
+
+def all_pairs(frames: int) -> list[tuple[int, int]]:
+    """What the released code compares: (0, 1), (0, 2), (1, 2) of three frames."""
+    return list(combinations(range(frames), 2))
+
+
+def eigenvalue_loss(
+    values: Tensor, pairs: Pairs, flavour: Literal["paper", "released"] = "paper"
+) -> Tensor:
+    """Eq. 10: (N, T, Y) -> (pairs,); an L1 norm in the paper, a mean in the released code."""
+    first, second = (torch.tensor(side, device=values.device) for side in zip(*pairs, strict=True))
+    difference = (values[:, second] - values[:, first]).abs()  # (N, pairs, Y)
+    if flavour == "paper":
+        return difference.sum((0, 2))
+    return difference.detach().mean((0, 2)) if len(values) else values.new_zeros(len(pairs))
+
+
+def temporal_loss(tk: Tensor, eigenvalue: Tensor, beta: float) -> Tensor:
+    """Eqs. 13-14: the sum over pairs of psi = L_tk + beta * L_tk * L_eig; both (pairs,)."""
+    return (tk + beta * tk * eigenvalue).sum()
