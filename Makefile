@@ -18,6 +18,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP
 help:
 	@echo 'make figures   run every notebook, write figures/ (first run: sets up .venv, minutes)'
 	@echo '               SCALE=smoke|toy|full  ONLY="01 09"  RECOMPUTE=1'
+	@echo '               STORE=1 puts the outputs into notebooks/, to be committed'
 	@echo 'make test      run the tests, then every notebook against its committed outputs'
 	@echo 'make lint      check the style of code and notebooks'
 	@echo 'make lab       open JupyterLab'
@@ -26,7 +27,7 @@ help:
 
 figures: $(READY)
 	@$(BIN) -m evis reproduce $(if $(SCALE),--scale $(SCALE)) $(if $(ONLY),--only $(ONLY)) \
-	    $(if $(filter-out 0,$(RECOMPUTE)),--recompute)
+	    $(if $(filter-out 0,$(RECOMPUTE)),--recompute) $(if $(filter-out 0,$(STORE)),--store)
 
 test: $(READY)
 	@status=0; \

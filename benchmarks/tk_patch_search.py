@@ -1,14 +1,14 @@
-"""Claim: the patch search of the TK loss, without the unfolded tensor of 27 x 9 values a pixel, in at
-most a third of the memory and half of the time.
+"""Claim: the patch search of the TK loss, without the unfolded tensor of 27 x 9 values a pixel,
+takes at most a third of its memory and half of its time.
 
     python benchmarks/tk_patch_search.py [--height 120] [--width 216]
 
-One clip of three frames, hence three pairs, at the size of a decoder's logits. The other side is the
-formulation with `unfold`: every 3x3 patch as 27 channels, every candidate's patch beside it, the
-norm of their differences, as lean as it can be (in place). Both run in turn, on one thread, on the
-same pictures, and must agree. Memory is what each adds to the peak resident size of a process of
-its own, the result included; small buffers are given back at once, so that none hide in the heap.
-Linux only.
+One clip of three frames, hence three pairs, at the size of a decoder's logits. The other side is
+the formulation with `unfold`: every 3x3 patch as 27 channels, every candidate's patch beside it,
+the norm of their differences, as lean as it can be (in place). Both run in turn, on one thread, on
+the same pictures, and must agree. Memory is what each adds to the peak resident size of a process
+of its own, the result included; small buffers are given back at once, so that none hide in the
+heap. Linux only.
 """
 
 import argparse

@@ -75,6 +75,11 @@ def _add_reproduce(commands) -> None:
     parser.add_argument(
         "--recompute", action="store_true", help="measure again what data/results already holds"
     )
+    parser.add_argument(
+        "--store",
+        action="store_true",
+        help="put the outputs into notebooks/, as they are committed; run at the default scale",
+    )
 
 
 def _add_data(commands) -> None:
@@ -100,7 +105,7 @@ def _add_data(commands) -> None:
         help="say what is there of a data set, and what is missing",
         description="Say what is there of a data set under --root, and what is missing.\n"
         "Without NAME, list the sets evis knows.",
-        examples="  evis data check\n  evis data check youtube-vis-2019 --root /data/youtube-vis-2019",
+        examples="  evis data check\n  evis data check youtube-vis-2019 --root /data/ytvis19",
     )
     check.add_argument("name", metavar="NAME", nargs="?", help="the set; see the list")
     check.add_argument("--root", type=Path, metavar="DIR", help="the folder that holds it")
@@ -127,7 +132,7 @@ def _count(text: str) -> int:
 def _reproduce(options: argparse.Namespace) -> int:
     from evis import reproduce
 
-    outcomes = reproduce.reproduce(options.scale, options.only, options.recompute)
+    outcomes = reproduce.reproduce(options.scale, options.only, options.recompute, options.store)
     print(reproduce.report(outcomes))
     return int(any(outcome.failure for outcome in outcomes))
 

@@ -15,7 +15,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.execute import ERROR_MARKER_TAG
 from tqdm.auto import tqdm
 
-from evis import files, paths
+from evis import files, outputs, paths
 from evis.data.errors import DataError
 
 NUMBERED = re.compile(r"\d\d_.+\.ipynb")
@@ -41,11 +41,14 @@ class Outcome:
         return "failed" if self.failure else "ok"
 
 
-def reproduce(scale: str, only: Sequence[str] = (), recompute: bool = False) -> list[Outcome]:
+def reproduce(
+    scale: str, only: Sequence[str] = (), recompute: bool = False, store: bool = False
+) -> list[Outcome]:
     """Run all notebooks, or those that `only` names, whatever happens to the earlier ones.
 
     Executed copies go to build/notebooks, the outcomes to build/summary.json. A copy of a notebook
-    that failed ends at the failing cell.
+    that failed ends at the failing cell. `store` puts the outputs of those that did not fail into
+    notebooks/, as they are committed.
     """
     parameters = {"scale": scale, "recompute": recompute}
     selected = select(sorted(paths.notebooks().glob("*.ipynb")), only)
@@ -54,6 +57,8 @@ def reproduce(scale: str, only: Sequence[str] = (), recompute: bool = False) -> 
         for notebook in bar:
             bar.set_description(notebook.stem)
             outcomes.append(_run(notebook, parameters))
+            if store and not outcomes[-1].failure:
+                outputs.store(_copy(notebook), notebook)
     summary = [{**asdict(outcome), "verdict": outcome.verdict} for outcome in outcomes]
     files.write_json(paths.build() / "summary.json", {**parameters, "notebooks": summary}, indent=1)
     return outcomes
@@ -81,7 +86,10 @@ def kernel_environment() -> dict[str, str]:
 
     The kernel `python3` is this Python's own, whatever kernels and IPython start-up files the user
     has. Sums depend on the number of threads, so that is fixed unless the user says otherwise.
+    Kernels that talk to their own machine warn that this is not encrypted; they are told not to.
     """
+    profile = paths.build() / "ipython" / "profile_default"
+    files.write_text(profile / "ipython_kernel_config.py", 'c.IPKernelApp.log_level = "ERROR"\n')
     own = os.path.join(sys.prefix, "share", "jupyter")
     return {
         "EVIS_ROOT": str(paths.repository()),
@@ -115,7 +123,7 @@ def report(outcomes: Sequence[Outcome]) -> str:
 
 def _run(notebook: Path, parameters: dict[str, str | bool]) -> Outcome:
     """One notebook. Any error is this notebook's outcome, so that the next ones still run."""
-    copy = paths.build() / "notebooks" / notebook.name
+    copy = _copy(notebook)
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.unlink(missing_ok=True)  # an earlier run's copy must not pass for this one's
     before = _figures()
@@ -138,6 +146,10 @@ def _run(notebook: Path, parameters: dict[str, str | bool]) -> Outcome:
     seconds = round(time.perf_counter() - start, 1)
     written = sorted(path for path, stamp in _figures().items() if before.get(path) != stamp)
     return Outcome(notebook.stem, seconds, written, failure)
+
+
+def _copy(notebook: Path) -> Path:
+    return paths.build() / "notebooks" / notebook.name
 
 
 def _failure(error: PapermillExecutionError, copy: Path) -> Failure:

@@ -171,7 +171,7 @@ def test_the_command_says_so_by_its_status(monkeypatch, capsys):
     bad = reproduce.Outcome("02_bad", 1.0, [], reproduce.Failure("KernelDied: "))
     calls = []
 
-    def fake(scale, only, recompute):
+    def fake(scale, only, recompute, store):
         calls.append((scale, list(only), recompute))
         return [good, bad] if recompute else [good]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from evis import files
+from evis import files, paths
 from evis.data import catalog, coco, davis, masks, ytvis
 from evis.data.errors import DataError
 from evis.data.frames import PictureFolder
@@ -62,6 +62,16 @@ def build(
         _write(spec, _make(spec, plans, root / real.frames, progress, processes), root, real)
         _note(root, split, claim, complete=True)
     return _read(spec, root, real, progress)
+
+
+def sample(name: str, videos: int | None = None, seed: int = 0, split: str = "train") -> VISDataset:
+    """`build` without a bar, below build/toy, where the next call finds it again.
+
+    The folder's name holds all that determines the set, so that none stands in another's way.
+    """
+    parts = (name, videos or "all", seed, _spec(name).hash)
+    root = paths.build() / "toy" / "-".join(map(str, parts))
+    return build(name, root, videos, seed, split, progress=False)
 
 
 def _spec(name: str) -> ToySpec:

@@ -81,7 +81,11 @@ def distributions(
     is indexed by the same sets and columns, NaN where a paper gives nothing.
     """
     figure, axes = plt.subplots(
-        len(columns), len(sets), figsize=(style.PAGE, 1.75 * len(columns)), sharex="row"
+        len(columns),
+        len(sets),
+        figsize=(style.PAGE, 1.75 * len(columns)),
+        sharex="row",
+        squeeze=False,
     )
     for row, (column, label) in zip(axes, columns.items(), strict=True):
         values = pd.concat([table[column] for table in sets.values()])
@@ -92,9 +96,11 @@ def distributions(
         for axis, (name, table) in zip(row, sets.items(), strict=True):
             axis.hist(table[column], bins=edges, color="#c9d6df", edgecolor="white")
             mean, paper = table[column].mean(), published[column].get(name, np.nan)
-            axis.axvline(mean, color=style.COLOURS[0], label=f"measured, mean {mean:.2f}")
+            axis.axvline(
+                mean, ymax=0.68, color=style.COLOURS[0], label=f"measured, mean {mean:.2f}"
+            )
             if not np.isnan(paper):
-                line = {"color": style.COLOURS[3], "ls": (0, (3, 2)), "lw": 2.2}
+                line = {"color": style.COLOURS[3], "ls": (0, (3, 2)), "lw": 2.2, "ymax": 0.68}
                 axis.axvline(paper, **line, label=f"published, mean {paper:.2f}")
             axis.legend(loc="upper right", handlelength=1.6)
             axis.set(xlabel=label, ylim=(0, 1.45 * axis.get_ylim()[1]))

@@ -1,7 +1,6 @@
-"""Pictures that explain the metrics: what was predicted, what it overlaps, and what it scores."""
+"""Pictures that explain AP: what was predicted, what it overlaps, and what it scores."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import matplotlib.pyplot as plt
@@ -12,10 +11,12 @@ from matplotlib.figure import Figure
 
 from evis.data import masks
 from evis.data.errors import DataError
+from evis.data.masks import RLE
 from evis.data.predictions import PredictedTrack
-from evis.data.types import Track, VISDataset
-from evis.metrics import davis, perturb
-from evis.metrics.ytvis import IOU_THRESHOLDS, RECALL_LEVELS, Evaluation
+from evis.data.types import Track, Video, VISDataset
+from evis.metrics import perturb
+from evis.metrics.average_precision import IOU_THRESHOLDS, RECALL_LEVELS
+from evis.metrics.ytvis import Evaluation
 from evis.viz import overlays, style
 from evis.viz.data import spread
 
@@ -48,7 +49,7 @@ def prediction_panel(
 
 def _name_predictions(axis, dataset, predictions, video_id: int, frame: int) -> None:
     """Class and score on each mask, moved down where another name stands already."""
-    width, height, taken = SCALE * 24, SCALE * 5.5, []  # of a name, in picture pixels
+    width, height, taken = SCALE * 29, SCALE * 6, []  # of a name, in picture pixels
     own = [track for track in predictions if track.video_id == video_id]
     for n, track in enumerate(own):
         if track.masks[frame] is None:
@@ -131,7 +132,8 @@ def score_bars(table: pd.DataFrame) -> Figure:
     axis.grid(axis="y", visible=False)
     axis.tick_params(axis="y", length=0)
     axis.set(xticks=range(0, 101, 20))
-    figure.legend(loc="outside upper center", ncols=4)
+    *marks, bar = axis.get_legend_handles_labels()[0]
+    figure.legend(handles=[bar, *marks], loc="outside upper center", ncols=4)
     return figure
 
 
@@ -154,7 +156,7 @@ def sweep(
         prediction_panel(axis, dataset, cases[value], *place, labels=False)
         axis.set_title(f"{value:+g}".replace("+0", "0").replace("-", "\N{MINUS SIGN}"))
     curves = axes["curves"]
-    for name, marker in zip(scores, "o>< s".replace(" ", ""), strict=False):
+    for name, marker in zip(scores, "o><s", strict=False):
         curves.plot(scores.index, scores[name], marker=marker, markersize=4, label=name)
     curves.set(xlabel=xlabel, ylabel="percent, measured", ylim=(-3, 104), xticks=scores.index)
     curves.legend(loc="upper left")
@@ -166,55 +168,52 @@ def overlap(
 ) -> Figure:
     """One object and one prediction, frame by frame: pixels shared, missed, and too many."""
     video = dataset.video(track.video_id)
-    blank = np.zeros((video.height, video.width), dtype=bool)
-    truth = [blank if rle is None else masks.decode(rle) for rle in track.masks]
-    found = [blank if rle is None else masks.decode(rle) for rle in prediction.masks]
+    truth, found = _stack(video, track.masks), _stack(video, prediction.masks)
     parts = {
-        "shared": (SHARED, [a & b for a, b in zip(truth, found, strict=True)]),
-        "only in the object": (MISSED, [a & ~b for a, b in zip(truth, found, strict=True)]),
-        "only in the prediction": (EXTRA, [b & ~a for a, b in zip(truth, found, strict=True)]),
+        "shared": (SHARED, truth & found),
+        "only in the object": (MISSED, truth & ~found),
+        "only in the prediction": (EXTRA, found & ~truth),
     }
-    shown = spread(video.length, count)
     figure = plt.figure(figsize=(style.PAGE, 3.3))
     top, bottom = figure.subfigures(2, 1, height_ratios=[1, 2.6])
+    shown = spread(video.length, count)
     for t, axis in zip(shown, top.subplots(1, count), strict=True):
-        picture = overlays.enlarge(dataset.frame(video.id, t), SCALE)
-        picture = (0.5 * picture + 100).astype(np.uint8)
+        picture = (0.5 * dataset.frame(video.id, t) + 100).astype(np.uint8)
+        picture = overlays.enlarge(picture, SCALE)
         for rgb, part in parts.values():
-            picture = overlays.draw_mask(
-                picture, overlays.enlarge(part[t], SCALE), _bytes(rgb), opacity=0.75
-            )
+            mask = overlays.enlarge(part[t], SCALE)
+            picture = overlays.draw_mask(picture, mask, _bytes(rgb), opacity=0.75)
         style.bare(axis).imshow(picture, interpolation="auto")
         axis.set_title(f"t = {t}")
     bars, total = bottom.subplots(1, 2, width_ratios=[3.2, 1])
-    areas = {name: np.array([p.sum() for p in part]) for name, (_, part) in parts.items()}
-    base, whole = np.zeros(video.length), 0.0
-    for name, (rgb, _) in parts.items():
-        bars.bar(range(video.length), areas[name], bottom=base, color=rgb, width=0.8)
-        total.bar(0, areas[name].sum(), bottom=whole, color=rgb, width=0.5, label=name)
-        base, whole = base + areas[name], whole + areas[name].sum()
-    for t in range(video.length):
-        if base[t]:
-            share = areas["shared"][t] / base[t]
-            bars.annotate(
-                f"{share:.2f}", (t, base[t]), (0, 2), textcoords="offset points", **_SMALL
-            )
+    base = np.zeros(video.length)
+    for name, (rgb, part) in parts.items():
+        areas = part.sum((1, 2))
+        drawn = bars.bar(range(video.length), areas, bottom=base, color=rgb, width=0.8)
+        total.bar(0, areas.sum(), bottom=base.sum(), color=rgb, width=0.5, label=name)
+        base += areas
+    shared = parts["shared"][1].sum((1, 2))
+    shares = [f"{a / b:.2f}" if b else "" for a, b in zip(shared, base, strict=True)]
+    bars.bar_label(drawn, shares, padding=2, fontsize=6.5)
     bars.set(xlabel="frame (number on top: IoU of that frame)", ylabel="pixels")
     bars.set(xticks=range(video.length), ylim=(0, 1.15 * base.max()))
-    bars.grid(axis="x", visible=False)
-    share = areas["shared"].sum() / whole
-    total.set(title=f"all frames: IoU = {share:.2f}", xticks=[], xlim=(-0.6, 0.6))
-    total.grid(axis="x", visible=False)
+    total.set(title=f"all frames: IoU = {shared.sum() / base.sum():.2f}", xticks=[])
+    total.set(xlim=(-0.6, 0.6))
+    for axis in (bars, total):
+        axis.grid(axis="x", visible=False)
     bottom.legend(loc="outside lower center", ncols=3)
     return figure
+
+
+def _stack(video: Video, track: Sequence[RLE | None]) -> np.ndarray:
+    """(frames, h, w) bool"""
+    blank = np.zeros((video.height, video.width), dtype=bool)
+    return np.stack([blank if rle is None else masks.decode(rle) for rle in track])
 
 
 def _bytes(colour: str) -> tuple[int, int, int]:
     """A colour as RGB 0..255."""
     return tuple(round(255 * channel) for channel in to_rgb(colour))
-
-
-_SMALL = {"ha": "center", "fontsize": 6.5, "color": "#333333"}
 
 
 def precision_recall(evaluations: Mapping[str, Evaluation]) -> Figure:
@@ -240,61 +239,3 @@ def precision_recall(evaluations: Mapping[str, Evaluation]) -> Figure:
     lines, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(lines, names, title="IoU threshold", loc="outside right center")
     return figure
-
-
-def boundaries(
-    dataset: VISDataset, track: Track, frame: int, found: Mapping[str, np.ndarray]
-) -> Figure:
-    """DAVIS's view of one mask under several predictions (h, w): boundary pixels that match or not.
-
-    The grey band is what lies within the tolerance of the object's boundary.
-    """
-    truth, (x, y, width, height) = track.mask(frame), masks.tight_box(track.masks[frame])
-    edge = davis.boundary(truth)
-    reach = int(np.ceil(davis.TOLERANCE * np.hypot(*truth.shape)))
-    away = cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    figure, axes = plt.subplots(1, len(found), figsize=(style.PAGE, 2.3))
-    for axis, (name, mask) in zip(axes, found.items(), strict=True):
-        own = davis.boundary(mask)
-        picture = np.ones((*truth.shape, 3))
-        picture[truth] = 0.93
-        picture[away <= reach] = 0.78
-        for pixels, rgb in ((own & (away <= reach), SHARED), (own & (away > reach), EXTRA)):
-            picture[pixels] = to_rgb(rgb)
-        style.bare(axis).imshow(picture)
-        axis.set(xlim=(x - 5, x + width + 5), ylim=(y + height + 5, y - 5))
-        j, f = davis.j_measure(truth, mask), davis.f_measure(truth, mask)
-        axis.set_title(f"{name}\nJ {100 * j:.0f}, F {100 * f:.0f}")
-    return figure
-
-
-def region_and_boundary(table: pd.DataFrame) -> Figure:
-    """A row a case: J and F in percent, joined by a line."""
-    figure, axis = plt.subplots(figsize=(style.PAGE, 0.24 * len(table) + 0.8))
-    places = np.arange(len(table))
-    axis.hlines(places, table["J"], table["F"], color="#bbbbbb", linewidth=2, zorder=1)
-    for name, marker, rgb in (("J", "s", style.COLOURS[0]), ("F", "o", style.COLOURS[1])):
-        label = f"{name}, {'region' if name == 'J' else 'boundary'}"
-        axis.scatter(table[name], places, marker=marker, s=34, color=rgb, label=label, zorder=2)
-    axis.set(yticks=places, yticklabels=table.index, xlim=(-2, 104), xlabel="percent, measured")
-    axis.invert_yaxis()
-    axis.grid(axis="y", visible=False)
-    axis.tick_params(axis="y", length=0)
-    axis.legend(loc="upper left")
-    return figure
-
-
-def slider(show: Callable[[int], None], values: Sequence[int], start: int, name: str) -> None:
-    """A slider that calls `show`, in a live JupyterLab; elsewhere the picture it starts from.
-
-    Jupyter's server names the session in the kernel's environment; papermill and nbval do not.
-    """
-    if "JPY_SESSION_NAME" not in os.environ:
-        show(start)
-        return
-    import ipywidgets
-
-    choice = ipywidgets.SelectionSlider(
-        options=values, value=start, description=name, continuous_update=False
-    )
-    ipywidgets.interact(show, value=choice)

@@ -5,6 +5,7 @@ import io
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from PIL import Image
 
 from evis import files, paths
 
@@ -60,7 +61,16 @@ def save(figure: Figure, name: str) -> None:
     for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
         content = io.BytesIO()
         figure.savefig(content, format=suffix, metadata=metadata, bbox_inches="tight")
-        files.write_bytes(paths.figures() / f"{name}.{suffix}", content.getvalue())
+        written = shrink(content.getvalue()) if suffix == "png" else content.getvalue()
+        files.write_bytes(paths.figures() / f"{name}.{suffix}", written)
+
+
+def shrink(png: bytes) -> bytes:
+    """The picture in its 256 best colours: a third of the size, and hardly to be told apart."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    content = io.BytesIO()
+    picture.quantize(256, dither=Image.Dither.NONE).save(content, "png", optimize=True)
+    return content.getvalue()
 
 
 def bare(axes: plt.Axes) -> plt.Axes:

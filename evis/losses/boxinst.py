@@ -1,0 +1,138 @@
+"""BoxInst's two terms: a mask fills its box, and neighbours of one colour share a label.
+
+`released` is what the published code of the Eigen-Cluster paper computes, `paper` what the papers
+write: Eqs. 1-3 of PM-VIS, section III-B, which repeats BoxInst's own.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evis.losses.color import rgb_to_lab
+from evis.losses.neighbours import (
+    RING,
+    Offsets,
+    inside_picture,
+    shifted,
+    weighted_mean,
+    window_cost,
+)
+
+Flavour = Literal["paper", "released"]
+
+
+def lab(frames_rgb: Tensor, stride: int = 4, flavour: Flavour = "released") -> Tensor:
+    """(F, 3, H, W) of 0..255 -> (F, 3, H // stride, W // stride): LAB at the logits' size.
+
+    `released` cuts the averaged colours to whole numbers and reads them as BGR, though they are
+    RGB: red and blue change places before LAB is taken.
+    """
+    if frames_rgb.ndim != 4 or frames_rgb.shape[1] != 3 or min(frames_rgb.shape[2:]) < stride:
+        raise ValueError(
+            f"frames_rgb should be (F, 3, H, W), H and W at least {stride}, "
+            f"got {tuple(frames_rgb.shape)}"
+        )
+    _known(flavour)
+    frames = frames_rgb.to(torch.promote_types(frames_rgb.dtype, torch.float32))
+    pooled = F.avg_pool2d(frames, stride)
+    if flavour == "released":
+        pooled = pooled.floor().flip(1)
+    return rgb_to_lab(pooled)
+
+
+def color_similarity(lab: Tensor, dilation: int = 2) -> Tensor:
+    """(F, 3, h, w) -> (F, 8, h, w), of each pixel with its eight neighbours in row order."""
+    if lab.ndim != 4:
+        raise ValueError(f"lab should be (F, 3, h, w), got {tuple(lab.shape)}")
+    return similarity_between(lab, lab, dilation, RING)
+
+
+@torch.no_grad()
+def similarity_between(first: Tensor, second: Tensor, dilation: int, offsets: Offsets) -> Tensor:
+    """exp(-d / 2), d from the colour of `second` at p to that of `first` at p + dilation * offset.
+
+    (..., 3, h, w) each -> (..., offsets, h, w). Outside the picture all is 0, that is black: a dark
+    pixel resembles it, as in the released code, but `window_cost` is 0 there.
+    """
+    distances = [
+        torch.linalg.vector_norm(second - moved, dim=-3)
+        for moved in shifted(first, dilation, offsets)
+    ]
+    return torch.exp(-0.5 * torch.stack(distances, dim=-3))
+
+
+def resize_boxes(box_masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """(..., H, W) -> (..., h, w), bilinear as released: a box's border may cover half a pixel."""
+    flat = box_masks.to(torch.promote_types(box_masks.dtype, torch.float32))
+    flat = flat.reshape(-1, 1, *flat.shape[-2:])
+    resized = F.interpolate(flat, size, mode="bilinear", align_corners=False)
+    return resized.reshape(*box_masks.shape[:-2], *size)
+
+
+def projection_loss(mask_logits: Tensor, box_masks: Tensor) -> Tensor:
+    """PM-VIS Eqs. 1-2: dice of the maxima over rows and over columns; (M, h, w) each -> scalar.
+
+    The mean over M masks; 0 without any. An empty box costs 2 whatever the mask is, so this term
+    does not teach that an object is absent.
+    """
+    _check(mask_logits, box_masks)
+    logits = mask_logits.to(torch.promote_types(mask_logits.dtype, torch.float32))
+    boxes = box_masks.to(logits.dtype)
+    total = logits.new_zeros(())
+    for axis in (-1, -2):
+        mask, box = logits.amax(axis).sigmoid(), boxes.amax(axis)
+        shared = (mask * box).sum(-1)
+        total = total + (1 - 2 * shared / ((mask**2 + box**2).sum(-1) + 1e-5)).sum()
+    return total / max(len(logits), 1)
+
+
+def pairwise_loss(
+    mask_logits: Tensor,
+    similarity: Tensor,
+    box_masks: Tensor,
+    threshold: float = 0.3,
+    dilation: int = 2,
+    flavour: Flavour = "released",
+) -> Tensor:
+    """The cost of edges between pixels of similar colour; (M, h, w), (M, 8, h, w), (M, h, w).
+
+    `released`: a mean over the similar edges, seen from the pixels in the box. `paper`, PM-VIS
+    Eq. 3: edges with either end in the box, divided by the number of all of these, similar or not
+    (the second m_{i,k} in the text above Eq. 3 must be m_{l,k}). PM-VIS uses threshold 0.2.
+    """
+    _check(mask_logits, box_masks)
+    _known(flavour)
+    if similarity.shape != (len(mask_logits), len(RING), *mask_logits.shape[1:]):
+        raise ValueError(
+            f"similarity should be (M, 8, h, w) to logits of {tuple(mask_logits.shape)}, "
+            f"got {tuple(similarity.shape)}"
+        )
+    cost = window_cost(mask_logits, mask_logits, dilation, RING)
+    boxes = box_masks.to(cost.dtype)
+    if flavour == "released":
+        return weighted_mean(cost, (similarity >= threshold) * boxes.unsqueeze(1))
+    edges = torch.stack(
+        [torch.maximum(boxes, moved) for moved in shifted(boxes, dilation, RING)], dim=1
+    )
+    edges = edges * inside_picture(boxes, dilation, RING)  # each edge from both its ends
+    return (cost * edges * (similarity > threshold)).sum() / edges.sum().clamp(min=1)
+
+
+def warm_up(step: int, steps: int) -> float:
+    """The factor of the colour terms: from 0, linearly to 1 at `steps`."""
+    return min(step / steps, 1.0) if steps else 1.0
+
+
+def _check(mask_logits: Tensor, box_masks: Tensor) -> None:
+    if mask_logits.ndim != 3 or box_masks.shape != mask_logits.shape:
+        raise ValueError(
+            f"mask_logits and box_masks should both be (M, h, w), "
+            f"got {tuple(mask_logits.shape)} and {tuple(box_masks.shape)}"
+        )
+
+
+def _known(flavour: str) -> None:
+    if flavour not in ("paper", "released"):
+        raise ValueError(f"unknown flavour {flavour!r}: choose paper or released")

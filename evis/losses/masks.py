@@ -1,0 +1,93 @@
+"""Mask losses on point samples, as Mask2Former trains: BCE, dice, focal, and where to sample.
+
+Every loss takes (M, P) logits and targets in [0, 1] and returns one value a row, (M,): the caller
+sums and normalises. Arithmetic is in float32 at least, under autocast too.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def bce(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy, averaged over a row's points."""
+    logits = full_precision(logits)
+    return F.binary_cross_entropy_with_logits(logits, targets.to(logits), reduction="none").mean(1)
+
+
+def dice(logits: Tensor, targets: Tensor) -> Tensor:
+    """1 - (2 sum(p t) + 1) / (sum(p) + sum(t) + 1); the ones make two empty rows a match."""
+    p = full_precision(logits).sigmoid()
+    targets = targets.to(p)
+    return 1 - (2 * (p * targets).sum(1) + 1) / (p.sum(1) + targets.sum(1) + 1)
+
+
+def focal(logits: Tensor, targets: Tensor, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+    """BCE times alpha_t (1 - p_t)^gamma, averaged over a row's points; p_t: the target's share."""
+    logits = full_precision(logits)
+    t = targets.to(logits)
+    entropy = F.binary_cross_entropy_with_logits(logits, t, reduction="none")
+    missed = logits.sigmoid() * (1 - t) + (-logits).sigmoid() * t  # 1 - p_t
+    balance = alpha * t + (1 - alpha) * (1 - t)
+    return (balance * missed**gamma * entropy).mean(1)
+
+
+def sample_points(maps: Tensor, points: Tensor) -> Tensor:
+    """Bilinear values of (M, h, w) maps at (M, P, 2) points, or at (1, P, 2) for all -> (M, P).
+
+    Points are x, y in [0, 1] over the whole map (0 and 1 are its outer edges, not pixel centres);
+    beyond the edge the map is 0.
+    """
+    if maps.ndim != 3 or points.ndim != 3 or points.shape[-1] != 2:
+        raise ValueError(
+            f"maps should be (M, h, w) and points (M, P, 2) or (1, P, 2), "
+            f"got {tuple(maps.shape)} and {tuple(points.shape)}"
+        )
+    if len(points) not in (1, len(maps)):
+        raise ValueError(f"{len(maps)} maps need as many rows of points, or one, got {len(points)}")
+    maps = full_precision(maps)
+    grid = (2 * points.to(maps) - 1).unsqueeze(2)  # (M or 1, P, 1, 2) in [-1, 1]
+    shared = len(points) == 1
+    images = maps.unsqueeze(0) if shared else maps.unsqueeze(1)  # the maps are channels, or a batch
+    values = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    return values[0, :, :, 0] if shared else values[:, 0, :, 0]
+
+
+def random_points(
+    rows: int, count: int, device: torch.device, generator: torch.Generator | None = None
+) -> Tensor:
+    """(rows, count, 2) uniform points; drawn where the generator lives, so equal on any device."""
+    source = device if generator is None else generator.device
+    return torch.rand(rows, count, 2, generator=generator, device=source).to(device)
+
+
+@torch.no_grad()
+def uncertain_points(
+    mask_logits: Tensor,
+    count: int,
+    oversample: float = 3.0,
+    importance: float = 0.75,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """(M, h, w) logits -> (M, count, 2) points, most of them where the mask is undecided.
+
+    Of `oversample` * count uniform points, the `importance` * count with logits nearest to 0 are
+    kept. The rest are uniform.
+    """
+    if count < 1 or oversample < 1 or not 0 <= importance <= 1:
+        raise ValueError(
+            f"count and oversample should be at least 1 and importance in [0, 1], "
+            f"got {count}, {oversample} and {importance}"
+        )
+    rows, device = len(mask_logits), mask_logits.device
+    candidates = random_points(rows, int(oversample * count), device, generator)
+    certainty = sample_points(mask_logits, candidates).abs()
+    kept = certainty.topk(int(importance * count), dim=1, largest=False).indices
+    chosen = candidates.gather(1, kept.unsqueeze(-1).expand(-1, -1, 2))
+    others = random_points(rows, count - chosen.shape[1], device, generator)
+    return torch.cat((chosen, others), dim=1)
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """float64 as it is, anything else as float32."""
+    return values if values.dtype == torch.float64 else values.float()

@@ -1,0 +1,128 @@
+"""Temporal KNN-patch loss (Eigen-Cluster VIS, Eqs. 11-12): matching patches share a label.
+
+Where a pixel's colours move to is searched in a 3x3 grid of candidates, three pixels apart, and the
+best few are held against the pixel's own label. `released` is the mean over all matches seen from
+the box, as the published code computes; `paper` divides by the number of pixels, as Eq. 12.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evis.losses.neighbours import WINDOW, inside_picture, weighted_mean, window_cost
+
+Pairs = Sequence[tuple[int, int]]
+
+DILATION = 3
+
+
+@torch.no_grad()
+def patch_similarity(lab_a: Tensor, lab_b: Tensor) -> Tensor:
+    """exp(-d / 2), d from the 3x3 patch at p in b to those at p + 3 * offset in a.
+
+    (B, 3, h, w) each -> (B, 9, h, w), candidates in row order. Outside the picture all is 0, and a
+    candidate centred there is an empty patch. The patches of one candidate are all compared at
+    once: the squared difference of the shifted pictures, summed over 3x3 boxes. No patch is copied.
+    """
+    if lab_a.ndim != 4 or lab_a.shape != lab_b.shape:
+        raise ValueError(
+            f"lab_a and lab_b should be (B, 3, h, w) alike, "
+            f"got {tuple(lab_a.shape)} and {tuple(lab_b.shape)}"
+        )
+    height, width = lab_a.shape[-2:]
+    inside = inside_picture(lab_a, DILATION)
+    wide, near = F.pad(lab_a, [DILATION + 1] * 4), F.pad(lab_b, [1] * 4)
+    to_nothing = _box_sum(near.square().sum(1))  # (B, h, w)
+    found = lab_a.new_empty(len(lab_a), len(WINDOW), height, width)
+    for k, (y, x) in enumerate(WINDOW):
+        top, left = DILATION * (y + 1), DILATION * (x + 1)
+        moved = wide[..., top : top + height + 2, left : left + width + 2]
+        squared = _box_sum((moved - near).square_().sum(1))
+        found[:, k] = torch.where(inside[k], squared, to_nothing)
+    return found.sqrt_().mul_(-0.5).exp_()
+
+
+def _box_sum(picture: Tensor) -> Tensor:
+    """(B, h + 2, w + 2) -> (B, h, w), rows first, then columns."""
+    rows = picture[:, :-2] + picture[:, 1:-1] + picture[:, 2:]
+    return rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
+
+
+def best_candidates(similarity: Tensor, top_k: int = 5) -> Tensor:
+    """(..., 9, h, w) -> bool: each pixel's `top_k` most similar candidates; ties fall anyhow."""
+    chosen = similarity.topk(top_k, dim=-3).indices
+    return torch.zeros_like(similarity, dtype=torch.bool).scatter_(-3, chosen, True)
+
+
+def tk_loss(
+    mask_logits: Tensor,
+    similarity: Sequence[Tensor] | Tensor,
+    box_masks: Tensor,
+    pairs: Pairs,
+    top_k: int = 5,
+    threshold: float = 0.05,
+    flavour: Literal["paper", "released"] = "released",
+) -> Tensor:
+    """One value a pair (a, b) of frames, before weight and warm-up.
+
+    mask_logits, box_masks: (N, T, h, w); similarity: one (N, 9, h, w) a pair, or (1, 9, h, w) where
+    all instances are of one clip. Matches are the best `top_k` that reach `threshold`. `paper`:
+    their costs, summed over the whole frame, by its number of pixels, a mean over instances.
+    """
+    check_masks(mask_logits, box_masks, pairs)
+    if flavour not in ("paper", "released"):
+        raise ValueError(f"unknown flavour {flavour!r}: choose paper or released")
+    if not 1 <= top_k <= len(WINDOW):
+        raise ValueError(f"top_k should be 1 to {len(WINDOW)}, got {top_k}")
+    count, _, height, width = mask_logits.shape
+    shapes = [tuple(each.shape) for each in similarity]
+    if len(shapes) != len(pairs) or any(
+        shape[1:] != (len(WINDOW), height, width) or shape[0] not in (1, count) for shape in shapes
+    ):
+        raise ValueError(
+            f"similarity should be one ({count}, 9, {height}, {width}) for each of {len(pairs)} "
+            f"pairs, got {shapes}"
+        )
+    seen = in_any_box(box_masks)
+    values = []
+    for (a, b), alike in zip(pairs, similarity, strict=True):
+        cost = window_cost(mask_logits[:, a], mask_logits[:, b], DILATION)
+        matched = best_candidates(alike, top_k) & (alike >= threshold)
+        if flavour == "released":
+            values.append(weighted_mean(cost, matched * seen))
+        else:
+            values.append((cost * matched).sum() / (max(count, 1) * height * width))
+    return torch.stack(values)
+
+
+def in_any_box(box_masks: Tensor) -> Tensor:
+    """(N, T, h, w) -> (N, 1, h, w): 1 where the frames' boxes together cover a whole pixel."""
+    covered = box_masks.to(torch.promote_types(box_masks.dtype, torch.float32)).sum(1, keepdim=True)
+    return (covered >= 1).to(covered.dtype)
+
+
+def check_masks(mask_logits: Tensor, box_masks: Tensor, pairs: Pairs) -> None:
+    """ValueError unless shapes fit and every pair names two frames."""
+    if mask_logits.ndim != 4 or box_masks.shape != mask_logits.shape:
+        raise ValueError(
+            f"mask_logits and box_masks should both be (N, T, h, w), "
+            f"got {tuple(mask_logits.shape)} and {tuple(box_masks.shape)}"
+        )
+    frames = mask_logits.shape[1]
+    if not pairs or any(not 0 <= frame < frames for pair in pairs for frame in pair):
+        raise ValueError(f"pairs should hold frames 0 to {frames - 1}, got {list(pairs)}")
+
+
+def check_clip(mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs) -> None:
+    """Also the pictures: (N or 1, T, 3, h, w)."""
+    check_masks(mask_logits, box_masks, pairs)
+    count, frames, height, width = mask_logits.shape
+    clips = pictures.shape[0] if pictures.ndim == 5 else 0
+    if pictures.shape[1:] != (frames, 3, height, width) or clips not in (1, count):
+        raise ValueError(
+            f"pictures should be ({count} or 1, {frames}, 3, {height}, {width}), "
+            f"got {tuple(pictures.shape)}"
+        )

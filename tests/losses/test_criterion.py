@@ -1,0 +1,527 @@
+"""The criterion: the sum of its terms, who gets a gradient, the firewall, and what may go wrong."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from evis import matching
+from evis.data.clips import Clip
+from evis.data.errors import DataError
+from evis.losses import boxinst, masks, tel, tk
+from evis.losses.criterion import criterion
+from evis.losses.qcc import quality_cluster_coefficient
+from evis.losses.settings import Settings
+from evis.losses.targets import fill_boxes, pad, target_masks
+from evis.losses.temporal import SCHEMES
+from evis.matching import match
+from evis.prediction import ClipPrediction
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+BOX = Settings()
+RELEASED = Settings(flavour="released")
+MASK = Settings(supervision="mask", points=200)
+ALL = pytest.mark.parametrize("settings", [BOX, RELEASED, MASK], ids=["paper", "released", "mask"])
+CLASSES = 5
+LATE = 10_000  # a step after the warm-up
+
+
+@pytest.fixture(autouse=True)
+def seeded_with_few_points(monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(matching, "POINTS", 1000)
+
+
+def _clip(video_id=7, objects=2, frames=3, height=64, width=80, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    # A coarse pattern that stays in place: neighbours and frames have patches that match.
+    coarse = torch.randint(256, (1, 3, height // 16, width // 16), generator=g).float()
+    shades = 6 * torch.rand(1, 3, height // 4, width // 4, generator=g)
+    picture = sum(torch.nn.functional.interpolate(p, (height, width)) for p in (coarse, shades))
+    picture = picture.clamp(0, 255).to(torch.uint8)
+    corner = 0.6 * torch.rand(objects, 1, 2, generator=g)
+    size = 0.2 + 0.2 * torch.rand(objects, 1, 2, generator=g)
+    boxes = torch.cat((corner, corner + size), -1).repeat(1, frames, 1)
+    boxes = boxes * torch.tensor([width, height, width, height])
+    visible = torch.ones(objects, frames, dtype=torch.bool)
+    return Clip(
+        frames=picture.repeat(frames, 1, 1, 1),
+        video_id=video_id,
+        frame_indices=tuple(range(frames)),
+        track_ids=tuple(range(objects)),
+        labels=torch.randperm(CLASSES, generator=g)[:objects],
+        visible=visible,
+        boxes=boxes,
+        masks=fill_boxes(boxes, visible, (height, width)),
+    )
+
+
+def _prediction(batch=1, queries=6, frames=3, height=16, width=20, layers=2, seed=1):
+    g = torch.Generator().manual_seed(seed)
+
+    def one(earlier=()):
+        return ClipPrediction(
+            torch.randn(batch, queries, CLASSES + 1, generator=g).requires_grad_(),
+            torch.randn(batch, queries, frames, height, width, generator=g).requires_grad_(),
+            earlier,
+        )
+
+    return one(tuple(one() for _ in range(layers)))
+
+
+def _run(prediction, clips, settings, step=LATE, seed=0):
+    return criterion(prediction, clips, settings, step, torch.Generator().manual_seed(seed))
+
+
+def _all_layers(prediction):
+    return (*prediction.layers, prediction)
+
+
+@ALL
+def test_total_is_the_weighted_sum_of_the_terms_of_all_layers(settings):
+    found = _run(_prediction(), [_clip()], settings)
+    classes = sum(found[f"class{layer}"] for layer in ("", "_0", "_1")) * 2
+    names = ("bce", "dice") if settings is MASK else ("projection", "pairwise", "temporal")
+    rest = sum(5 * found[f"{name}{layer}"] for name in names for layer in ("", "_0", "_1"))
+    if settings is MASK:
+        expected = classes + rest
+    elif settings is BOX:
+        expected = classes + found["qcc"] * rest
+    else:
+        expected = found["qcc"] * (classes + rest)
+    torch.testing.assert_close(found["total"], expected)
+    assert found["total"].shape == () and all(value.isfinite() for value in found.values())
+
+
+def test_the_terms_of_the_last_layer_are_those_of_its_parts():
+    prediction, clip = _prediction(layers=0), _clip()
+    for settings in (BOX, RELEASED):
+        flavour = settings.flavour
+        found = _run(prediction, [clip], settings, step=500)
+        boxes = fill_boxes(clip.boxes, clip.visible, (64, 80))
+        ((rows, columns),) = match(
+            prediction.class_logits, prediction.mask_logits, [(clip.labels, boxes)], "boxes"
+        )
+        logits = prediction.mask_logits[0, rows]
+        small = boxinst.resize_boxes(boxes[columns], (16, 20))
+        lab = boxinst.lab(clip.frames, 4, flavour)
+        flat = logits.flatten(0, 1), small.flatten(0, 1)
+        color = boxinst.color_similarity(lab).repeat(2, 1, 1, 1)
+        pairs = [(0, 1), (1, 2), (2, 0)] if flavour == "paper" else [(0, 1), (0, 2), (1, 2)]
+        patch = [tk.patch_similarity(lab[[a]], lab[[b]]) for a, b in pairs]
+        l_tk = tk.tk_loss(logits, patch, small, pairs, flavour=flavour)
+        solver = "secular" if flavour == "paper" else "released"
+        l_eig = tel.eigenvalue_loss(tel.eigenvalues(logits, solver=solver), pairs, flavour)
+        wanted = torch.full((6,), CLASSES)
+        wanted[rows] = clip.labels[columns]
+        weight = torch.tensor([1.0] * CLASSES + [0.1])
+        chances = prediction.class_logits[0].log_softmax(-1)[torch.arange(6), wanted]
+        expected = {
+            "class": -(weight[wanted] * chances).sum() / weight[wanted].sum(),
+            "projection": boxinst.projection_loss(*flat),
+            "pairwise": boxinst.pairwise_loss(flat[0], color, flat[1], flavour=flavour),
+            "tk": l_tk.sum(),
+            "tel": l_eig.sum(),
+            "temporal": 0.1 * 500 / 2000 * (l_tk * (1 + 0.16 * l_eig)).sum(),
+            "qcc": quality_cluster_coefficient(prediction.mask_logits, [2], flavour=flavour),
+        }
+        assert set(found) == {*expected, "total"}
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, msg=lambda m, n=name: f"{n}: {m}")
+        assert found["temporal"] > 0 and found["pairwise"] > 0 and found["qcc"] > 1
+
+
+@pytest.mark.parametrize("name", ["boxinst_tk_0", "boxinst_tk_1"])
+def test_box_terms_and_their_gradients_are_the_released_ones(name, monkeypatch):
+    with np.load(GOLDEN / f"{name}.npz") as arrays:
+        golden = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    batch, objects, _, *size = golden["box_masks"].shape
+    logits = golden["mask_logits"].clone().requires_grad_()
+    class_logits = torch.zeros(batch, logits.shape[1], objects + 1)
+    class_logits[:, range(objects), range(objects)] = 50  # query n is for object n
+    monkeypatch.setattr(boxinst, "lab", lambda *_: golden["lab"])  # the pictures are not kept
+    blank = _clip(objects=objects, height=size[0], width=size[1])
+    clips = [
+        replace(blank, labels=torch.arange(objects), boxes=_corners(boxes), masks=None)
+        for boxes in golden["box_masks"]
+    ]
+    settings = replace(RELEASED, alpha=0, beta=0)
+    found = _run(ClipPrediction(class_logits, logits), clips, settings, step=1000)
+    for term, loss, gradient in (
+        ("projection", "loss_projection", "grad_loss_mask_proj"),
+        ("pairwise", "loss_pairwise", "grad_loss_bound"),
+    ):
+        torch.testing.assert_close(found[term], golden[loss], rtol=1e-5, atol=0)
+        (slope,) = torch.autograd.grad(found[term], logits, retain_graph=True)
+        largest = golden[gradient].abs().max().item()
+        torch.testing.assert_close(slope, golden[gradient], rtol=0, atol=1e-5 * largest)
+    assert found["temporal"] == golden["loss_temporal_at_step_1000"] == 0  # no patches match there
+
+
+def _corners(box_masks):
+    """(N, T, H, W) -> (N, T, 4)."""
+    boxes = torch.zeros(*box_masks.shape[:2], 4)
+    for n, t in np.ndindex(boxes.shape[:2]):
+        ys, xs = torch.nonzero(box_masks[n, t], as_tuple=True)
+        boxes[n, t] = torch.tensor([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
+    return boxes
+
+
+def test_mask_terms_are_sums_over_frames_and_means_over_objects(monkeypatch):
+    y, x = torch.meshgrid(
+        (torch.arange(16) + 0.5) / 16, (torch.arange(20) + 0.5) / 20, indexing="ij"
+    )
+    centres = torch.stack((x, y), -1).reshape(1, -1, 2)
+    monkeypatch.setattr(
+        masks, "uncertain_points", lambda logits, *_, **__: centres.expand(len(logits), -1, -1)
+    )
+    prediction, clip = _prediction(layers=0), _clip()
+    clip = replace(clip, masks=torch.zeros_like(clip.masks))  # objects that are nowhere
+    found = _run(prediction, [clip], MASK)
+    ((rows, _),) = match(
+        prediction.class_logits, prediction.mask_logits, [(clip.labels, clip.masks)]
+    )
+    logits = prediction.mask_logits[0, rows]  # (2, 3, 16, 20)
+    bce = torch.nn.functional.softplus(logits).mean((2, 3)).sum() / 2
+    torch.testing.assert_close(found["bce"], bce)
+    dice = (1 - 1 / (logits.sigmoid().sum((2, 3)) + 1)).sum() / 2
+    torch.testing.assert_close(found["dice"], dice)
+
+
+@ALL
+def test_each_term_reaches_the_logits_it_is_about_and_no_other(settings):
+    prediction = _prediction(layers=1)
+    found = _run(prediction, [_clip()], settings)
+    for name in settings.weights:
+        layers = _all_layers(prediction)
+        leaves = [layer.class_logits for layer in layers] + [layer.mask_logits for layer in layers]
+        for number, suffix in enumerate(("_0", "")):
+            grads = torch.autograd.grad(
+                found[name + suffix], leaves, retain_graph=True, allow_unused=True
+            )
+            reached = [g is not None and bool(g.abs().sum() > 0) for g in grads]
+            place = number if name == "class" else 2 + number
+            assert reached == [n == place for n in range(4)], name
+
+
+@ALL
+def test_only_matched_queries_get_a_mask_gradient(settings):
+    prediction = _prediction(layers=0)
+    _run(prediction, [_clip()], settings)["total"].backward()
+    touched = prediction.mask_logits.grad.abs().sum((2, 3, 4))[0] > 0
+    assert touched.sum() == 2
+    assert (prediction.class_logits.grad.abs().sum(-1) > 0).all()
+
+
+def test_the_temporal_term_of_the_paper_differs_by_the_gradient_of_tel():
+    prediction, clip = _prediction(layers=0), _clip()
+    for settings, reached in ((BOX, True), (RELEASED, False)):
+        value = _run(prediction, [clip], settings)["tel"]
+        assert value > 0 and value.requires_grad == reached
+
+
+def test_alpha_and_beta_of_zero_switch_q_and_tel_off():
+    prediction, clip = _prediction(), _clip()
+    plain = _run(prediction, [clip], replace(BOX, alpha=0, beta=0))
+    assert not {name for name in plain if name.startswith(("qcc", "tel"))}
+    full = _run(prediction, [clip], BOX)
+    torch.testing.assert_close(plain["temporal"], 0.1 * plain["tk"])
+    for same in ("class", "projection", "pairwise", "tk"):
+        torch.testing.assert_close(plain[same], full[same])
+    weighted = sum(w * plain[name + s] for name, w in BOX.weights.items() for s in ("", "_0", "_1"))
+    torch.testing.assert_close(plain["total"], weighted)
+
+
+def test_the_soft_q_of_ours_has_a_gradient_of_its_own():
+    prediction, clip = _prediction(), _clip()
+    assert not _run(prediction, [clip], BOX)["qcc"].requires_grad
+    soft = _run(prediction, [clip], replace(BOX, soft_qcc=True))["qcc"]
+    (gradient,) = torch.autograd.grad(soft, prediction.mask_logits)
+    assert gradient.abs().sum() > 0
+
+
+def test_one_object_leaves_the_loss_unscaled():
+    found = _run(_prediction(), [_clip(objects=1)], BOX)
+    assert found["qcc"] == 1
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+@pytest.mark.parametrize("objects", [0, 2])
+def test_every_scheme_of_table_two_can_take_the_place_of_the_temporal_term(name, objects):
+    prediction, clip, scheme = _prediction(layers=1), _clip(objects=objects), SCHEMES[name]()
+    found = criterion(prediction, [clip], RELEASED, LATE, scheme=scheme)
+    assert not {"tk", "tel"} & set(found) and {"temporal", "temporal_0"} <= set(found)
+    assert (found["temporal"] > 0) == (objects > 0 and name != "Baseline (No Matching)")
+    found["total"].backward()
+    if objects and isinstance(scheme, torch.nn.Module):
+        assert any(p.grad is not None and p.grad.any() for p in scheme.parameters())
+    if name == "Temporal KNN-Matching (TK)":
+        own = _run(prediction, [clip], replace(RELEASED, beta=0))
+        torch.testing.assert_close(own["temporal"], found["temporal"])
+
+
+def test_warm_up_starts_at_nothing_and_ends_at_the_full_term():
+    prediction, clip = _prediction(), _clip()
+    at = [_run(prediction, [clip], BOX, step)["temporal"].item() for step in (0, 500, 2000, 9000)]
+    assert at[0] == 0 and at[1] == pytest.approx(at[2] / 4) and at[2] == at[3] > 0
+
+
+@ALL
+def test_every_layer_adds_its_own_terms(settings):
+    names = set(_run(_prediction(layers=0), [_clip()], settings)) - {"qcc", "total"}
+    found = _run(_prediction(layers=3), [_clip()], settings)
+    extra = {f"{name}_{layer}" for name in names for layer in range(3)}
+    assert set(found) - {"qcc", "total"} == names | extra
+
+
+@ALL
+def test_permuted_queries_leave_the_loss(settings):
+    prediction, clip, order = _prediction(layers=1), _clip(objects=3), torch.randperm(6)
+
+    def moved(layer):
+        return ClipPrediction(layer.class_logits[:, order], layer.mask_logits[:, order])
+
+    shuffled = replace(moved(prediction), layers=(moved(prediction.layers[0]),))
+    before, after = _run(prediction, [clip], settings), _run(shuffled, [clip], settings)
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [BOX, RELEASED], ids=["paper", "released"])
+def test_permuted_objects_leave_the_loss(settings):
+    prediction, clip, order = _prediction(layers=1), _clip(objects=3), torch.tensor([2, 0, 1])
+    swapped = replace(
+        clip,
+        labels=clip.labels[order],
+        visible=clip.visible[order],
+        boxes=clip.boxes[order],
+        masks=clip.masks[order],
+    )
+    before, after = _run(prediction, [clip], settings), _run(prediction, [swapped], settings)
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, rtol=1e-5, atol=1e-6)
+
+
+@ALL
+def test_one_seed_gives_one_loss(settings):
+    case = _prediction(), [_clip(objects=3)], settings
+    first, second, other = _run(*case, seed=4), _run(*case, seed=4), _run(*case, seed=5)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert torch.equal(first["total"], other["total"]) == (settings is not MASK)
+
+
+@ALL
+def test_a_clip_without_objects_teaches_the_class_logits_only(settings):
+    prediction = _prediction(layers=1)
+    found = _run(prediction, [_clip(objects=0)], settings)
+    found["total"].backward()
+    assert found["total"].isfinite()
+    for name in settings.weights:
+        assert (found[name] == 0) == (name != "class")
+    for layer in _all_layers(prediction):
+        assert layer.class_logits.grad.abs().sum() > 0
+        assert layer.mask_logits.grad is None or not layer.mask_logits.grad.any()
+
+
+@ALL
+def test_a_batch_may_mix_sizes_and_clips_without_objects(settings):
+    prediction = _prediction(batch=3, height=17, width=21)
+    clips = [_clip(1), _clip(2, objects=0, height=48), _clip(3, objects=4, width=48)]
+    found = _run(prediction, clips, settings)
+    found["total"].backward()
+    assert found["total"].isfinite() and prediction.mask_logits.grad.isfinite().all()
+    touched = prediction.mask_logits.grad.abs().sum((2, 3, 4)) > 0
+    assert touched.sum(1).tolist() == [2, 0, 4]
+
+
+@ALL
+def test_each_clip_of_a_batch_has_its_own_prediction_and_pictures(settings, monkeypatch):
+    fixed = torch.rand(1, 300, 2)  # which points an object gets depends on its place in the batch
+    monkeypatch.setattr(masks, "uncertain_points", lambda x, *_, **__: fixed.expand(len(x), -1, -1))
+    monkeypatch.setattr(matching, "random_points", lambda *_: fixed)
+    prediction, clips = _prediction(batch=2), [_clip(1, seed=1), _clip(2, objects=3, seed=2)]
+
+    def swapped(layer):
+        return ClipPrediction(layer.class_logits.flip(0), layer.mask_logits.flip(0))
+
+    turned = replace(swapped(prediction), layers=tuple(map(swapped, prediction.layers)))
+    before, after = _run(prediction, clips, settings), _run(turned, clips[::-1], settings)
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [BOX, RELEASED], ids=["paper", "released"])
+def test_a_clip_lies_in_the_upper_left_of_its_canvas(settings):
+    prediction, clip = _prediction(layers=0), _clip()
+    wider = torch.nn.functional.pad(prediction.mask_logits, (0, 5, 0, 3), value=-40.0)
+    plain = _run(prediction, [clip], settings)
+    padded = _run(replace(prediction, mask_logits=wider), [clip], settings)
+    for name in ("class", "projection"):
+        torch.testing.assert_close(padded[name], plain[name])
+    size, device = (76, 100), torch.device("cpu")
+    for supervision in ("mask", "box"):
+        target = target_masks(clip, supervision, size, device)
+        assert torch.equal(target[..., :64, :80], clip.masks)
+        assert target.sum() == clip.masks.sum()
+    assert torch.equal(pad(clip.frames, size)[..., :64, :80], clip.frames)
+
+
+@ALL
+def test_more_objects_than_queries(settings):
+    found = _run(_prediction(queries=3), [_clip(objects=5)], settings)
+    assert found["total"].isfinite()
+
+
+@ALL
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_any_number_of_frames(settings, frames):
+    prediction = _prediction(frames=frames)
+    found = _run(prediction, [_clip(frames=frames)], settings)
+    found["total"].backward()
+    assert found["total"].isfinite() and prediction.mask_logits.grad.isfinite().all()
+    if settings is not MASK:
+        assert (found["temporal"] == 0) == (frames == 1)
+
+
+@ALL
+def test_an_object_may_be_absent_from_a_frame(settings):
+    clip = _clip()
+    visible = clip.visible.clone()
+    visible[0, 1] = False
+    kept = visible[..., None]
+    clip = replace(
+        clip, visible=visible, boxes=clip.boxes * kept, masks=clip.masks & kept[..., None]
+    )
+    prediction = _prediction()
+    _run(prediction, [clip], settings)["total"].backward()
+    assert prediction.mask_logits.grad.isfinite().all()
+
+
+@ALL
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("what", ["class_logits", "mask_logits"])
+def test_logits_that_are_not_finite_stop_the_step_and_say_where(settings, value, what):
+    prediction = _prediction(batch=2)
+    early = prediction.layers[1]
+    broken = getattr(early, what).detach().clone()
+    broken[1] = value
+    layers = (prediction.layers[0], replace(early, **{what: broken}))
+    with pytest.raises(ValueError, match=f"video 12, layer 1: {what} hold"):
+        _run(replace(prediction, layers=layers), [_clip(11), _clip(12)], settings)
+
+
+@ALL
+@pytest.mark.parametrize("size", [1e4, 1e-20])
+def test_huge_and_tiny_logits_stay_finite(settings, size):
+    prediction = _prediction(layers=0)
+    masks_ = (prediction.mask_logits.detach() * size).requires_grad_()
+    found = _run(replace(prediction, mask_logits=masks_), [_clip()], settings)
+    found["total"].backward()
+    assert found["total"].isfinite() and masks_.grad.isfinite().all()
+
+
+@ALL
+def test_autocast_and_half_precision_logits(settings):
+    prediction = _prediction(layers=0)
+    half = ClipPrediction(prediction.class_logits.bfloat16(), prediction.mask_logits.bfloat16())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = _run(half, [_clip()], settings)
+    exact = _run(
+        ClipPrediction(half.class_logits.float(), half.mask_logits.float()), [_clip()], settings
+    )
+    for name, value in found.items():
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, exact[name])
+
+
+def test_a_scheme_that_learns_is_not_rounded_by_autocast():
+    prediction, clip = _prediction(layers=0), _clip()
+    scheme = SCHEMES["Learnable Pixel Matching"]()
+    exact = criterion(prediction, [clip], RELEASED, LATE, scheme=scheme)["temporal"]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        under = criterion(prediction, [clip], RELEASED, LATE, scheme=scheme)["temporal"]
+    assert torch.equal(under, exact)
+
+
+class _Forbidden:
+    def __getattr__(self, name):
+        raise AssertionError(f"a mask was read: .{name}")
+
+
+@pytest.mark.parametrize("settings", [BOX, RELEASED], ids=["paper", "released"])
+def test_under_boxes_no_mask_is_touched(settings):
+    clip = _clip()
+    poisoned = replace(clip, masks=_Forbidden())
+    with_masks = _run(_prediction(), [clip], settings)["total"]
+    assert torch.equal(_run(_prediction(), [poisoned], settings)["total"], with_masks)
+    assert torch.equal(
+        _run(_prediction(), [replace(clip, masks=None)], settings)["total"], with_masks
+    )
+    with pytest.raises(AssertionError, match="a mask was read"):
+        _run(_prediction(), [poisoned], MASK)
+
+
+@ALL
+def test_gradient_descent_finds_the_classes_and_the_masks(settings):
+    boxes = torch.tensor([[[8.0, 12.0, 36.0, 40.0]] * 3, [[48.0, 8.0, 72.0, 56.0]] * 3])
+    clip = replace(_clip(), boxes=boxes, masks=fill_boxes(boxes, _clip().visible, (64, 80)))
+    start = _prediction(layers=0)
+    class_logits = start.class_logits.detach().clone().requires_grad_()
+    mask_logits = (0.1 * start.mask_logits.detach()).requires_grad_()
+    optimiser = torch.optim.Adam([class_logits, mask_logits], lr=0.3)
+    losses = []
+    for _ in range(50):
+        optimiser.zero_grad()
+        found = _run(ClipPrediction(class_logits, mask_logits), [clip], settings)
+        found["total"].backward()
+        optimiser.step()
+        losses.append({name: value.item() for name, value in found.items()})
+    answers = class_logits[0].argmax(-1)
+    assert sorted(answers[answers < CLASSES].tolist()) == sorted(clip.labels.tolist())
+    if settings is not MASK:  # the maxima move one pixel a row and a column at a time: slow
+        assert losses[-1]["projection"] < losses[0]["projection"] / 2
+        return
+    for label, target in zip(clip.labels, clip.masks[:, :, 2::4, 2::4], strict=True):
+        found = mask_logits[0, answers == label][0] > 0
+        assert (found & target).sum() / (found | target).sum() > 0.95
+
+
+def test_filled_boxes_hold_the_pixels_whose_centres_are_inside():
+    boxes = torch.tensor([[[2.0, 1.0, 5.0, 3.0], [2.4, 0.0, 2.45, 9.0], [0.0, 0.0, 0.0, 0.0]]])
+    visible = torch.tensor([[True, True, False]])
+    filled = fill_boxes(boxes, visible, (4, 6))
+    expected = torch.zeros(1, 3, 4, 6, dtype=torch.bool)
+    expected[0, 0, 1:3, 2:5] = True
+    expected[0, 1, :, 2] = True  # thinner than a pixel, but visible
+    assert torch.equal(filled, expected)
+
+
+def test_wrong_input_is_refused_with_the_reason():
+    prediction, clip = _prediction(), _clip()
+    with pytest.raises(DataError, match="video 7: the clip carries no boxes"):
+        _run(prediction, [replace(clip, boxes=None)], BOX)
+    with pytest.raises(DataError, match="video 7: the clip carries no masks"):
+        _run(prediction, [replace(clip, masks=None)], MASK)
+    with pytest.raises(ValueError, match="1 clips came with the targets of 2"):
+        _run(prediction, [clip, clip], BOX)
+    with pytest.raises(DataError, match="doesn't fit logits of 3 frames of 16 x 20"):
+        _run(prediction, [_clip(height=96)], BOX)
+    with pytest.raises(DataError, match="a clip of 2 frames"):
+        _run(prediction, [_clip(frames=2)], BOX)
+    with pytest.raises(ValueError, match="supervision should be"):
+        _run(prediction, [clip], replace(BOX, supervision="point"))
+    odd = replace(prediction, layers=(_prediction(height=8, layers=0),))
+    with pytest.raises(ValueError, match="alike in all layers"):
+        _run(odd, [clip], BOX)
+
+
+def test_points_are_given_by_uncertainty(monkeypatch):
+    counts = []
+    sample = masks.uncertain_points
+    monkeypatch.setattr(
+        masks, "uncertain_points", lambda *a, **k: counts.append(a[1:]) or sample(*a, **k)
+    )
+    _run(_prediction(layers=1), [_clip()], MASK)
+    assert counts == [(200,), (200,)]
