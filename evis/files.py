@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 
-def write_bytes(path: str | Path, content: bytes) -> Path:
-    """Write `content` so that a reader sees the old file or the new one, never a part."""
+def write_bytes(path: str | Path, content: bytes, durable: bool = True) -> Path:
+    """Write `content` so that a reader sees the old file or the new one, never a part.
+
+    `durable` waits until the disk has it, so that this also holds through a loss of power. Files
+    that come by the thousand, and can be made again, need not wait.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(
@@ -17,8 +21,9 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:

@@ -166,7 +166,7 @@ def write(
                 )
             pictures[target] = _png(_label_picture(dataset, video, frame))
     for target, content in pictures.items():
-        files.write_bytes(target, content)
+        files.write_bytes(target, content, durable=False)
     listing = "".join(f"{video.name}\n" for video in dataset.videos)
     files.write_text(root / "ImageSets" / "2017" / f"{split}.txt", listing)
     return root

@@ -5,7 +5,6 @@ moves where, `toy_render` colours it.
 """
 
 import operator
-import os
 from pathlib import Path
 
 import cv2
@@ -27,7 +26,7 @@ from evis.data.toy_spec import SPECS, ToySpec
 from evis.data.types import Category, Track, Video, VISDataset
 from evis.metrics.attributes import mbor
 
-WORTH_PROCESSES = 64  # videos; fewer are drawn sooner than a second process starts
+WORTH_PROCESSES = 700  # frames; fewer are drawn sooner than a second process starts
 COMPOSITIONS = 5  # tried at most, for a video in which every object is seen
 
 
@@ -57,7 +56,8 @@ def build(
     real = catalog.SETS[spec.real].splits[SPLITS.index(split)]
     if not _is_complete(root, split, claim):
         plans = plan(spec, split, claim["seed"], claim["videos"])
-        processes = processes or (2 if len(plans) >= WORTH_PROCESSES else 1)
+        frames = len(plans) * sum(spec.frames) / 2
+        processes = processes or (2 if frames >= WORTH_PROCESSES else 1)
         _note(root, split, claim, complete=False)
         _write(spec, _make(spec, plans, root / real.frames, progress, processes), root, real)
         _note(root, split, claim, complete=True)
@@ -191,13 +191,9 @@ def _frame_names(spec: ToySpec, name: str, video_id: int, length: int) -> tuple[
 
 
 def _write_frame(path: Path, frame: np.ndarray, quality: int) -> None:
-    """Whole or not at all, without waiting for the disk as `evis.files` does for single files."""
     picture = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
     content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    files.write_bytes(path, content, durable=False)
 
 
 def _annotate(scene: Scene, spec: ToySpec) -> list[Found]:
