@@ -1,0 +1,253 @@
+"""Quality Cluster Coefficient (Eigen-Cluster VIS, section III-C): do a clip's features cluster?
+
+Every pixel of a clip is a point, described by its mask logits. K-means splits the points into as
+many clusters as the clip has instances, and the Davies-Bouldin score says how wide the clusters are
+for the distance between them: 0 is perfect. Q is one plus that score, and multiplies the loss.
+"""
+
+import operator
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.cluster import KMeans
+from sklearn.metrics import davies_bouldin_score
+from torch import Tensor
+
+Flavour = Literal["paper", "released", "soft"]
+
+_RESTARTS = 20
+_CANDIDATES = 4  # points tried for each new centre
+_FIRST_STEPS = 10  # of all restarts, after which only the best goes on
+_STEPS = 300  # a bound only: ten to a hundred are taken
+_SAME = 1e-14  # squared distance of two equal points by rounding, in a cloud of radius 1
+_ZERO = 1e-8  # lengths below are zero, as scikit-learn has it
+
+
+def quality_cluster_coefficient(
+    features: Tensor,
+    clusters: Iterable[int],
+    scale: int = 4,
+    flavour: Flavour = "paper",
+    seed: int = 0,
+    temperature: float = 0.05,
+) -> Tensor:
+    """Eq. 3: Q, one plus the Davies-Bouldin score averaged over the clips.
+
+    features: (B, C, T, h, w), any float type; clusters: K, the number of instances, of each of the
+    B clips -> a scalar, float32 at least. A clip with K < 2 has score 0, as in the released code.
+    `paper` and `released` carry no gradient: the former takes the best of several K-means, the
+    latter scikit-learn's only one. `soft` is ours, not the paper's: every point belongs a little to
+    every cluster (see `soft_memberships`), so that Q can be minimised; `temperature` is its only
+    use, and as it goes to 0, `soft` tends to `paper`.
+    """
+    counts = [operator.index(count) for count in clusters]
+    if features.ndim != 5 or 0 in features.shape or len(counts) != len(features):
+        raise ValueError(
+            "features should be (B, C, T, h, w), none of them 0, with one number of clusters a "
+            f"clip, got {tuple(features.shape)} and {len(counts)} numbers"
+        )
+    if min(counts) < 0:
+        raise ValueError(f"a clip can't have {min(counts)} clusters")
+    if flavour not in get_args(Flavour):
+        raise ValueError(f"unknown flavour {flavour!r}: choose from {', '.join(get_args(Flavour))}")
+    if not temperature > 0:
+        raise ValueError(f"temperature should be positive, got {temperature}")
+    if not features.isfinite().all():  # asked here, as the resize reads only some of the pixels
+        raise ValueError("features hold NaN or infinity: training diverged before this step")
+    with torch.autocast(features.device.type, enabled=False):
+        points = feature_points(features, scale)
+        if flavour == "released":
+            scores = _released_scores(points, counts, seed)
+        else:
+            labels, _ = kmeans(points.detach(), [max(count, 1) for count in counts], seed)
+            if flavour == "paper":
+                scores = davies_bouldin(points.detach(), labels)
+            else:
+                points = points.double()
+                scores = _score(points, soft_memberships(points, labels, temperature))
+        return (1 + scores.mean()).to(torch.promote_types(features.dtype, torch.float32))
+
+
+def feature_points(features: Tensor, scale: int = 4) -> Tensor:
+    """Step 1: (B, C, T, h, w) -> (B, T * h' * w', C), each frame resized by 1/scale a side."""
+    features = features if features.dtype == torch.float64 else features.float()
+    height, width = (side // scale for side in features.shape[-2:])
+    if min(height, width) < 1:
+        raise ValueError(f"{tuple(features.shape[-2:])} features can't be resized by 1/{scale}")
+    frames = features.transpose(1, 2)  # (B, T, C, h, w)
+    if scale > 1:
+        small = F.interpolate(
+            frames.flatten(0, 1), (height, width), mode="bilinear", align_corners=False
+        )
+        frames = small.unflatten(0, frames.shape[:2])
+    return frames.permute(0, 1, 3, 4, 2).flatten(1, 3)
+
+
+@torch.no_grad()
+def kmeans(
+    points: Tensor, clusters: Iterable[int], seed: int = 0, restarts: int = _RESTARTS
+) -> tuple[Tensor, Tensor]:
+    """Step 2, Eq. 1: labels (B, n) and inertia (B,), the best of several starts, run to its end.
+
+    points: (B, n, C), clusters: B numbers of at least 1. A clip with fewer distinct points than
+    clusters gets a cluster for each point. A clip's result does not depend on the others.
+    """
+    counts = list(clusters)
+    if points.ndim != 3 or 0 in points.shape or len(counts) != len(points) or min(counts) < 1:
+        raise ValueError(
+            "points should be (B, n, C), none of them 0, with B numbers of clusters of at least 1, "
+            f"got {tuple(points.shape)} and {counts}"
+        )
+    cloud = points.double() - points.double().mean(1, keepdim=True)
+    radius = torch.linalg.vector_norm(cloud, dim=-1).amax(1)  # (B,)
+    cloud = cloud / torch.where(radius > 0, radius, 1.0)[:, None, None]
+    most = min(max(counts), points.shape[1])
+    limits = torch.tensor(counts, device=points.device)
+    wanted = torch.arange(most, device=points.device) < limits[:, None]  # (B, K)
+    centres, exists = _seeds(cloud, wanted, seed, restarts)
+    _, centres, inertia = _lloyd(cloud, centres, exists, _FIRST_STEPS)
+    best = inertia.argmin(-1)  # (B,)
+    clip = torch.arange(len(points), device=points.device)
+    centres, exists = centres[clip, best, None], exists[clip, best, None]
+    labels, _, inertia = _lloyd(cloud, centres, exists, _STEPS)
+    return labels.squeeze(2), inertia.squeeze(1) * radius**2
+
+
+def _seeds(points: Tensor, wanted: Tensor, seed: int, restarts: int) -> tuple[Tensor, Tensor]:
+    """k-means++: centres (B, R, K, C) among the points (B, n, C), and which exist (B, R, K).
+
+    A point is drawn with odds in proportion to its squared distance from the centres so far: the
+    winner of a race where point i takes an exponential time of rate odds_i. Of a few such draws the
+    one that lowers the inertia most is kept. No centre is put where a centre is.
+    """
+    batch, n, width = points.shape
+    most = wanted.shape[-1]
+    random = torch.Generator().manual_seed(seed)  # on the CPU: the same draws on every device
+    nearest = points.new_full((batch, n, restarts), torch.inf)
+    centres = points.new_zeros(batch, restarts, most, width)
+    exists = torch.zeros(batch, restarts, most, dtype=torch.bool, device=points.device)
+    for k in range(most):
+        uniform = torch.rand(n, restarts, _CANDIDATES, generator=random, dtype=points.dtype)
+        times = -uniform.log().to(points.device)
+        odds = nearest if k else torch.ones_like(nearest)
+        drawn = (times / odds[..., None]).argmin(1)  # (B, R, L)
+        candidates = _rows(points, drawn)  # (B, R, L, C)
+        after = torch.minimum(nearest[..., None], _squared_distances(points, candidates))
+        kept = after.sum(1).argmin(-1)[..., None, None]  # (B, R, 1, 1)
+        exists[:, :, k] = wanted[:, k, None] & (nearest > 0).any(1)
+        centres[:, :, k] = candidates.take_along_dim(kept, 2).squeeze(2)
+        nearest = after.take_along_dim(kept.transpose(1, 2), 3).squeeze(3)
+    return centres, exists
+
+
+def _lloyd(
+    points: Tensor, centres: Tensor, exists: Tensor, steps: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Lloyd's iteration, R at once: labels (B, n, R), centres (B, R, K, C) and inertia (B, R).
+
+    points (B, n, C), centres (B, R, K, C), exists (B, R, K). A cluster that loses all its points
+    starts again at the point farthest from its centre, the next such cluster at the next farthest.
+    """
+    most = centres.shape[2]
+    labels = points.new_full((*points.shape[:2], centres.shape[1]), -1, dtype=torch.long)
+    for _ in range(steps):
+        distance = _squared_distances(points, centres)  # (B, n, R, K)
+        distance = torch.where(exists[:, None], distance, torch.inf)
+        nearest, assigned = distance.min(-1)  # (B, n, R)
+        members = F.one_hot(assigned, most).to(points.dtype)  # (B, n, R, K)
+        sizes = members.sum(1)  # (B, R, K)
+        empty = exists & (sizes == 0)
+        if torch.equal(assigned, labels) and not empty.any():
+            break
+        labels = assigned
+        sums = (members.flatten(2).mT @ points).unflatten(1, sizes.shape[1:])
+        centres = sums / sizes.clamp_min(1)[..., None]
+        farthest = nearest.topk(most, dim=1).indices.mT  # (B, R, K)
+        place = (empty.cumsum(-1) - 1).clamp_min(0)
+        centres = torch.where(empty[..., None], _rows(points, farthest.gather(2, place)), centres)
+    return labels, centres, nearest.sum(1)
+
+
+def _rows(points: Tensor, index: Tensor) -> Tensor:
+    """(B, n, C) and (B, ...) of row numbers -> (B, ..., C)."""
+    clip = torch.arange(len(points), device=points.device)
+    return points[clip.view(-1, *[1] * (index.ndim - 1)), index]
+
+
+def _squared_distances(points: Tensor, centres: Tensor) -> Tensor:
+    """(B, n, C) and (B, R, K, C) -> (B, n, R, K), as one matrix product; equal points have 0."""
+    flat = centres.flatten(1, 2)
+    squares = points.square().sum(-1, keepdim=True) + flat.square().sum(-1)[:, None]
+    distance = squares - 2 * points @ flat.mT
+    return torch.where(distance > _SAME, distance, 0.0).unflatten(2, centres.shape[1:3])
+
+
+def davies_bouldin(points: Tensor, labels: Tensor) -> Tensor:
+    """Step 3, Eq. 2: (B, n, C) and (B, n) of labels from 0 on -> (B,), as scikit-learn has it.
+
+    Labels without a point are left out. Without two clusters left the score is 0.
+    """
+    if points.ndim != 3 or points.shape[:2] != labels.shape or 0 in points.shape:
+        raise ValueError(
+            "points should be (B, n, C), none of them 0, and labels (B, n), "
+            f"got {tuple(points.shape)} and {tuple(labels.shape)}"
+        )
+    return _score(points.double(), F.one_hot(labels.long()).double())
+
+
+def _score(points: Tensor, members: Tensor) -> Tensor:
+    """Eq. 2 for points that belong to clusters by weights `members` (B, n, K)."""
+    sizes = members.sum(1)  # (B, K)
+    exists = sizes > 0
+    sizes = torch.where(exists, sizes, 1.0)
+    centroids = members.mT @ points / sizes[..., None]  # (B, K, C)
+    spread = (members * _distances(points, centroids)).sum(1) / sizes  # sigma, (B, K)
+    apart = _distances(centroids, centroids)  # (B, K, K)
+    pairs = exists[:, None] & exists[:, :, None]
+    far = pairs & (apart > 0)  # a cluster is not compared with itself or its double
+    ratio = (spread[:, None] + spread[:, :, None]) / torch.where(far, apart, 1.0)
+    worst = torch.where(far, ratio, 0.0).amax(-1)
+    score = worst.sum(-1) / exists.sum(-1).clamp_min(1)
+    no_spread = (spread <= _ZERO).all(-1)
+    one_place = ((apart <= _ZERO) | ~pairs).all((-1, -2))
+    return torch.where(no_spread | one_place, 0.0, score)
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    """(B, n, C) and (B, m, C) -> (B, n, m); equal points have 0, with gradient 0."""
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def soft_memberships(points: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """Ours, not the paper's: how much each point belongs to each cluster, (B, n, K), sums of one.
+
+    A softmax of the squared distances to the K-means centroids, which are held fixed, in units of
+    the cloud's mean squared radius, so that Q still does not change when all features are scaled.
+    """
+    hard = F.one_hot(labels).to(points.dtype)
+    sizes = hard.sum(1)  # (B, K)
+    fixed = points.detach()
+    centroids = hard.mT @ fixed / sizes.clamp_min(1)[..., None]
+    centre = fixed.mean(1, keepdim=True)
+    unit = (fixed - centre).square().sum(-1).mean(1)  # (B,)
+    unit = torch.where(unit > 0, unit, 1.0)[:, None, None]
+    closeness = -_distances(points, centroids).square() / (temperature * unit)
+    return closeness.masked_fill(sizes[:, None] == 0, -torch.inf).softmax(-1)
+
+
+def _released_scores(points: Tensor, counts: list[int], seed: int) -> Tensor:
+    """Steps 2 and 3 by scikit-learn, on the CPU, as published: (B, n, C) -> (B,)."""
+    clouds = points.detach().cpu().numpy()
+    scores = [_sklearn_score(cloud, k, seed) for cloud, k in zip(clouds, counts, strict=True)]
+    return torch.tensor(scores, dtype=torch.float64, device=points.device)
+
+
+def _sklearn_score(points: np.ndarray, count: int, seed: int) -> float:
+    """(n, C) -> the score; 0 for what scikit-learn refuses: one cluster, or one for each point."""
+    if count < 2 or count >= len(np.unique(points, axis=0)):
+        return 0.0
+    labels = KMeans(count, random_state=seed, n_init=1).fit_predict(points)
+    return davies_bouldin_score(points, labels) if np.ptp(labels) else 0.0
