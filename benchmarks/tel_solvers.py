@@ -5,7 +5,7 @@
 - without any resize (n = 25,920 pixels, where a dense matrix would take 5 GB) it runs at all;
 - from n = 1e3 to 1e6 pixels its time grows no faster than n log n, and its memory linearly.
 
-    python benchmarks/tel_solvers.py [--figure tel_cost]
+    python benchmarks/tel_solvers.py [--figure tel_cost] [--store]
 
 Times are process time on one thread, the best of several. Every layer costs the released method
 the same, so ten are taken as ten times one. Memory is what torch allocates in the forward pass at
@@ -22,6 +22,7 @@ from torch.profiler import profile
 from tqdm.auto import tqdm
 
 from evis.losses import tel
+from evis.results import store
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 
@@ -55,7 +56,7 @@ def peak_bytes(run) -> int:
     return peak
 
 
-def against_released() -> None:
+def against_released() -> dict[str, float]:
     one = mask_logits(4, 3, 120, 216)
     ten = one.repeat(10, 1, 1, 1) + 0.01 * torch.randn(40, 3, 120, 216)
     tel.eigenvalues(ten)  # warm up
@@ -66,12 +67,20 @@ def against_released() -> None:
     print(f"  secular, one layer   {1e3 * single:7.2f} ms   {released / single:6.0f} x   (500)")
     ratio = 10 * released / batched
     print(f"  secular, ten layers  {1e3 * batched:7.2f} ms   {ratio:6.0f} x   (1000)")
+    return {
+        "released, s a layer": released,
+        "secular, ms one layer": 1e3 * single,
+        "secular, ms ten layers": 1e3 * batched,
+        "times as fast, one layer": released / single,
+        "times as fast, ten layers": ratio,
+    }
 
 
-def full_resolution() -> None:
+def full_resolution() -> dict[str, float]:
     logits = mask_logits(1, 1, 120, 216)
     took = seconds(lambda: tel.eigenvalues(logits, scale=1), 10)
     print(f"no resize, n = {120 * 216}: {1e3 * took:.2f} ms; dense: {8 * 25_920**2 / 1e9:.1f} GB")
+    return {"secular, ms at 25920 pixels": 1e3 * took}
 
 
 def growth() -> list[tuple[int, float, int]]:
@@ -111,14 +120,29 @@ def plot(rows, name: str) -> None:
     style.save(figure, name)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--figure", metavar="NAME", help="also draw the growth: figures/NAME.*")
-    arguments = parser.parse_args()
+def run(figure: str | None) -> dict[str, float]:
     torch.set_num_threads(1)  # so that process time is comparable on a busy machine
     torch.manual_seed(0)
-    against_released()
-    full_resolution()
-    measured = growth()
-    if arguments.figure:
-        plot(measured, arguments.figure)
+    metrics = against_released() | full_resolution()
+    rows = growth()
+    if figure:
+        plot(rows, figure)
+    for size, took, memory in rows:
+        metrics |= {f"ms at {size} pixels": 1e3 * took, f"MB at {size} pixels": memory / 1e6}
+    return metrics
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--figure", metavar="NAME", help="also draw the growth: figures/NAME.*")
+    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
+    options = parser.parse_args()
+    if options.store:
+        recipe = {"name": "benchmark tel solvers"}
+        store.measure(recipe, "smooth blobs", 0, lambda: run(options.figure), recompute=True)
+    else:
+        run(options.figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ import pandas as pd
 
 from evis.data import toy
 from evis.data.toy_spec import SPECS
+from evis.results import store
 
 PROCESSES = 2
 
@@ -27,13 +28,32 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=toy.names(), metavar="NAME")
     parser.add_argument("--videos", type=int, help="default: each set's own number")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
     options = parser.parse_args()
+    if options.store:
+        recipe = {
+            "name": "benchmark toy generation",
+            "sets": options.names,
+            "videos": options.videos,
+            "seeds": options.seeds,
+        }
+        store.measure(recipe, "toy sets", 0, lambda: run(options), recompute=True)
+    else:
+        run(options)
+
+
+def run(options: argparse.Namespace) -> dict[str, float]:
     joblib.Parallel(PROCESSES)(joblib.delayed(abs)(n) for n in range(PROCESSES))  # start them
     rows = [
         _measure(name, options.videos, seed) for name in options.names for seed in options.seeds
     ]
     print(f"load average at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format))
+    return {
+        f"{row['set']}, seed {row['seed']}, {name}": row[name]
+        for row in rows
+        for name in ("frames_a_second", "cpu_ms_a_frame", "instances", "mbor")
+    }
 
 
 def _measure(name: str, videos: int | None, seed: int) -> dict:

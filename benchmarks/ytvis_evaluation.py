@@ -38,6 +38,7 @@ from pycocotools import mask as coco
 from evis.data import masks
 from evis.data.types import Category, Track, Video, VISDataset
 from evis.metrics import average_precision, ytvis
+from evis.results import store
 
 HEIGHT, WIDTH, CLASSES, PREDICTIONS = 720, 1280, 40, 100
 OBJECTS = (1, 2, 3, 4)
@@ -239,14 +240,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--videos", type=int, default=302)
     parser.add_argument("--queries", type=int, default=10, help="distinct masks a video")
+    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
     parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.store:
+        recipe = {
+            "name": "benchmark ytvis evaluation",
+            "videos": options.videos,
+            "queries": options.queries,
+        }
+        store.measure(recipe, "made-up tracks", 0, lambda: run(options), recompute=True)
+    else:
+        run(options)
+
+
+def run(options: argparse.Namespace) -> dict[str, float]:
     dataset, rows = build(options.videos, options.queries)
     if options.memory:
         for class_agnostic in (False, True):
             ytvis.evaluate(dataset, rows, class_agnostic, progress=False)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
-        return
+        return {}
     gc.collect()
     gc.freeze()  # neither side pays for the garbage collector's walks through the set
     frames = sum(video.length for video in dataset.videos)
@@ -254,17 +268,26 @@ def main() -> None:
         f"{len(dataset.videos)} videos, {frames} frames, {len(dataset.tracks)} objects, "
         f"{len(rows)} predictions with {options.queries} distinct masks a video"
     )
+    metrics = {}
     for class_agnostic in (False, True):
         fast, seconds = timed(ytvis.evaluate, dataset, rows, class_agnostic, False, repeats=3)
         slow, slow_seconds = timed(pair_by_pair, dataset, rows, class_agnostic)
         difference = max(abs(slow[name] - value) for name, value in fast.stats.items())
         assert difference < 1e-9, f"the numbers differ by {difference}"
+        mode = "class-agnostic" if class_agnostic else "class-aware"
+        metrics |= {
+            f"{mode}, pair by pair, s": slow_seconds,
+            f"{mode}, evis, s": seconds,
+            f"{mode}, times as fast": slow_seconds / seconds,
+        }
         print(
-            f"{'class-agnostic' if class_agnostic else 'class-aware':14}  AP {slow['AP']:.4f}  "
+            f"{mode:14}  AP {slow['AP']:.4f}  "
             f"pair by pair {slow_seconds:6.2f} s  evis {seconds:5.2f} s  "
             f"{slow_seconds / seconds:5.1f} times as fast  largest difference {difference:.0e}"
         )
-    print(f"peak memory of evis: {peak_memory(options.videos, options.queries):.2f} GiB")
+    memory = peak_memory(options.videos, options.queries)
+    print(f"peak memory of evis: {memory:.2f} GiB")
+    return metrics | {"peak memory, GiB": memory}
 
 
 if __name__ == "__main__":
