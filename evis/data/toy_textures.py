@@ -2,38 +2,49 @@
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import cv2
-import matplotlib.cbook
 import numpy as np
-from sklearn.datasets import load_sample_image
+from PIL import Image
 
 from evis.data.toy_spec import ToySpec
 
 LEVELS = 4  # halvings of a photo kept for drawing it small without flicker
 
 
+def _sample(package: str, name: str) -> Path:
+    """A file inside an installed package, found without importing it, which takes a second."""
+    return Path(find_spec(package).submodule_search_locations[0]) / name
+
+
 def _terrain() -> np.ndarray:
     """A relief map as a picture: height coloured from green to brown to white."""
-    height = matplotlib.cbook.get_sample_data("jacksboro_fault_dem.npz")["elevation"].astype(float)
+    path = _sample("matplotlib", "mpl-data/sample_data/jacksboro_fault_dem.npz")
+    height = np.load(path)["elevation"].astype(float)
     share = (height - height.min()) / np.ptp(height)
     stops = np.array([[24, 52, 30], [92, 128, 58], [170, 140, 88], [245, 240, 232]], float)
     channels = [np.interp(share, np.linspace(0, 1, 4), stop) for stop in stops.T]
     return np.rint(np.stack(channels, -1)).astype(np.uint8)
 
 
-def _sample(name: str) -> np.ndarray:
-    path = matplotlib.cbook.get_sample_data(name, asfileobj=False)
+def _scikit_learn(name: str) -> np.ndarray:
+    return np.asarray(Image.open(_sample("sklearn", f"datasets/images/{name}")))
+
+
+def _matplotlib(name: str) -> np.ndarray:
+    path = _sample("matplotlib", f"mpl-data/sample_data/{name}")
     return cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 _PHOTOS = {
-    "china": lambda: load_sample_image("china.jpg"),
-    "flower": lambda: load_sample_image("flower.jpg"),
-    "flag": lambda: _sample("grace_hopper.jpg")[:340, :190],
-    "uniform": lambda: _sample("grace_hopper.jpg")[380:],
+    "china": lambda: _scikit_learn("china.jpg"),
+    "flower": lambda: _scikit_learn("flower.jpg"),
+    "flag": lambda: _matplotlib("grace_hopper.jpg")[:340, :190],
+    "uniform": lambda: _matplotlib("grace_hopper.jpg")[380:],
     "present": lambda: cv2.resize(
-        _sample("Minduka_Present_Blue_Pack.png"), (512, 512), interpolation=cv2.INTER_CUBIC
+        _matplotlib("Minduka_Present_Blue_Pack.png"), (512, 512), interpolation=cv2.INTER_CUBIC
     ),
     "terrain": _terrain,
 }
