@@ -5,7 +5,7 @@
 - without any resize (n = 25,920 pixels, where a dense matrix would take 5 GB) it runs at all;
 - from n = 1e3 to 1e6 pixels its time grows no faster than n log n, and its memory linearly.
 
-    python benchmarks/tel_solvers.py [--figure tel_cost] [--store]
+    python benchmarks/tel_solvers.py [--store]
 
 Times are process time on one thread, the best of several. Every layer costs the released method
 the same, so ten are taken as ten times one. Memory is what torch allocates in the forward pass at
@@ -99,34 +99,11 @@ def growth() -> list[tuple[int, float, int]]:
     return rows
 
 
-def plot(rows, name: str) -> None:
-    import matplotlib.pyplot as plt
-
-    from evis.viz import style
-
-    style.use()
-    figure, axes = plt.subplots(1, 2, figsize=(style.PAGE, 2.6))
-    sizes = [row[0] for row in rows]
-    anchor = rows[-1]
-    for axis, values, label, law in (
-        (axes[0], [1e3 * row[1] for row in rows], "milliseconds", "n log n"),
-        (axes[1], [row[2] / 1e6 for row in rows], "MB at the peak", "n"),
-    ):
-        shape = [n * math.log(n) if "log" in law else n for n in sizes]
-        axis.loglog(sizes, values, "o-", label="secular, measured")
-        axis.loglog(sizes, [values[-1] * s / shape[-1] for s in shape], "--", label=law)
-        axis.set(xlabel=f"pixels n (up to {anchor[0]:,})", ylabel=label)
-        axis.legend()
-    style.save(figure, name)
-
-
-def run(figure: str | None) -> dict[str, float]:
+def run() -> dict[str, float]:
     torch.set_num_threads(1)  # so that process time is comparable on a busy machine
     torch.manual_seed(0)
     metrics = against_released() | full_resolution()
     rows = growth()
-    if figure:
-        plot(rows, figure)
     for size, took, memory in rows:
         metrics |= {f"ms at {size} pixels": 1e3 * took, f"MB at {size} pixels": memory / 1e6}
     return metrics
@@ -134,14 +111,13 @@ def run(figure: str | None) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--figure", metavar="NAME", help="also draw the growth: figures/NAME.*")
     parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
     options = parser.parse_args()
     if options.store:
         recipe = {"name": "benchmark tel solvers"}
-        store.measure(recipe, "smooth blobs", 0, lambda: run(options.figure), recompute=True)
+        store.measure(recipe, "smooth blobs", 0, run, recompute=True)
     else:
-        run(options.figure)
+        run()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from torch import Tensor
 
 _STEPS = 100  # a bound only: five to ten are taken
 _CLOSE = 1e-9  # relative
+_PIECE = 1 << 17  # numbers looked at together
 _START = 1e-3  # of the distance to the right pole
 
 
@@ -94,16 +95,12 @@ def _roots(p: Tensor, poles: Tensor, exists: Tensor) -> Tensor:
     width = right - left
     open_ = exists & (width > 0)
     width = torch.where(open_, width, 1.0)
-    rest = torch.where(p.unsqueeze(-2) > left.unsqueeze(-1), p.unsqueeze(-2), 0.0)  # (..., K, n)
-    from_left = rest - left.unsqueeze(-1)
     below = left.unsqueeze(-1) - left.unsqueeze(-2)  # (..., K, K): left poles, seen from each other
     counted = torch.ones_like(below, dtype=torch.bool).tril()  # the first k of them lie below
     low, high = torch.zeros_like(width), width.clone()
     delta = _START * width
     for _ in range(_STEPS):
-        inverse = (from_left - delta.unsqueeze(-1)).reciprocal_()
-        term = rest * inverse
-        above, above_slope = term.sum(-1), torch.linalg.vecdot(term, inverse)
+        above, above_slope = _terms_above(p, left, delta)
         inverse = torch.where(counted, 1 / (below + delta.unsqueeze(-1)), 0.0)
         term = left.unsqueeze(-2) * inverse
         under, under_slope = -term.sum(-1), (term * inverse).sum(-1)
@@ -117,6 +114,21 @@ def _roots(p: Tensor, poles: Tensor, exists: Tensor) -> Tensor:
         if (close | ~open_).all():
             break
     return torch.where(open_, delta, 0.0)
+
+
+def _terms_above(p: Tensor, left: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+    """The positive terms of g, those of the poles right of left + delta, and their slope: (..., K).
+
+    Piece by piece, so that what is needed for a piece stays in the processor's cache.
+    """
+    left, delta = left.unsqueeze(-1), delta.unsqueeze(-1)
+    total, slope = torch.zeros_like(left), torch.zeros_like(left)
+    for piece in p.unsqueeze(-2).split(max(_PIECE // max(left.numel(), 1), 512), dim=-1):
+        inverse = (piece - left).sub_(delta).reciprocal_()  # (..., K, piece)
+        terms = (piece * inverse).clamp_min_(0)
+        total += terms.sum(-1, keepdim=True)
+        slope += torch.linalg.vecdot(terms, inverse).unsqueeze(-1)
+    return total.squeeze(-1), slope.squeeze(-1)
 
 
 def _two_pole_root(

@@ -42,10 +42,10 @@ def eigenvalues(
         )
     if solver not in _SOLVERS:
         raise ValueError(f"unknown solver {solver!r}: choose from {', '.join(_SOLVERS)}")
+    if mask_logits.numel() and not torch.stack(mask_logits.aminmax()).isfinite().all():
+        raise ValueError("mask_logits hold NaN or infinity: training diverged before this step")
     with torch.autocast(mask_logits.device.type, enabled=False):
         pixels = features(mask_logits, scale)
-        if not pixels.isfinite().all():
-            raise ValueError("mask_logits hold NaN or infinity: training diverged before this step")
         found = _SOLVERS[solver](pixels.double(), min(count, pixels.shape[-1]))
     limit = torch.finfo(pixels.dtype).max
     found = found.clamp(max=limit).to(pixels.dtype)

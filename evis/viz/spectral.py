@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from evis.losses import tel
+from evis.results.store import ResultRow
 from evis.viz import style
 
 
@@ -185,4 +186,25 @@ def cost_curves(measured: Mapping[str, Mapping[int, float]]) -> Figure:
         )
     axis.set(xlabel="pixels n", ylabel="milliseconds a frame (measured here)")
     axis.margins(x=0.25)
+    return figure
+
+
+def growth(row: ResultRow) -> Figure:
+    """The stored benchmark: time and memory of `secular` against n, beside the laws claimed."""
+    figure, axes = plt.subplots(1, 2, figsize=(style.PAGE, 2.6))
+    for axis, unit, label, law, shape in (
+        (axes[0], "ms", "milliseconds a frame", "n log n", lambda n: n * np.log(n)),
+        (axes[1], "MB", "MB at the peak", "n", lambda n: n),
+    ):
+        found = {
+            int(name.split()[2]): value
+            for name, value in row.metrics.items()
+            if name.startswith(f"{unit} at")
+        }
+        sizes = np.array(sorted(found))
+        values = [found[size] for size in sizes]
+        axis.loglog(sizes, values, "o-", label="secular, measured")
+        axis.loglog(sizes, values[-1] * shape(sizes) / shape(sizes[-1]), "--", label=law)
+        axis.set(xlabel="pixels n", ylabel=label)
+        axis.legend(loc="upper left")
     return figure
