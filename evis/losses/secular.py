@@ -69,11 +69,16 @@ class _Nonzero(torch.autograd.Function):
 
 def _smallest_positive(p: Tensor, count: int) -> Tensor:
     """(..., n) -> (..., count) ascending; inf where there are fewer."""
-    candidates = torch.where(p > 0, p, torch.inf)
-    missing = count - p.shape[-1]
-    if missing > 0:
-        candidates = torch.nn.functional.pad(candidates, (0, missing), value=torch.inf)
-    return candidates.topk(count, dim=-1, largest=False, sorted=True).values
+    found = p.new_full((*p.shape[:-1], count), torch.inf)
+    for piece in _pieces(p, p[..., 0].numel()):
+        candidates = torch.cat((torch.where(piece > 0, piece, torch.inf), found), dim=-1)
+        found = candidates.topk(count, dim=-1, largest=False, sorted=True).values
+    return found
+
+
+def _pieces(p: Tensor, rows: int) -> tuple[Tensor, ...]:
+    """Cut along the pixels, so that what is made of a piece stays in the processor's cache."""
+    return p.split(max(_PIECE // max(rows, 1), 512), dim=-1)
 
 
 def _pair(p: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -117,13 +122,10 @@ def _roots(p: Tensor, poles: Tensor, exists: Tensor) -> Tensor:
 
 
 def _terms_above(p: Tensor, left: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
-    """The positive terms of g, those of the poles right of left + delta, and their slope: (..., K).
-
-    Piece by piece, so that what is needed for a piece stays in the processor's cache.
-    """
+    """The terms of g right of the root, all positive, and their slope: (..., K) each."""
     left, delta = left.unsqueeze(-1), delta.unsqueeze(-1)
     total, slope = torch.zeros_like(left), torch.zeros_like(left)
-    for piece in p.unsqueeze(-2).split(max(_PIECE // max(left.numel(), 1), 512), dim=-1):
+    for piece in _pieces(p.unsqueeze(-2), left.numel()):
         inverse = (piece - left).sub_(delta).reciprocal_()  # (..., K, piece)
         terms = (piece * inverse).clamp_min_(0)
         total += terms.sum(-1, keepdim=True)

@@ -77,7 +77,7 @@ def _middle_mean(logits: Tensor, scale: int) -> Tensor:
 
 def _secular(pixels: Tensor, count: int) -> Tensor:
     """The spectra of both blocks, and a zero for each block and each pixel of weight 0, merged."""
-    blocks = torch.stack((pixels, -pixels), dim=-2).relu()  # (N, T, 2, n): A is p p^T on each
+    blocks = torch.stack((pixels, -pixels), dim=-2).relu_()  # (N, T, 2, n): A is p p^T on each
     zeros = (blocks > 0).any(-1).sum(-1) + (pixels == 0).sum(-1)  # (N, T)
     index = torch.arange(count, device=pixels.device)
     candidates = torch.where(index < zeros[..., None], 0.0, torch.inf).to(pixels)

@@ -1,0 +1,65 @@
+"""What the README says is so: its links lead somewhere, its numbers are the stored ones."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from evis import paths
+from evis.results import store
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["README.md", "data/README.md", "data/papers/README.md"])
+def test_links_lead_to_files(name):
+    page = ROOT / name
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{name} links to {target}"
+
+
+def test_the_map_names_every_notebook():
+    written = {path.stem for path in paths.notebooks().glob("[0-9]*.ipynb")}
+    assert set(re.findall(r"\[(\d\d_\w+)\]\(notebooks/", README)) == written
+
+
+def stored(recipe, dataset):
+    row = store.find(recipe, dataset, 0)
+    assert row is not None, f"no stored row of {recipe['name']}"
+    return row.metrics
+
+
+@pytest.mark.parametrize(
+    ("recipe", "dataset", "metrics", "line"),
+    [
+        (
+            {"name": "benchmark tel solvers"},
+            "smooth blobs",
+            ("times as fast, one layer", "times as fast, ten layers"),
+            "{:.0f} / {:.0f} times as fast",
+        ),
+        (
+            {"name": "benchmark tk patch search", "size": [120, 216]},
+            "random pictures",
+            ("times less time", "times less memory"),
+            "{:.0f} times less time, {:.0f} times less memory",
+        ),
+        (
+            {"name": "benchmark ytvis evaluation", "videos": 302, "queries": 10},
+            "made-up tracks",
+            ("class-agnostic, times as fast", "class-aware, times as fast"),
+            "{:.0f} / {:.0f} times as fast",
+        ),
+    ],
+)
+def test_measured_ratios_are_the_stored_ones(recipe, dataset, metrics, line):
+    found = stored(recipe, dataset)
+    assert line.format(*(found[metric] for metric in metrics)) in README
+
+
+def test_the_code_in_the_readme_compiles():
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        compile(block, "README.md", "exec")
