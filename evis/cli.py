@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -172,7 +173,7 @@ def _results(options: argparse.Namespace) -> int:
 
 
 def _listing(rows) -> str:
-    """Two lines a row: what was measured and where it comes from, then the numbers."""
+    """A line a row on what was measured and where it comes from, then its numbers."""
     lines = []
     for row in rows:
         settings = (f"{name}={value}" for name, value in row.recipe.items() if name != "name")
@@ -181,5 +182,8 @@ def _listing(rows) -> str:
             f"{row.key}  {row.date[:10]}  {commit:10}  {row.dataset}  seed {row.seed}  "
             + " ".join((row.recipe["name"], *settings))
         )
-        lines.append("  " + "  ".join(f"{name} {value:.4g}" for name, value in row.metrics.items()))
+        numbers = [f"{name} {value:.4g}" for name, value in row.metrics.items()]
+        whole = "  ".join(number.replace(" ", "\N{NO-BREAK SPACE}") for number in numbers)
+        wrapped = textwrap.wrap(whole, 100, initial_indent="  ", subsequent_indent="  ")
+        lines += [line.replace("\N{NO-BREAK SPACE}", " ") for line in wrapped]
     return "\n".join(lines)

@@ -164,21 +164,24 @@ def check(name: str, root: str | Path) -> Report:
         raise DataError("there is no such folder", file=root, remedy=describe(name))
     lines, complete = [describe(name), ""], True
     for split in real.splits:
-        found, good = _check_split(real, split, root)
-        lines += [f"{'ok     ' if good else 'MISSING'} {split.name}: {found[0]}", *found[1:]]
-        complete &= good
+        state, found = _check_split(real, split, root)
+        lines += [f"{state} {split.name}: {found[0]}", *found[1:]]
+        complete &= state == _OK
     lines += ["", f"{real.title} is {'complete' if complete else 'not complete'} in {root}"]
     return Report(tuple(lines), complete)
 
 
-def _check_split(real: RealSet, split: Split, root: Path) -> tuple[list[str], bool]:
+_OK, _MISSING, _FAULTY = "ok     ", "MISSING", "FAULTY "
+
+
+def _check_split(real: RealSet, split: Split, root: Path) -> tuple[str, list[str]]:
     for part in (split.annotations, split.frames):
         if not (root / part).exists():
-            return [f"{root / part} is not there"], False
+            return _MISSING, [f"{root / part} is not there"]
     try:
         dataset = real.read(root, split)
     except DataError as error:
-        return [str(error)], False
+        return _FAULTY, [str(error)]
     frames = sum(video.length for video in dataset.videos)
     found = [f"{len(dataset.videos)} videos, {frames} frames, {len(dataset.tracks)} tracks"]
     problems = []
@@ -189,7 +192,8 @@ def _check_split(real: RealSet, split: Split, root: Path) -> tuple[list[str], bo
     if split.labelled and not dataset.tracks:
         problems.append("no annotations, though this split is published with them")
     problems += _missing_frames(dataset, root / split.frames)
-    return found + [f"        - {problem}" for problem in problems], not problems
+    state = _FAULTY if problems else _OK
+    return state, found + [f"        - {problem}" for problem in problems]
 
 
 def _missing_frames(dataset: VISDataset, root: Path) -> list[str]:

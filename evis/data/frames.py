@@ -86,6 +86,10 @@ class VideoFile:
         object.__setattr__(self, "_open", {})
 
 
+# FFmpeg's own words about a broken file come before ours, and say less.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
 def open_video(path: Path) -> cv2.VideoCapture:
     if not path.is_file():
         raise DataError("there is no such file", file=path, remedy="Check the path")

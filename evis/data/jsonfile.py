@@ -39,6 +39,7 @@ def parse(content: bytes, file: object) -> Any:
     except RecursionError:
         raise DataError("broken json: nested too deeply", file=file, remedy=remedy) from None
     except ValueError as error:  # NaN, Infinity, integers of thousands of digits
+        remedy = "Write a number there, or null for nothing"
         raise DataError(f"broken json: {error}", file=file, remedy=remedy) from None
 
 

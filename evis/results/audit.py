@@ -4,7 +4,8 @@ What the texts say lies beside the tables as data: `statements.csv` (a sentence 
 formula over printed cells that should give it), `facts.csv` (a quantity as several papers give it)
 and `names.csv` (labels and citation numbers). What the tables say of themselves (means of J and F,
 retention percentages, gain rows, second-best marks, one method quoted by several papers) is found
-in them. Whether something fits is computed; only the notes are written by hand.
+in them. Whether numbers fit is computed. Written by hand are the notes, what a label, citation or
+symbol should be, and which findings another reading would explain (`reading`).
 """
 
 import itertools
@@ -59,7 +60,7 @@ def checks() -> pd.Series:
     return pd.Series(
         {
             "statements": len(_read("statements")),
-            "J&F means": int((cells.metric == "J&F").sum()),
+            "J&F means": int(((cells.metric == "J&F") & cells.value.notna()).sum()),
             "retention percentages": int(cells.metric.str.contains("retention").sum()),
             "gain cells": int(_is_gain_row(cells).sum()),
             "second-best marks": sum(1 for _ in _ranked_columns(cells)),

@@ -36,7 +36,7 @@ def versus(table: pd.DataFrame, x: str, y: str, unit: str, highlight=None) -> Fi
     better = table[y] > table[x]
     for rows, rgb, name in (
         (better, style.COLOURS[2], f"{y} better"),
-        (~better, style.COLOURS[3], f"{x} better"),
+        (~better, style.COLOURS[1], f"{x} better"),
     ):
         label = f"{name} ({rows.sum()})"
         axis.scatter(table[x][rows], table[y][rows], s=16, color=rgb, alpha=0.8, label=label)
@@ -52,6 +52,6 @@ def versus(table: pd.DataFrame, x: str, y: str, unit: str, highlight=None) -> Fi
             ha="right",
         )
     axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    axis.set(xlabel=f"IoU {unit}, {x}", ylabel=f"IoU {unit}, {y}")
+    axis.set(xlabel=f"mean IoU of {unit}, {x}", ylabel=f"mean IoU of {unit}, {y}")
     axis.legend(loc="lower left")
     return figure

@@ -63,7 +63,15 @@ def graph(pixels: Tensor) -> Figure:
         style.bare(axis).imshow(picture, **colours)
         axis.set_title(title)
     for row, column in np.ndindex(*pixels.shape):
-        axes[0].text(column, row, f"{pixels[row, column]:.1f}", ha="center", va="center", size=6)
+        axes[0].text(
+            column,
+            row,
+            f"{pixels[row, column]:.1f}",
+            ha="center",
+            va="center",
+            size=6.5,
+            color="white" if abs(pixels[row, column]) > 0.55 * limit else "black",
+        )
     values = torch.linalg.eigvalsh(laplacian)
     axes[3].plot(range(1, len(values) + 1), values.clamp_min(0), "o", markersize=4)
     axes[3].set(title="eigenvalues", xlabel="number")
@@ -93,7 +101,7 @@ def secular(weights: Sequence[float]) -> Figure:
     axis.plot(roots, np.zeros_like(roots), "o", color=style.COLOURS[3], label=label)
     axis.plot([], [], ":", color="#999999", label="poles: the weights")
     axis.set(ylim=(-40, 40), xlim=(0, edges[-1]), xlabel="mu", ylabel="g(mu)")
-    axis.legend(loc="upper left")
+    axis.legend(loc="lower right")
     return figure
 
 
@@ -107,9 +115,11 @@ def gradient(logits: Tensor, count: int = 3) -> Figure:
     shown = style.bare(axes[0]).imshow(logits, cmap="RdBu", **_centred(logits))
     figure.colorbar(shown, ax=axes[0], shrink=0.8)
     axes[0].set_title("mask logits")
-    floor = float(sizes.max()) * 1e-4
-    size = slope.abs().clamp_min(floor).log10()
-    shown = style.bare(axes[1]).imshow(size, cmap="magma")
+    size = torch.where(slope == 0, torch.nan, slope.abs().log10())
+    colours = plt.get_cmap("magma").with_extremes(bad="#bbbbbb")
+    shown = style.bare(axes[1]).imshow(size, cmap=colours, vmin=-3)
+    row, column = np.unravel_index(int(slope.abs().argmax()), slope.shape)
+    axes[1].plot(column, row, "o", mfc="none", mec="white", markersize=9)
     figure.colorbar(shown, ax=axes[1], shrink=0.8)
     axes[1].set_title(f"log10 |d eigenvalue {count} / d logit|")
     axes[2].semilogy(range(1, len(sizes) + 1), sizes, color=style.COLOURS[3])
@@ -140,6 +150,7 @@ def reactions(cases: Mapping[str, Tensor], count: int = 3) -> Figure:
             axis.bar(range(1, frames), values, color=style.COLOURS[column - 3])
             axis.set_ylim(0, max(1.1 * float(values.max()), 1e-3))
             axis.locator_params(axis="y", nbins=3)
+            axis.set_xticks(range(1, frames, 2))
             if row == 0:
                 axis.set_title(f"L_eig, {title}")
             if row < len(cases) - 1:
