@@ -184,6 +184,7 @@ def _listing(rows) -> str:
         )
         numbers = [f"{name} {value:.4g}" for name, value in row.metrics.items()]
         whole = "  ".join(number.replace(" ", "\N{NO-BREAK SPACE}") for number in numbers)
-        wrapped = textwrap.wrap(whole, 100, initial_indent="  ", subsequent_indent="  ")
+        indent = {"initial_indent": "  ", "subsequent_indent": "  "}
+        wrapped = textwrap.wrap(whole, 100, break_on_hyphens=False, **indent)
         lines += [line.replace("\N{NO-BREAK SPACE}", " ") for line in wrapped]
     return "\n".join(lines)
