@@ -139,25 +139,39 @@ def _statements(cells: pd.DataFrame) -> list[tuple]:
     return rows
 
 
+def _against(
+    formula: str,
+    cells: pd.DataFrame,
+    number: str,
+    kind: str,
+    paper: str,
+    place: str,
+    says: str,
+    printed: str,
+) -> list[tuple]:
+    """One row if `number` is not what the formula gives, else none."""
+    outcome = formulas.evaluate(formula, cells)
+    severity = _judge(number, outcome)
+    if severity is None:
+        return []
+    return [_row(kind, paper, place, says, printed, _worked(outcome, number, formula), severity)]
+
+
 def _means_of_j_and_f(cells: pd.DataFrame) -> list[tuple]:
     rows = []
     for cell in cells[(cells.metric == "J&F") & cells.value.notna()].itertuples():
         place = f"{cell.paper}/{cell.table}/{cell.row}"
         formula = f"([{place}/J@{cell.dataset}] + [{place}/F@{cell.dataset}]) / 2"
-        outcome = formulas.evaluate(formula, cells)
-        severity = _judge(cell.as_printed, outcome)
-        if severity:
-            rows.append(
-                _row(
-                    "J&F is the mean of J and F",
-                    cell.paper,
-                    f"{_title(cell)}, {cell.row_label}, {cell.dataset}",
-                    "J&F beside its J and F",
-                    cell.as_printed,
-                    _worked(outcome, cell.as_printed, formula),
-                    severity,
-                )
-            )
+        rows += _against(
+            formula,
+            cells,
+            cell.as_printed,
+            "J&F is the mean of J and F",
+            cell.paper,
+            f"{_title(cell)}, {cell.row_label}, {cell.dataset}",
+            "J&F beside its J and F",
+            cell.as_printed,
+        )
     return rows
 
 
@@ -180,20 +194,16 @@ def _retention(cells: pd.DataFrame) -> list[tuple]:
             f"/ [{place}/{full.row}/{metric}@{cell.dataset}]"
         )
         percentage = re.search(r"\(([\d.]+)%\)", cell.as_printed).group(1)
-        outcome = formulas.evaluate(formula, cells)
-        severity = _judge(percentage, outcome)
-        if severity:
-            rows.append(
-                _row(
-                    "retention percentage",
-                    cell.paper,
-                    f"{_title(cell)}, {cell.row_label}, {metric}, {cell.dataset}",
-                    "share of the fully supervised number",
-                    f"{percentage}%",
-                    _worked(outcome, percentage, formula),
-                    severity,
-                )
-            )
+        rows += _against(
+            formula,
+            cells,
+            percentage,
+            "retention percentage",
+            cell.paper,
+            f"{_title(cell)}, {cell.row_label}, {metric}, {cell.dataset}",
+            "share of the fully supervised number",
+            f"{percentage}%",
+        )
     return rows
 
 
@@ -215,20 +225,16 @@ def _gain_rows(cells: pd.DataFrame) -> list[tuple]:
         best = before.loc[before.value.idxmax()]
         place = f"{cell.paper}/{cell.table}"
         formula = f"[{place}/{cell.row - 1}/{metric}] - [{place}/{best.row}/{metric}]"
-        outcome = formulas.evaluate(formula, cells)
-        severity = _judge(cell.as_printed, outcome)
-        if severity:
-            rows.append(
-                _row(
-                    "gain row",
-                    cell.paper,
-                    f"{_title(cell)}, {cell.row_label}, {metric}",
-                    "gain over the row it is compared with",
-                    cell.as_printed,
-                    _worked(outcome, cell.as_printed, formula),
-                    severity,
-                )
-            )
+        rows += _against(
+            formula,
+            cells,
+            cell.as_printed,
+            "gain row",
+            cell.paper,
+            f"{_title(cell)}, {cell.row_label}, {metric}",
+            "gain over the row it is compared with",
+            cell.as_printed,
+        )
     return rows
 
 
