@@ -175,6 +175,11 @@ def eigenvalue_loss(
     return difference.detach().mean((0, 2)) if len(values) else values.new_zeros(len(pairs))
 
 
+def psi(tk: Tensor, eigenvalue: Tensor, beta: float) -> Tensor:
+    """Eq. 13: L_tk + beta * L_tk * L_eig, a pair; (pairs,) each."""
+    return tk + beta * tk * eigenvalue
+
+
 def temporal_loss(tk: Tensor, eigenvalue: Tensor, beta: float) -> Tensor:
-    """Eqs. 13-14: the sum over pairs of psi = L_tk + beta * L_tk * L_eig; both (pairs,)."""
-    return (tk + beta * tk * eigenvalue).sum()
+    """Eq. 14: the sum of psi over the pairs; both (pairs,)."""
+    return psi(tk, eigenvalue, beta).sum()
