@@ -4,13 +4,13 @@ A picture is a video of one frame, an instance a track of length one, so that st
 trains on still pictures, runs through the same code as the stages that train on videos.
 """
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from evis import files
-from evis.data import masks, ytvis
+from evis.data import fields, masks
 from evis.data.errors import DataError
-from evis.data.frames import PictureFolder
+from evis.data.frames import picture_folder
 from evis.data.jsonfile import Record, load
 from evis.data.types import Track, Video, VISDataset
 
@@ -24,21 +24,13 @@ def read(annotations_json: str | Path, frames_root: str | Path | None = None) ->
     """
     file = Path(annotations_json)
     root = Record(load(file), file=file, path="")
-    categories = ytvis._categories(root)
+    categories = fields.categories(root)
     images = _images(root)
     tracks: tuple[Track, ...] = ()
     if root.has("annotations"):
         tracks = _tracks(root, {image.id: image for image in images}, {c.id for c in categories})
-    reader = None
-    if frames_root is not None:
-        if not Path(frames_root).is_dir():
-            raise DataError(
-                "there is no such folder",
-                file=frames_root,
-                remedy="frames_root is the folder that holds the pictures",
-            )
-        reader = PictureFolder(Path(frames_root))
-    level = ytvis._level(root, tracks) if root.has("annotations") else "none"
+    reader = picture_folder(frames_root, "the pictures")
+    level = fields.level(root, tracks) if root.has("annotations") else "none"
     return VISDataset(images, tracks, categories, reader, level)
 
 
@@ -49,25 +41,19 @@ def _images(root: Record) -> tuple[Video, ...]:
             "the set is empty: it lists no picture", "images", remedy="Use another file or split"
         )
     images = tuple(_image(record) for record in records)
-    ytvis._refuse_duplicates([(i.id, r) for i, r in zip(images, records, strict=True)])
+    fields.refuse_duplicates([(i.id, r) for i, r in zip(images, records, strict=True)])
     return images
 
 
 def _image(record: Record) -> Video:
     record.video = identifier = record.integer("id")
     name = record.text("file_name")
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts:
-        raise record.error(
-            f"{name!r} leads out of the pictures' folder",
-            "file_name",
-            remedy="Use paths below frames_root",
-        )
+    path = fields.inside(record, "file_name", name, "pictures' folder")
     return Video(
         id=identifier,
         name=str(path.with_suffix("")),
-        height=record.integer("height", minimum=1, maximum=ytvis.LARGEST_SIDE),
-        width=record.integer("width", minimum=1, maximum=ytvis.LARGEST_SIDE),
+        height=record.integer("height", minimum=1, maximum=fields.LARGEST_SIDE),
+        width=record.integer("width", minimum=1, maximum=fields.LARGEST_SIDE),
         frames=(name,),
     )
 
@@ -75,7 +61,7 @@ def _image(record: Record) -> Video:
 def _tracks(root: Record, images: dict[int, Video], categories: set[int]) -> tuple[Track, ...]:
     records = root.records("annotations")
     tracks = tuple(_track(record, images, categories) for record in records)
-    ytvis._refuse_duplicates([(t.id, r) for t, r in zip(tracks, records, strict=True)])
+    fields.refuse_duplicates([(t.id, r) for t, r in zip(tracks, records, strict=True)])
     return tracks
 
 
@@ -89,17 +75,10 @@ def _track(record: Record, images: dict[int, Video], categories: set[int]) -> Tr
         )
     image = images[image_id]
     record.video = image.name
-    category_id = record.integer("category_id")
-    if category_id not in categories:
-        known = ", ".join(str(known) for known in sorted(categories)[:8])
-        raise record.error(
-            f"unknown category {category_id}",
-            "category_id",
-            remedy=f"This file's categories are {known}{', ...' if len(categories) > 8 else ''}",
-        )
-    mask = _value(record, "segmentation", image, ytvis._mask)
-    box = _value(record, "bbox", image, ytvis._box)
-    area = _value(record, "area", image, ytvis._area)
+    category_id = fields.category(record, categories)
+    mask = _value(record, "segmentation", image, fields.mask)
+    box = _value(record, "bbox", image, fields.box)
+    area = _value(record, "area", image, fields.area)
     masked = record.has("segmentation")
     if masked and mask is None:
         box = area = None

@@ -48,6 +48,19 @@ class PictureFolder:
         return read_picture(self.root / video.frames[frame], video.name, frame)
 
 
+def picture_folder(root: str | Path | None, holds: str) -> PictureFolder | None:
+    """A reader for the pictures below `root`, which `holds` says what; None for no root."""
+    if root is None:
+        return None
+    if not Path(root).is_dir():
+        raise DataError(
+            "there is no such folder",
+            file=root,
+            remedy=f"frames_root is the folder that holds {holds}",
+        )
+    return PictureFolder(Path(root))
+
+
 @dataclass(frozen=True)
 class VideoFile:
     """Frames of one mp4 (or anything OpenCV decodes).

@@ -24,7 +24,7 @@ def read_ground_truth(ground_truth: GroundTruth) -> VISDataset:
     if isinstance(ground_truth, VISDataset):
         dataset = ground_truth
     elif isinstance(ground_truth, dict):
-        dataset = _parse(ground_truth)
+        dataset = ytvis.parse(ground_truth)
     else:
         dataset = ytvis.read(ground_truth)
     if dataset.supervision != "mask":
@@ -36,16 +36,6 @@ def read_ground_truth(ground_truth: GroundTruth) -> VISDataset:
             "or send the predictions to the evaluation server",
         )
     return dataset
-
-
-def _parse(content: dict[str, Any]) -> VISDataset:
-    root = Record(content, file=None, path="")
-    categories, videos = ytvis._categories(root), ytvis._videos(root)
-    if not root.has("annotations"):
-        return VISDataset(videos, (), categories, supervision="none")
-    by_id = {video.id: video for video in videos}
-    tracks = ytvis._tracks(root, by_id, {category.id for category in categories})
-    return VISDataset(videos, tracks, categories, supervision=ytvis._level(root, tracks))
 
 
 class Rows:
