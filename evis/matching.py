@@ -29,7 +29,7 @@ def match(
     mask_logits: Tensor,
     targets: Sequence[tuple[Tensor, Tensor]],
     by: By = "masks",
-    points: Tensor | None = None,
+    points: Tensor | int | None = None,
     generator: torch.Generator | None = None,
     names: Sequence[str] | None = None,
 ) -> list[tuple[Tensor, Tensor]]:
@@ -37,7 +37,7 @@ def match(
 
     class_logits: (B, Q, C+1), the last class is "no object"; mask_logits: (B, Q, T, h, w);
     targets: (labels (N,), masks (N, T, H, W)) a clip, of any resolution; points: (1, P, 2) x, y in
-    [0, 1], or None for 20,000 random ones a clip. With more objects than queries every query is
+    [0, 1], or how many random ones a clip (20,000 by default). With more objects than queries every query is
     assigned and the dearest objects stay without one. `names` are what errors call the clips.
     """
     names = names or [f"clip {clip} of the batch" for clip in range(len(class_logits))]
@@ -46,7 +46,9 @@ def match(
     for classes, masks, (labels, target_masks) in zip(
         class_logits, mask_logits, targets, strict=True
     ):
-        at = random_points(1, POINTS, masks.device, generator) if points is None else points
+        at = points
+        if not isinstance(points, Tensor):
+            at = random_points(1, points or POINTS, masks.device, generator)
         cost = costs(classes, masks, labels, target_masks, by, at)
         rows, columns = linear_sum_assignment(cost.cpu().numpy())
         pairs.append((torch.from_numpy(rows).long(), torch.from_numpy(columns).long()))

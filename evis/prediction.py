@@ -10,5 +10,7 @@ class ClipPrediction:
     """Q queries over T frames. Query q is one object through the whole clip, or none."""
 
     class_logits: Tensor  # (B, Q, C+1), the last class is "no object"
-    mask_logits: Tensor  # (B, Q, T, h, w) at a quarter of the frames' size
+    mask_logits: Tensor  # (B, Q, T, h, w): a logit stands for stride x stride pixels
     layers: tuple["ClipPrediction", ...] = ()  # the earlier decoder layers', first to last
+    embeddings: Tensor | None = None  # (B, Q, C), what trackers compare queries by
+    stride: int = 4

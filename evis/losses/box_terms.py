@@ -9,7 +9,7 @@ from evis.data.clips import Clip
 from evis.losses import boxinst, tel, tk
 from evis.losses.matched import Matched
 from evis.losses.settings import Settings
-from evis.losses.targets import STRIDE, pad
+from evis.losses.targets import pad
 from evis.losses.temporal import Scheme
 from evis.losses.tk import Pairs
 
@@ -18,18 +18,19 @@ def box_terms(
     layers: Sequence[Matched],
     clips: Sequence[Clip],
     targets: Sequence[Tensor],
+    stride: int,
     settings: Settings,
     step: int,
     scheme: Scheme | None,
 ) -> list[dict[str, Tensor]]:
     """Projection, pairwise and temporal term of every layer, and what the last is made of.
 
-    targets: the boxes, filled, (N, T, H, W) a clip.
+    targets: the boxes, filled, (N, T, H, W) a clip; a logit stands for stride x stride pixels.
     """
     size = tuple(targets[0].shape[-2:])
     device = targets[0].device
     frames = torch.stack([pad(clip.frames.to(device), size) for clip in clips])  # (B, T, 3, H, W)
-    lab = boxinst.lab(frames.flatten(0, 1), STRIDE, settings.flavour)
+    lab = boxinst.lab(frames.flatten(0, 1), stride, settings.flavour)
     color = boxinst.color_similarity(lab).unflatten(0, frames.shape[:2])  # (B, T, 8, h, w)
     pictures = lab.unflatten(0, frames.shape[:2])  # (B, T, 3, h, w)
     small = [boxinst.resize_boxes(of_clip, lab.shape[-2:]) for of_clip in targets]

@@ -19,7 +19,7 @@ from evis.losses.box_terms import box_terms
 from evis.losses.matched import Matched, match_layer
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.losses.settings import Settings
-from evis.losses.targets import STRIDE, check_clips, target_masks
+from evis.losses.targets import check_clips, target_masks
 from evis.losses.temporal import Scheme
 from evis.prediction import ClipPrediction
 
@@ -43,22 +43,20 @@ def criterion(
     """
     layers = (*prediction.layers, prediction)
     _check(layers, settings)
-    check_clips(clips, prediction.mask_logits, settings.supervision)
+    check_clips(clips, prediction, settings.supervision)
     device = prediction.mask_logits.device
-    size = tuple(STRIDE * side for side in prediction.mask_logits.shape[-2:])
+    size = tuple(prediction.stride * side for side in prediction.mask_logits.shape[-2:])
     with torch.autocast(device.type, enabled=False):
         labels = [clip.labels.to(device) for clip in clips]
         targets = [target_masks(clip, settings.supervision, size, device) for clip in clips]
         matched = [
-            match_layer(
-                layer, clips, labels, targets, settings.supervision, generator, f"layer {number}"
-            )
+            match_layer(layer, clips, labels, targets, settings, generator, f"layer {number}")
             for number, layer in enumerate(layers)
         ]
         if settings.supervision == "mask":
             terms = [_mask_terms(m, targets, settings, generator) for m in matched]
         else:
-            terms = box_terms(matched, clips, targets, settings, step, scheme)
+            terms = box_terms(matched, clips, targets, prediction.stride, settings, step, scheme)
         for layer, m, of_layer in zip(layers, matched, terms, strict=True):
             of_layer["class"] = _class_loss(layer.class_logits, labels, m, settings)
         found = dict(terms[-1])

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from evis.data.clips import Clip
 from evis.losses.masks import full_precision
+from evis.losses.settings import Settings
 from evis.matching import match
 from evis.prediction import ClipPrediction
 
@@ -35,7 +35,7 @@ def match_layer(
     clips: Sequence[Clip],
     labels: Sequence[Tensor],
     targets: Sequence[Tensor],
-    supervision: Literal["mask", "box"],
+    settings: Settings,
     generator: torch.Generator | None,
     name: str,
 ) -> Matched:
@@ -43,7 +43,8 @@ def match_layer(
         layer.class_logits,
         layer.mask_logits,
         list(zip(labels, targets, strict=True)),
-        by="masks" if supervision == "mask" else "boxes",
+        by="masks" if settings.supervision == "mask" else "boxes",
+        points=settings.points,
         generator=generator,
         names=[f"video {clip.video_id}, {name}" for clip in clips],
     )

@@ -20,7 +20,7 @@ class Settings:
     warm_up_steps: int = 2000  # of the temporal term
     eigenvalues: int = 3  # Y
     scale: int = 4  # S, of TEL and QCC
-    points: int = 20_000  # where BCE and dice look at a mask
+    points: int = 20_000  # where BCE, dice and the matching look at a mask
     soft_qcc: bool = False  # ours: a Q with a gradient
 
     @property

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from evis.data.clips import Clip
 from evis.data.errors import DataError
-
-STRIDE = 4  # pixels of a frame for one logit, each way
+from evis.prediction import ClipPrediction
 
 
 def target_masks(
@@ -52,10 +51,11 @@ def pad(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def check_clips(
-    clips: Sequence[Clip], mask_logits: Tensor, supervision: Literal["mask", "box"]
+    clips: Sequence[Clip], prediction: ClipPrediction, supervision: Literal["mask", "box"]
 ) -> None:
     """Whether the clips carry what the supervision needs and fit the (B, Q, T, h, w) logits."""
-    batch, _, frames, height, width = mask_logits.shape
+    batch, _, frames, height, width = prediction.mask_logits.shape
+    stride = prediction.stride
     if len(clips) != batch:
         raise ValueError(f"a prediction of {batch} clips came with the targets of {len(clips)}")
     for clip in clips:
@@ -66,11 +66,11 @@ def check_clips(
                 remedy=f'"{supervision}" supervision needs them',
             )
         length, _, clip_height, clip_width = clip.frames.shape
-        fits = clip_height <= STRIDE * height and clip_width <= STRIDE * width
+        fits = clip_height <= stride * height and clip_width <= stride * width
         if length != frames or not fits:
             raise DataError(
                 f"a clip of {length} frames of {clip_height} x {clip_width} (height x width) "
                 f"doesn't fit logits of {frames} frames of {height} x {width}",
                 video=clip.video_id,
-                remedy=f"A logit stands for {STRIDE} x {STRIDE} pixels of a padded frame",
+                remedy=f"A logit stands for {stride} x {stride} pixels of a padded frame",
             )
