@@ -37,8 +37,9 @@ def match(
 
     class_logits: (B, Q, C+1), the last class is "no object"; mask_logits: (B, Q, T, h, w);
     targets: (labels (N,), masks (N, T, H, W)) a clip, of any resolution; points: (1, P, 2) x, y in
-    [0, 1], or how many random ones a clip (20,000 by default). With more objects than queries every query is
-    assigned and the dearest objects stay without one. `names` are what errors call the clips.
+    [0, 1], or how many random ones a clip (20,000 by default). With more objects than queries every
+    query is assigned and the dearest objects stay without one. `names` are what errors call the
+    clips.
     """
     names = names or [f"clip {clip} of the batch" for clip in range(len(class_logits))]
     _check(class_logits, mask_logits, targets, by, names)
