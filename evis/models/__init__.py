@@ -1,0 +1,6 @@
+"""Mask2Former for video: sizes, the network, and weights in and out."""
+
+from evis.models.config import SIZES, ModelConfig, named
+from evis.models.video_mask2former import VideoMask2Former
+
+__all__ = ["SIZES", "ModelConfig", "VideoMask2Former", "named"]

@@ -1,0 +1,101 @@
+"""The sizes of a model, as plain data: what a checkpoint must agree on to be loaded."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """Bottleneck blocks with frozen batch norms; features at strides 4, 8, 16, 32."""
+
+    depths: tuple[int, int, int, int] = (3, 4, 6, 3)
+    stem: int = 64
+    widths: tuple[int, int, int, int] = (256, 512, 1024, 2048)
+    reduction: int = 4  # a block's width over that of its middle
+
+    strides = (4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Swin:
+    """Shifted-window transformer; features at strides 4, 8, 16, 32."""
+
+    channels: int = 96
+    depths: tuple[int, int, int, int] = (2, 2, 6, 2)
+    heads: tuple[int, int, int, int] = (3, 6, 12, 24)
+    window: int = 7
+    mlp_ratio: float = 4.0
+    drop_path: float = 0.3
+
+    strides = (4, 8, 16, 32)
+
+    @property
+    def widths(self) -> tuple[int, int, int, int]:
+        return tuple(self.channels * 2**stage for stage in range(4))
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A few residual blocks with group norms, for toy frames; features at strides 2, 4, 8, 16."""
+
+    widths: tuple[int, int, int, int] = (24, 48, 96, 128)
+    blocks: int = 1  # a stage
+
+    strides = (2, 4, 8, 16)
+
+
+Backbone = ResNet | Swin | Tiny
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Defaults: Mask2Former-VIS with R50."""
+
+    classes: int
+    backbone: Backbone = ResNet()
+    queries: int = 100
+    hidden: int = 256
+    mask_channels: int = 256
+    heads: int = 8
+    encoder_layers: int = 6
+    encoder_feed_forward: int = 1024
+    decoder_layers: int = 9
+    decoder_feed_forward: int = 2048
+
+
+_TOY = ModelConfig(
+    classes=1,
+    backbone=Tiny(),
+    queries=10,
+    hidden=64,
+    mask_channels=64,
+    heads=4,
+    encoder_layers=2,
+    encoder_feed_forward=128,
+    decoder_layers=3,
+    decoder_feed_forward=256,
+)
+
+SIZES: dict[str, ModelConfig] = {
+    "r50": ModelConfig(classes=1),
+    "r101": ModelConfig(classes=1, backbone=ResNet(depths=(3, 4, 23, 3))),
+    "swin_t": ModelConfig(classes=1, backbone=Swin()),
+    "swin_s": ModelConfig(classes=1, backbone=Swin(depths=(2, 2, 18, 2))),
+    "swin_b": ModelConfig(
+        classes=1, backbone=Swin(128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32), window=12)
+    ),
+    "swin_l": ModelConfig(
+        classes=1,
+        backbone=Swin(192, depths=(2, 2, 18, 2), heads=(6, 12, 24, 48), window=12),
+        queries=200,
+    ),
+    "tiny_s": replace(_TOY, backbone=Tiny(widths=(16, 32, 48, 64)), hidden=32, mask_channels=32),
+    "tiny": _TOY,
+    "tiny_l": replace(_TOY, backbone=Tiny(widths=(32, 64, 128, 192), blocks=2), hidden=96, heads=6),
+}
+
+
+def named(size: str, classes: int, **changes) -> ModelConfig:
+    """The config of a size by name, for so many classes; `changes` replace other fields."""
+    if size not in SIZES:
+        raise ValueError(f"no model size is called {size!r}; there are {', '.join(SIZES)}")
+    return replace(SIZES[size], classes=classes, **changes)

@@ -1,0 +1,151 @@
+"""The video decoder of Mask2Former: queries that look at the pixels of all frames at once.
+
+A query is a vector that comes to stand for one object, or for none. Each layer lets it gather what
+it needs, in three steps:
+
+    masked attention   the query reads the pixels, but only those that its own mask, as predicted by
+                       the layer before, claims for it, in every frame of the clip
+    self-attention     the queries settle among themselves who takes which object
+    feed forward       each query digests what it read
+
+and after each layer two small heads say what the queries mean by now: a class, and a mask, which is
+the query's inner product with every pixel's embedding. One query has one mask embedding for all
+frames, so an object keeps its identity without any tracker. T = 1 gives the model for pictures.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from evis.models.config import ModelConfig
+from evis.prediction import ClipPrediction
+
+LEVELS = 3  # feature maps, coarse to fine, that the layers attend to in turn
+
+
+class VideoDecoder(nn.Module):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        width = config.hidden
+        self.query_content = nn.Parameter(torch.randn(config.queries, width))
+        self.query_position = nn.Parameter(torch.randn(config.queries, width))
+        self.level_embedding = nn.Parameter(torch.randn(LEVELS, width))
+        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        self.norm = nn.LayerNorm(width)
+        self.classify = nn.Linear(width, config.classes + 1)
+        self.embed_mask = nn.Sequential(
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Linear(width, config.mask_channels),
+        )
+        self.stride = config.backbone.strides[0]
+        self.recompute = False
+
+    def forward(self, features: list[Tensor], pixels: Tensor) -> ClipPrediction:
+        """features: LEVELS of (B, T, C, h_l, w_l), coarse to fine; pixels: (B, T, D, h, w)."""
+        places = [sine_positions(f).flatten(0, 2).unsqueeze(0) for f in features]  # (1, T*h*w, C)
+        values = [
+            f.permute(0, 1, 3, 4, 2).flatten(1, 3) + level  # (B, T*h*w, C)
+            for f, level in zip(features, self.level_embedding, strict=True)
+        ]
+        queries = self.query_content.expand(len(pixels), -1, -1)  # (B, Q, C)
+        found = [self.predict(queries, pixels)]
+        for number, layer in enumerate(self.layers):
+            level = number % LEVELS
+            closed = elsewhere(found[-1].mask_logits, features[level].shape[-2:])
+            inputs = queries, self.query_position, values[level], places[level], closed
+            if self.recompute and torch.is_grad_enabled():
+                queries = checkpoint(layer, *inputs, use_reentrant=False)
+            else:
+                queries = layer(*inputs)
+            found.append(self.predict(queries, pixels))
+        *earlier, last = found
+        return ClipPrediction(
+            last.class_logits, last.mask_logits, tuple(earlier), last.embeddings, self.stride
+        )
+
+    def predict(self, queries: Tensor, pixels: Tensor) -> ClipPrediction:
+        """What queries (B, Q, C) mean by now."""
+        queries = self.norm(queries)
+        masks = torch.einsum("bqd,btdhw->bqthw", self.embed_mask(queries), pixels)
+        return ClipPrediction(self.classify(queries), masks, embeddings=queries, stride=self.stride)
+
+
+class DecoderLayer(nn.Module):
+    """Masked attention, self-attention, feed forward; each adds to its input and normalises."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        width, heads = config.hidden, config.heads
+        self.cross_attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.cross_norm = nn.LayerNorm(width)
+        self.self_attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.self_norm = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(width, config.decoder_feed_forward),
+            nn.ReLU(),
+            nn.Linear(config.decoder_feed_forward, width),
+        )
+        self.feed_forward_norm = nn.LayerNorm(width)
+        for parameter in self.parameters():
+            if parameter.ndim > 1:
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(
+        self, queries: Tensor, position: Tensor, values: Tensor, places: Tensor, closed: Tensor
+    ) -> Tensor:
+        """queries (B, Q, C); position (Q, C); values (B, L, C); places (1, L, C); closed (B, Q, L).
+
+        Positions tell where to look and are added to what is compared, not to what is read.
+        """
+        heads = self.cross_attention.num_heads
+        read, _ = self.cross_attention(
+            queries + position,
+            values + places,
+            values,
+            attn_mask=closed.repeat_interleave(heads, 0),  # (B * heads, Q, L)
+            need_weights=False,
+        )
+        queries = self.cross_norm(queries + read)
+        placed = queries + position
+        read, _ = self.self_attention(placed, placed, queries, need_weights=False)
+        queries = self.self_norm(queries + read)
+        return self.feed_forward_norm(queries + self.feed_forward(queries))
+
+
+@torch.no_grad()
+def elsewhere(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, Q, T, h, w) -> (B, Q, T * size) bool: the pixels outside a query's mask, closed to it.
+
+    A query with an empty mask may look everywhere: it has yet to find its object.
+    """
+    small = F.interpolate(mask_logits.flatten(0, 1), size, mode="bilinear", align_corners=False)
+    closed = (small < 0).flatten(1).unflatten(0, mask_logits.shape[:2])
+    return closed & ~closed.all(-1, keepdim=True)
+
+
+def sine_positions(features: Tensor) -> Tensor:
+    """Where each pixel of (B, T, C, h, w) lies in time and space: (T, h, w, C).
+
+    The code of y fills the first half of the channels, that of x the second; the code of t, as wide
+    as both, is added.
+    """
+    _, frames, channels, height, width = features.shape
+    device = features.device
+    y = _sines(height, channels // 2, device)[:, None].expand(-1, width, -1)
+    x = _sines(width, channels // 2, device)[None].expand(height, -1, -1)
+    time = _sines(frames, channels, device)[:, None, None]
+    return torch.cat([y, x], -1) + time
+
+
+def _sines(length: int, channels: int, device: torch.device) -> Tensor:
+    """(length, channels): sine, cosine in turn; wavelengths from the length to 10,000 times it."""
+    turns = torch.arange(1, length + 1, device=device) / (length + 1e-6) * 2 * math.pi
+    powers = torch.arange(0, channels, 2, device=device) / channels
+    angles = turns[:, None] / 10_000**powers
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
