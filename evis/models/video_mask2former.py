@@ -97,7 +97,7 @@ def _pixel_decoder(config: ModelConfig) -> Mask2FormerPixelDecoder:
 
 
 def _start_deformable(attention: nn.Module, heads: int) -> None:
-    """Deformable DETR's start: each head looks in a direction of its own, points 1, 2, ... pixels off."""
+    """As Deformable DETR starts: a direction a head, its points 1, 2, ... pixels away."""
     nn.init.zeros_(attention.sampling_offsets.weight)
     nn.init.zeros_(attention.attention_weights.weight)
     nn.init.zeros_(attention.attention_weights.bias)
