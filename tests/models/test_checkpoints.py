@@ -1,0 +1,602 @@
+"""Weights in and out: golden models, full-size key lists, every tensor accounted for, bad files."""
+
+import gzip
+import json
+import os
+import pickle
+from collections import OrderedDict
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evis.data.errors import DataError
+from evis.models import VideoMask2Former, checkpoints, key_map, named, sizes, weight_files
+from evis.models.config import ResNet, Swin
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+TINY = ["r50", "swin"]
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+@cache
+def golden(size):
+    with np.load(GOLDEN / f"model_tiny_{size}.npz") as arrays:
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def weights(size):
+    return {k.removeprefix("weight:"): v for k, v in golden(size).items() if "weight:" in k}
+
+
+@cache
+def reference(size):
+    """Not to be written to."""
+    return checkpoints.load_reference(weights(size))
+
+
+def same(model, other):
+    theirs = other.state_dict()
+    return model.state_dict().keys() == theirs.keys() and all(
+        torch.equal(tensor, theirs[name]) for name, tensor in model.state_dict().items()
+    )
+
+
+def another_like(model):
+    """A model of the same sizes with weights of its own."""
+    return VideoMask2Former(model.config)
+
+
+# the reference's numbers
+
+
+@pytest.mark.parametrize("size", TINY)
+def test_golden_models_give_the_references_features_and_logits(size):
+    expected = golden(size)
+    model = checkpoints.load_reference(weights(size))
+    assert not model.training
+    frames = expected["frames"][None]
+    with torch.no_grad():
+        prediction = model(frames)
+        maps = model.backbone((frames[0] - model.mean) / model.deviation).feature_maps
+    for stage, features in enumerate(maps):
+        near(features, expected[f"feature:res{stage + 2}"])
+    assert len(prediction.layers) == 3
+    for number, layer in enumerate(prediction.layers):
+        near(layer.class_logits, expected[f"aux{number}_pred_logits"])
+        near(layer.mask_logits, expected[f"aux{number}_pred_masks"])
+    near(prediction.class_logits, expected["pred_logits"])
+    near(prediction.mask_logits, expected["pred_masks"])
+
+
+def near(ours, theirs):
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+
+
+def test_sizes_are_read_off_the_tensors():
+    shared = {
+        "classes": 5,
+        "queries": 10,
+        "hidden": 32,
+        "mask_channels": 32,
+        "encoder_layers": 2,
+        "decoder_layers": 3,
+        "decoder_feed_forward": 64,
+    }
+    resnet = ResNet(stem=8, widths=(16, 32, 64, 128), reduction=2)
+    swin = Swin(channels=16, depths=(1, 2, 2, 1), heads=(1, 2, 4, 8), window=4)
+    for size, backbone in (("r50", resnet), ("swin", swin)):
+        model = checkpoints.load_reference(weights(size))
+        assert model.config == named("r50", **shared, backbone=backbone)
+
+
+@pytest.mark.parametrize("size", ["r50", "r101", "swin_l"])
+def test_every_tensor_of_the_full_models_has_its_place(size):
+    """One to one, in the right shape, both ways; what is set aside is said."""
+    shapes = {name: shape for name, (shape, _) in full_size_keys()[size].items()}
+    config = named(size, classes=40)
+    with torch.device("meta"):
+        here = {name: list(t.shape) for name, t in VideoMask2Former(config).state_dict().items()}
+        there = {name: torch.empty(shape) for name, shape in shapes.items()}
+    set_aside = {name for name in shapes if key_map.reason_to_set_aside(name)}
+    assert all(name.endswith("relative_position_index") for name in set_aside)
+    filled = {}
+    for name in shapes.keys() - set_aside:
+        places = key_map.ours(name)
+        assert places, name
+        for place in places:
+            filled[place] = [shapes[name][0] // len(places), *shapes[name][1:]]
+            assert key_map.theirs(place) == name
+        assert shapes[name][0] % len(places) == 0
+    assert filled == here
+    assert sum(len(key_map.ours(name)) for name in shapes.keys() - set_aside) == len(here)
+    mapped = {key_map.ours(name)[0]: there[name] for name in shapes.keys() - set_aside}
+    assert sizes.config_of(mapped) == config
+
+
+@cache
+def full_size_keys():
+    return json.loads(gzip.decompress((GOLDEN / "keys.json.gz").read_bytes()))
+
+
+def test_a_row_of_the_table_reads_both_ways():
+    for row in key_map.ROWS:
+        filled = [n.replace("{leaf}", "bias").replace("{part}", "value_proj") for n in row]
+        there, *here = [
+            n.replace("{i}", "1").replace("{i+1}", "2").replace("{i+2}", "3")
+            .replace("{j}", "4").replace("{k}", "0").replace("{k+1}", "1")
+            for n in filled
+        ]  # fmt: skip
+        assert key_map.ours(there) == tuple(here)
+        for name in here:
+            assert key_map.ours(key_map.theirs(name)) == tuple(here)
+    assert key_map.ours("backbone.res1.0.conv1.weight") == ()
+    assert key_map.ours("backbone.res2.0.conv0.weight") == ()
+    assert key_map.theirs("pixel_decoder.nothing") is None
+
+
+# every tensor is accounted for
+
+
+@pytest.mark.parametrize("size", TINY)
+def test_a_whole_checkpoint_leaves_nothing_open(size, tmp_path):
+    there = weights(size)
+    torch.save({"model": there, "iteration": 7}, tmp_path / "model_final.pth")
+    model, report = checkpoints.load_with_report(tmp_path / "model_final.pth")
+    assert report.fits
+    assert report.loaded.keys() | report.set_aside.keys() == there.keys()
+    filled = [place for places in report.loaded.values() for place in places]
+    assert sorted(filled) == sorted(model.state_dict())
+    assert f"{len(report.loaded)} tensors loaded" in str(report)
+    if size == "swin":
+        assert "6 set aside: follows from the window's size" in str(report)
+        q, k, v = (
+            model.backbone.swin.encoder.layers[1].blocks[0].attention.get_parameter(f"{x}.weight")
+            for x in ("q_proj", "k_proj", "v_proj")
+        )
+        whole = there["backbone.layers.1.blocks.0.attn.qkv.weight"]
+        assert torch.equal(torch.cat([q, k, v]), whole)
+
+
+@settings(max_examples=15)
+@given(data=st.data())
+def test_whatever_is_in_a_file_each_tensor_is_in_one_list(data, tmp_path_factory):
+    there = weights("swin")
+    names = sorted(there)
+    pick = st.sets(st.sampled_from(names), max_size=6)
+    lost, reshaped = data.draw(pick), data.draw(pick)
+    added = data.draw(st.sets(st.sampled_from(["x", "backbone.norm9.weight", "head.w"])))
+    there = {name: t for name, t in there.items() if name not in lost}
+    there |= {name: there[name][:, None] for name in reshaped - lost if there[name].ndim == 1}
+    there |= {name: torch.zeros(3) for name in added}
+    path = tmp_path_factory.mktemp("any") / "some.pth"
+    torch.save(there, path)
+    model = filled_with_sevens()
+    report = checkpoints.load_into(model, path, strict=False)
+    after = model.state_dict()
+
+    changed = [m.name for m in report.mismatched]
+    listed = [*report.loaded, *report.set_aside, *report.unexpected, *changed]
+    assert sorted(listed) == sorted(there)
+    assert set(report.unexpected) == added
+    untouched = [*report.missing, *(p for name in changed for p in key_map.ours(name))]
+    filled = [p for places in report.loaded.values() for p in places]
+    assert sorted([*filled, *untouched]) == sorted(after)
+    assert all((after[name] == 7).all() for name in untouched)
+    for name, places in report.loaded.items():
+        assert torch.equal(torch.cat([after[p] for p in places]), there[name])
+    if not report.fits:
+        with pytest.raises(DataError, match="do not fit"):
+            checkpoints.load_into(model, path)
+
+
+def filled_with_sevens():
+    model = sevens()
+    for tensor in model.state_dict().values():
+        tensor.fill_(7)
+    return model
+
+
+@cache
+def sevens():
+    return another_like(reference("swin"))
+
+
+@pytest.mark.parametrize(
+    "spoil, said",
+    [
+        (lambda w: w.pop("backbone.res3.1.conv2.weight"), "1 missing (backbone.encoder.stages.1."),
+        (lambda w: w.update(extra=torch.zeros(1)), "1 unexpected (extra)"),
+        (
+            lambda w: w.update({"backbone.stem.conv1.norm.bias": torch.zeros(9)}),
+            "1 of another shape (backbone.stem.conv1.norm.bias: (9,) there, (8,) here)",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_touched(spoil, said, tmp_path):
+    there = weights("r50")
+    spoil(there)
+    path = tmp_path / "spoilt.pth"
+    torch.save(there, path)
+    with pytest.raises(DataError) as error:
+        checkpoints.load(path)
+    assert said in str(error.value)
+    assert str(path) in str(error.value)
+    assert "strict=False" in str(error.value)
+    with pytest.raises(DataError):
+        checkpoints.load_reference(there)
+
+    model = another_like(reference("r50"))
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    with pytest.raises(DataError):
+        checkpoints.load_into(model, path)
+    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+    with pytest.warns(UserWarning, match="384|385"):
+        checkpoints.load(path, strict=False)
+
+
+def test_another_number_of_classes_keeps_its_own_classifier(tmp_path):
+    trained = reference("r50")
+    torch.save({"model": weights("r50")}, tmp_path / "five.pth")
+    model = VideoMask2Former(replace(trained.config, classes=8))
+    own = model.decoder.classify.weight.clone()
+    report = checkpoints.load_into(model, tmp_path / "five.pth", strict=False)
+    assert [str(m) for m in report.mismatched] == [
+        "sem_seg_head.predictor.class_embed.weight: (6, 32) there, (9, 32) here",
+        "sem_seg_head.predictor.class_embed.bias: (6,) there, (9,) here",
+    ]
+    assert "2 of another shape" in str(report)
+    assert not report.missing and not report.unexpected
+    assert torch.equal(model.decoder.classify.weight, own)
+    assert torch.equal(model.decoder.query_content, trained.decoder.query_content)
+
+
+def test_a_whole_checkpoint_needs_the_norms_that_imagenets_lack():
+    there = weights("swin")
+    del there["backbone.norm2.bias"]
+    with pytest.raises(DataError, match="1 missing .backbone.hidden_states_norms.stage3.bias"):
+        checkpoints.load_reference(there)
+
+
+def test_a_long_report_is_cut(tmp_path):
+    torch.save(weights("r50") | {f"more{i}": torch.zeros(1) for i in range(25)}, tmp_path / "a.pth")
+    _, report = checkpoints.load_with_report(tmp_path / "a.pth", strict=False)
+    assert "25 unexpected" in str(report) and "and 15 more" in str(report)
+
+
+# names of other times and programs
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        lambda name: "module." + name,
+        lambda name: "model." + name,
+        lambda name: "module._orig_mod." + name,
+        lambda name: name.replace("query_feat", "static_query"),
+        lambda name: name.replace("sem_seg_head.pixel_decoder.", "sem_seg_head."),
+    ],
+)
+def test_older_and_wrapped_names_mean_the_same(rename):
+    expected = reference("r50")
+    renamed = {rename(name): tensor for name, tensor in weights("r50").items()}
+    assert renamed.keys() != weights("r50").keys()
+    assert same(checkpoints.load_reference({"state_dict": renamed}), expected)
+
+
+def test_what_belongs_to_no_model_is_set_aside_with_a_reason(tmp_path):
+    extra = {
+        "criterion.empty_weight": torch.ones(6),
+        "pixel_mean": torch.zeros(3, 1, 1),
+        "pixel_std": torch.ones(3, 1, 1),
+        "backbone.stem.conv1.norm.num_batches_tracked": torch.tensor(0),
+    }
+    torch.save({"model": weights("r50") | extra}, tmp_path / "a.pth")
+    _, report = checkpoints.load_with_report(tmp_path / "a.pth")
+    assert report.set_aside.keys() == extra.keys()
+    assert report.set_aside["criterion.empty_weight"] == "belongs to the loss"
+
+
+def test_a_tensor_with_two_claims_is_loaded_once(tmp_path):
+    twice = weights("r50")
+    twice["sem_seg_head.predictor.static_query.weight"] = torch.zeros(10, 32)
+    torch.save(twice, tmp_path / "a.pth")
+    _, report = checkpoints.load_with_report(tmp_path / "a.pth", strict=False)
+    assert report.unexpected == ("sem_seg_head.predictor.static_query.weight",)
+
+
+# ImageNet backbones
+
+
+def imagenet_resnet(size="r50"):
+    """As detectron2's conversion of torchvision's R-50: no prefix, numpy arrays, a classifier."""
+    arrays = {
+        name.removeprefix("backbone."): tensor.numpy()
+        for name, tensor in weights(size).items()
+        if name.startswith("backbone.")
+    }
+    arrays["stem.fc.weight"] = np.zeros((10, 128), np.float32)
+    arrays["stem.fc.bias"] = np.zeros(10, np.float32)
+    arrays["stem.conv1.norm.num_batches_tracked"] = np.array(0)
+    return {"model": arrays, "__author__": "torchvision", "matching_heuristics": True}
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_imagenet_resnet_fills_the_backbone_alone(protocol, tmp_path):
+    path = tmp_path / "R-50.pkl"
+    path.write_bytes(pickle.dumps(imagenet_resnet(), protocol=protocol))
+    trained = reference("r50")
+    model = another_like(trained)
+    decoder = {name: t.clone() for name, t in model.decoder.state_dict().items()}
+    report = checkpoints.load_backbone(model, path)
+    assert report.fits and len(report.set_aside) == 3
+    assert same(model.backbone, trained.backbone)
+    assert all(torch.equal(t, decoder[name]) for name, t in model.decoder.state_dict().items())
+
+
+def test_numpy_1s_pickles_are_read(tmp_path):
+    older = pickle.dumps(imagenet_resnet(), protocol=2).replace(b"numpy._core.", b"numpy.core.")
+    assert b"numpy.core.multiarray" in older
+    (tmp_path / "R-50.pkl").write_bytes(older)
+    model = another_like(reference("r50"))
+    assert checkpoints.load_backbone(model, tmp_path / "R-50.pkl").fits
+
+
+def test_python_2s_pickles_are_read(tmp_path):
+    """Its strings are bytes, here an array of one number that isn't ASCII."""
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+        b"(K\x01(K\x01tcnumpy\ndtype\n(U\x02f4K\x00K\x01tR"
+        b"(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+        b"\x89U\x04" + np.float32(-2).tobytes() + b"tb"
+    )
+    (tmp_path / "a.pkl").write_bytes(b"\x80\x02}U\x04name" + array + b"s.")
+    tensors, _ = weight_files.read(tmp_path / "a.pkl")
+    assert tensors.keys() == {"name"} and tensors["name"].tolist() == [-2]
+
+
+def test_imagenet_swin_leaves_the_norms_of_its_features(tmp_path):
+    trained = reference("swin")
+    there = {
+        name.removeprefix("backbone."): tensor
+        for name, tensor in weights("swin").items()
+        if name.startswith("backbone.") and not name.startswith("backbone.norm")
+    }
+    more = {
+        "norm.weight": torch.zeros(128),
+        "norm.bias": torch.zeros(128),
+        "head.weight": torch.zeros(10, 128),
+        "head.bias": torch.zeros(10),
+        "layers.1.blocks.1.attn_mask": torch.zeros(4, 16, 16),
+    }
+    torch.save({"model": there | more}, tmp_path / "swin_tiny.pth")
+    model = another_like(trained)
+    report = checkpoints.load_backbone(model, tmp_path / "swin_tiny.pth")
+    assert report.set_aside.keys() >= more.keys()
+    assert len(report.kept) == 8 and "8 kept as they were" in str(report)
+    assert same(model.backbone.swin, trained.backbone.swin)
+
+    del there["layers.2.blocks.1.attn.qkv.bias"]
+    torch.save({"model": there | more}, tmp_path / "swin_tiny.pth")
+    with pytest.raises(DataError, match="3 missing"):
+        checkpoints.load_backbone(model, tmp_path / "swin_tiny.pth")
+
+
+def test_a_backbone_comes_out_of_a_whole_checkpoint_too(tmp_path):
+    trained = reference("r50")
+    torch.save({"model": weights("r50")}, tmp_path / "theirs.pth")
+    checkpoints.save(trained, tmp_path / "ours.safetensors")
+    for name in ("theirs.pth", "ours.safetensors"):
+        model = another_like(trained)
+        content = model.decoder.query_content.clone()
+        report = checkpoints.load_backbone(model, tmp_path / name)
+        assert set(report.set_aside.values()) == {"not of the backbone"}
+        assert same(model.backbone, trained.backbone)
+        assert torch.equal(model.decoder.query_content, content)
+
+
+def test_a_backbone_of_another_kind_does_not_fit(tmp_path):
+    (tmp_path / "R-50.pkl").write_bytes(pickle.dumps(imagenet_resnet()))
+    with pytest.raises(DataError, match="do not fit"):
+        checkpoints.load_backbone(reference("swin"), tmp_path / "R-50.pkl")
+    with pytest.raises(DataError, match="load_backbone"):
+        checkpoints.load(tmp_path / "R-50.pkl")
+
+
+def test_msras_network_is_refused(tmp_path):
+    blobs = {"conv1_w": np.zeros(3), "res2_0_branch1_w": np.zeros(3)}
+    (tmp_path / "R-50.pkl").write_bytes(pickle.dumps(blobs))
+    with pytest.raises(DataError, match=r"BGR.*torchvision"):
+        checkpoints.load_backbone(another_like(reference("swin")), tmp_path / "R-50.pkl")
+
+
+# evis's own files
+
+
+@pytest.mark.parametrize("size", ["tiny_s", "r50", "swin"])
+def test_what_is_saved_comes_back_bit_for_bit(size, tmp_path):
+    model = reference(size) if size in TINY else VideoMask2Former(named(size, classes=3))
+    path = checkpoints.save(model, tmp_path / "a" / "m.safetensors", recipe="stage one", seed=3)
+    again = checkpoints.load(path)
+    assert again.config == model.config
+    assert not again.training
+    assert same(again, model)
+    assert checkpoints.read_about(path) == {"recipe": "stage one", "seed": 3}
+    twin = checkpoints.save(again, tmp_path / "twin.safetensors", recipe="stage one", seed=3)
+    assert twin.read_bytes() == path.read_bytes()
+    assert checkpoints.load_into(another_like(model), path).fits
+
+
+def test_saving_is_whole_or_not_at_all(tmp_path, monkeypatch):
+    model = VideoMask2Former(named("tiny_s", classes=3))
+    path = checkpoints.save(model, tmp_path / "m.safetensors")
+    before = path.read_bytes()
+
+    def crash(*_):
+        raise OSError("power cut")
+
+    monkeypatch.setattr(os, "replace", crash)
+    with pytest.raises(OSError, match="power cut"):
+        checkpoints.save(VideoMask2Former(model.config), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# bad files
+
+
+def _own_file(tmp_path, entry):
+    tensors = {"decoder.norm.weight": torch.zeros(4)}
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(safetensors.torch.save(tensors, entry))
+    return path
+
+
+def _cut(path, source):
+    content = source.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+
+
+def bad_files(folder):
+    """name -> what the error says"""
+    torch.save(weights("r50"), folder / "whole.pth")
+    torch.save(weights("r50"), folder / "old.pth", _use_new_zipfile_serialization=False)
+    checkpoints.save(VideoMask2Former(named("tiny_s", classes=3)), folder / "whole.safetensors")
+    (folder / "whole.pkl").write_bytes(pickle.dumps(imagenet_resnet()))
+    _cut(folder / "cut.pth", folder / "whole.pth")
+    _cut(folder / "cut_old.pth", folder / "old.pth")
+    _cut(folder / "cut.pkl", folder / "whole.pkl")
+    _cut(folder / "cut.safetensors", folder / "whole.safetensors")
+    (folder / "folder.pth").mkdir()
+    (folder / "empty.pth").write_bytes(b"")
+    (folder / "page.pth").write_text("\n<!DOCTYPE html><html>404</html>")
+    (folder / "lfs.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    (folder / "text.pth").write_text("these are not weights, whatever the name says")
+    np.savez(folder / "arrays.npz", a=np.zeros(3))
+    torch.save({"model": "a name"}, folder / "string.pth")
+    torch.save([torch.zeros(3)], folder / "list.pth")
+    torch.save({}, folder / "nothing.pth")
+    torch.save({"a": torch.zeros(3)}, folder / "strange.pth")
+    torch.save({"sem_seg_head.predictor.query_feat.weight": torch.zeros(3, 4)}, folder / "part.pth")
+    (folder / "plain.safetensors").write_bytes(safetensors.torch.save({"a": torch.zeros(3)}))
+    return {
+        "missing.pth": "no such file",
+        "folder.pth": "cannot be read: Is a directory",
+        "cut.pth": "cannot be read (",
+        "cut_old.pth": "cannot be read (",
+        "cut.pkl": "cannot be read (",
+        "cut.safetensors": "cannot be read (",
+        "empty.pth": "is empty",
+        "page.pth": "is a web page",
+        "lfs.pth": "git lfs pull",
+        "text.pth": "is neither a .pth",
+        "arrays.npz": "cannot be read (",
+        "string.pth": "holds no weights by name",
+        "list.pth": "holds no weights by name",
+        "nothing.pth": "holds no weights by name",
+        "strange.pth": "holds no Mask2Former-VIS",
+        "part.pth": "sem_seg_head.predictor.class_embed.weight is missing",
+        "plain.safetensors": "was not written by evis",
+    }
+
+
+def test_bad_files_are_named_with_a_remedy(tmp_path):
+    for name, said in bad_files(tmp_path).items():
+        with pytest.raises(DataError) as error:
+            checkpoints.load(tmp_path / name)
+        assert said in str(error.value), name
+        assert error.value.file == tmp_path / name
+        assert error.value.remedy, name
+    for name in ("whole.pth", "old.pth", "whole.safetensors"):
+        checkpoints.load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "entry, said",
+    [
+        (None, "was not written by evis"),
+        ({"format": "pt"}, "was not written by evis"),
+        ({"evis": "not json"}, "was not written by evis"),
+        ({"evis": "[]"}, "was not written by evis"),
+        ({"evis": '{"config": {}, "about": {}}'}, "its config is not one of this evis"),
+        ({"evis": '{"config": [], "about": {}}'}, "its config is not one of this evis"),
+        (
+            {"evis": '{"config": {"backbone": {"kind": "ViT"}}, "about": {}}'},
+            "its config is not one of this evis",
+        ),
+        (
+            {"evis": '{"config": {"backbone": {"kind": "Tiny"}, "depth": 1}, "about": {}}'},
+            "its config is not one of this evis",
+        ),
+        (
+            {"evis": '{"config": {"backbone": {"kind": "Tiny"}, "classes": "x"}, "about": {}}'},
+            "no model has the sizes",
+        ),
+    ],
+)
+def test_a_safetensors_of_another_origin(entry, said, tmp_path):
+    path = _own_file(tmp_path, entry)
+    with pytest.raises(DataError) as error:
+        checkpoints.load(path)
+    assert said in str(error.value)
+    assert error.value.file == path and error.value.remedy
+
+
+# hostile files
+
+
+class Hostile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+def test_a_pickle_runs_nothing(tmp_path):
+    sign = tmp_path / "sign"
+    content = {"model": weights("r50"), "trainer": Hostile(sign)}
+    torch.save(content, tmp_path / "new.pth")
+    torch.save(content, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    (tmp_path / "plain.pkl").write_bytes(pickle.dumps(imagenet_resnet() | {"x": Hostile(sign)}))
+    for name in ("new.pth", "old.pth", "plain.pkl"):
+        with pytest.raises(DataError, match=r"asks for \w+\.mkdir,.*not read") as error:
+            checkpoints.load(tmp_path / name)
+        assert error.value.file == tmp_path / name and error.value.remedy
+    assert not sign.exists()
+    pickle.loads(pickle.dumps(Hostile(sign)))
+    assert sign.exists()  # so the test would have noticed
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [b"cbuiltins\neval\n.", b"cnumpy\nload\n.", b"\x8c\x05numpy\x8c\x11ndarray.__class__\x93."],
+)
+def test_only_arrays_and_containers_come_out_of_a_plain_pickle(asked, tmp_path):
+    (tmp_path / "a.pkl").write_bytes(b"\x80\x04" + asked)
+    with pytest.raises(DataError, match="asks for"):
+        checkpoints.load(tmp_path / "a.pkl")
+
+
+def test_containers_and_byte_orders_of_a_plain_pickle(tmp_path):
+    content = imagenet_resnet()
+    arrays = OrderedDict(
+        (name, a.astype(a.dtype.newbyteorder(">"))) for name, a in content["model"].items()
+    )
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"model": arrays, "note": {1, 2}}, protocol=4))
+    trained = reference("r50")
+    model = another_like(trained)
+    checkpoints.load_backbone(model, tmp_path / "a.pkl")
+    assert same(model.backbone, trained.backbone)
