@@ -1,14 +1,15 @@
 """Colours for a scene: textures, edges, shadows, then what light, lens and film do to a frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from evis.data.toy_motion import Motion, drifting
 from evis.data.toy_scene import Cast, Scene, polygon
+from evis.data.toy_shapes import SHAPES
 from evis.data.toy_spec import ToySpec
-from evis.data.toy_textures import Texture, like, pick
+from evis.data.toy_textures import Texture, coloured, like, pick
 
 EDGE = 4  # outlines are filled this many times finer, so that edges are smooth
 SMEAR = 1.5  # pixels that anything may move between two exposures of one frame
@@ -46,6 +47,11 @@ def render(rng: np.random.Generator, scene: Scene) -> np.ndarray:
     surroundings = [ground, *(look.texture for look in backdrops)]
     camouflaged = rng.random(len(scene.shapes)) < spec.camouflage
     looks = [_object_look(rng, spec, surroundings, hidden) for hidden in camouflaged]
+    dyes = rng.spawn(1)[0]
+    looks = [
+        look if hidden or dyes.random() >= spec.typical else _typical(dyes, spec, look, shape)
+        for look, hidden, shape in zip(looks, camouflaged, scene.shapes, strict=True)
+    ]
     posts = [Look(pick(rng, spec), 0.4, spec.shadow, 0.05) for _ in scene.posts.outlines]
     film = _film(rng, spec)
     moments = _exposures(scene, film.shutter)
@@ -79,6 +85,13 @@ def _object_look(
     else:
         texture = pick(rng, spec)
     return Look(texture, spec.relief * rng.random(), spec.shadow * rng.random(), 0.04)
+
+
+def _typical(rng: np.random.Generator, spec: ToySpec, look: Look, shape: str) -> Look:
+    """As in real sets, a class shows in its colour too: each shape has a hue of its own."""
+    own = 2 * np.pi * list(SHAPES).index(shape) / len(SHAPES)
+    hue = rng.normal(own, spec.typical_spread)
+    return replace(look, texture=coloured(look.texture, hue, spec.typical_chroma))
 
 
 def _film(rng: np.random.Generator, spec: ToySpec) -> Film:

@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-VERSION = 1  # raise it whenever a change of the generator changes a byte
+VERSION = 2  # raise it whenever a change of the generator changes a byte
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,11 @@ class ToySpec:
     stretch: float = 0.3  # log of width over height
     wobble: float = 0.10  # waves around the outline, relative to its radius
     bend: float = 0.45  # bending into an arc
-    camouflage: float = 0.35  # share of objects wearing the background's own texture
+    camouflage: float = 0.2  # share of objects wearing the background's own texture
     camouflage_shift: float = 28.0  # grey levels by which they are brighter or darker than it
+    typical: float = 0.9  # share of the other objects in their class's colour, as far as it has one
+    typical_chroma: float = 60.0  # grey levels by which that colour is off grey
+    typical_spread: float = 0.2  # standard deviation of its hue
     relief: float = 0.35  # darkening towards an object's edge
     shadow: float = 0.35  # darkness of the shadow an object casts
 

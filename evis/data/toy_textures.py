@@ -38,6 +38,8 @@ def _matplotlib(name: str) -> np.ndarray:
     return cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
+_HUES = np.array([[2, -1, -1], [0, 1, -1]]) / np.sqrt([[6], [2]])  # red, green: axes off grey
+
 _PHOTOS = {
     "china": lambda: _scikit_learn("china.jpg"),
     "flower": lambda: _scikit_learn("flower.jpg"),
@@ -118,6 +120,14 @@ def pick(rng: np.random.Generator, spec: ToySpec) -> Texture:
     )
     middle = rng.uniform(0.15, 0.85, 2) * (width, height)
     return Texture(picture, middle, layout)
+
+
+def coloured(texture: Texture, hue: float, chroma: float) -> Texture:
+    """The texture dyed: little of its own colours, and this hue, so many grey levels off grey."""
+    paler = 0.3 * np.eye(3) + 0.7 / 3
+    dye = chroma * (np.cos(hue) * _HUES[0] + np.sin(hue) * _HUES[1])
+    picture = cv2.transform(texture.picture, np.column_stack([paler, dye]))
+    return Texture(picture, texture.middle, texture.layout)
 
 
 def like(rng: np.random.Generator, texture: Texture, shift: float) -> Texture:
