@@ -113,12 +113,17 @@ def _mask_terms(
 
 
 def _quality(prediction: ClipPrediction, clips: Sequence[Clip], settings: Settings) -> Tensor:
-    return quality_cluster_coefficient(
-        prediction.mask_logits,
-        [len(clip.labels) for clip in clips],
+    """Q, Eq. 3. A clip of fewer than two objects scores 0: its pixels need no clustering."""
+    several = [number for number, clip in enumerate(clips) if len(clip.labels) > 1]
+    if not several:
+        return prediction.mask_logits.new_ones((), dtype=torch.float32)
+    of_several = quality_cluster_coefficient(
+        prediction.mask_logits[several],
+        [len(clips[number].labels) for number in several],
         settings.scale,
         "soft" if settings.soft_qcc else settings.flavour,
     )
+    return 1 + (of_several - 1) * len(several) / len(clips)
 
 
 def _check(layers: Sequence[ClipPrediction], settings: Settings) -> None:

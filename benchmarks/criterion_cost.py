@@ -1,0 +1,114 @@
+"""Claim: TEL and QCC, in the default flavour, add at most 3% to a training step of the toy model.
+
+    python benchmarks/criterion_cost.py [--repeats 20] [--store]
+
+The step is one of the toy stage three: its batch, its frozen backbone, AdamW, on one thread of a
+CPU. The criterion, forward and back to the prediction, runs with TEL and QCC (alpha = 1, beta =
+0.16) and without (alpha = beta = 0: TK alone) in turn, on one prediction; what it takes more is put
+over a whole step without. Times are process time, the best of several. Clips of fewer than two
+objects, about half of them here, cost QCC nothing.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+
+import torch
+from tqdm.auto import tqdm
+
+from evis.data import toy as toy_sets
+from evis.losses.criterion import criterion
+from evis.prediction import ClipPrediction
+from evis.results import store
+from evis.training import batches, start
+from evis.training.optimiser import adamw
+from evis.training.recipes import named, toy
+
+LATE = 10_000  # a step after the warm-up
+RECIPE = toy(named("eigencluster.stage3"))
+VARIANTS = {
+    "TK": {"alpha": 0, "beta": 0.0},
+    "TK + TEL": {"alpha": 0},
+    "TK + QCC": {"beta": 0.0},
+    "TK + TEL + QCC": {},
+}
+
+
+class Step:
+    """A step of the toy model on one batch."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        recipe = replace(RECIPE, init=None)
+        sources = batches.admit(recipe, {"videos": toy_sets.sample("toy-ytvis19", 40)})
+        classes = [category.name for category in sources["videos"].categories]
+        self.batch = batches.Batches(recipe, sources, keep_frames=False)[0]
+        self.model = start.build(recipe, classes, None).train()
+        self.model.backbone.requires_grad_(False)
+        self.optimiser = adamw(recipe, self.model)
+        self.leaves = _cut_off(self.model(self.batch.frames))
+
+    def whole(self, changes: dict) -> None:
+        self._loss(self.model(self.batch.frames), changes).backward()
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+
+    def criterion(self, changes: dict) -> None:
+        self._loss(self.leaves, changes).backward()
+
+    def _loss(self, prediction: ClipPrediction, changes: dict) -> torch.Tensor:
+        settings = replace(RECIPE.settings, **changes)
+        generator = torch.Generator().manual_seed(0)
+        return criterion(prediction, self.batch.clips, settings, LATE, generator)["total"]
+
+
+def _cut_off(prediction: ClipPrediction) -> ClipPrediction:
+    """The same values, from which no gradient goes further back."""
+    return replace(
+        prediction,
+        class_logits=prediction.class_logits.detach().requires_grad_(),
+        mask_logits=prediction.mask_logits.detach().requires_grad_(),
+        layers=tuple(_cut_off(layer) for layer in prediction.layers),
+    )
+
+
+def seconds(run, changes: dict) -> float:
+    start = time.process_time()
+    run(changes)
+    return time.process_time() - start
+
+
+def run(repeats: int) -> dict[str, float]:
+    torch.set_num_threads(1)
+    step = Step()
+    taken = {name: [] for name in VARIANTS}
+    for _ in tqdm(range(repeats), desc="criterion", leave=False):
+        for name, changes in VARIANTS.items():
+            taken[name].append(seconds(step.criterion, changes))
+    best = {name: min(found) for name, found in taken.items()}
+    whole = min(seconds(step.whole, VARIANTS["TK"]) for _ in range(max(3, repeats // 4)))
+    added = {name: (best[name] - best["TK"]) / whole for name in VARIANTS}
+    clips, frames = step.batch.frames.shape[:2]
+    print(f"{clips} clips of {frames} frames of 64 x 96: a step with TK takes {1e3 * whole:.0f} ms")
+    for name in VARIANTS:
+        print(f"  {name:15} criterion {1e3 * best[name]:6.1f} ms  {100 * added[name]:+5.2f}%")
+    share = added["TK + TEL + QCC"]
+    assert share <= 0.03, f"the claim does not hold here: {100 * share:.1f}%"
+    return {f"added by {n.removeprefix('TK + ')}": added[n] for n in VARIANTS if "+" in n}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
+    options = parser.parse_args()
+    if options.store:
+        recipe = {"name": "benchmark criterion cost", "model": RECIPE.model, "batch": RECIPE.batch}
+        measure = lambda: run(options.repeats)  # noqa: E731
+        store.measure(recipe, "toy-ytvis19", 0, measure, recompute=True)
+    else:
+        run(options.repeats)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Still pictures as clips: several views of one picture, turned and shifted, as if a camera moved.
+
+This is how COCO takes part in video training. Every view shows the same objects, so that an
+object's place in one frame and in the next are known without any video.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from evis.data.clips import Clip, ClipDataset
+from evis.data.errors import DataError
+from evis.data.types import VISDataset
+
+
+class PseudoClips(Dataset):
+    """A clip of `frames` views for every step number, fixed by (seed, step) as in `ClipDataset`.
+
+    The clip has one size and one flip. Each view is turned about its centre by up to `rotation`
+    degrees and shifted by up to `shift` of its sides, either way; what comes into view from beyond
+    the picture is black. An object that no view shows is no target. Without rotation and shift all
+    views are the picture itself.
+    """
+
+    def __init__(
+        self,
+        dataset: VISDataset,
+        frames: int = 4,
+        rotation: float = 15.0,
+        shift: float = 0.1,
+        shorter_sides: tuple[int, ...] = (360, 480),
+        longest_side: int = 1333,
+        flip: float = 0.5,
+        seed: int = 0,
+    ):
+        if frames < 1 or not 0 <= rotation <= 180 or not 0 <= shift < 1:
+            raise ValueError(
+                "frames should be at least 1, rotation in [0, 180] and shift in [0, 1), "
+                f"got {frames}, {rotation} and {shift}"
+            )
+        longer = next((video for video in dataset.videos if video.length > 1), None)
+        if longer is not None:
+            raise DataError(
+                f"has {longer.length} frames, pseudo clips are made of single pictures",
+                video=longer.name,
+                remedy="Use evis.data.clips.ClipDataset for videos",
+            )
+        if dataset.supervision == "point":
+            raise DataError(
+                "pseudo clips are made under masks, boxes or nothing, and this set has points",
+                remedy='Weaken it to "none", or use the set that the points were drawn from',
+            )
+        self.pictures = ClipDataset(
+            dataset,
+            frames=1,
+            shorter_sides=shorter_sides,
+            longest_side=longest_side,
+            flip=flip,
+            seed=seed,
+        )
+        self.frames, self.rotation, self.shift, self.seed = frames, rotation, shift, seed
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __iter__(self) -> Iterator[Clip]:
+        """The first pass."""
+        return (self[step] for step in range(len(self)))
+
+    def __getitem__(self, step: int) -> Clip:
+        picture = self.pictures[step]
+        generator = np.random.default_rng([self.seed, 2, step])
+        angles = generator.uniform(-self.rotation, self.rotation, self.frames)
+        shifts = generator.uniform(-self.shift, self.shift, (self.frames, 2))
+        height, width = picture.frames.shape[-2:]
+        moves = [
+            _move(height, width, angle, *shift) for angle, shift in zip(angles, shifts, strict=True)
+        ]
+        return views(picture, moves)
+
+
+def _move(height: int, width: int, angle: float, right: float, down: float) -> np.ndarray:
+    """A turn about the centre, then a shift by shares of the sides: (2, 3), acting on (x, y, 1)."""
+    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    centre = np.array([width, height]) / 2
+    offset = centre - turn @ centre + np.array([right * width, down * height])
+    return np.concatenate([turn, offset[:, None]], axis=1)
+
+
+def views(picture: Clip, moves: list[np.ndarray]) -> Clip:
+    """The clip of one frame, seen under each of the (2, 3) moves; targets that leave all go."""
+    height, width = picture.frames.shape[-2:]
+    frame = picture.frames[0].permute(1, 2, 0).numpy()
+    frames = np.stack([_warp(frame, move, cv2.INTER_LINEAR) for move in moves])
+    targets, found = len(picture.labels), {}
+    visible = picture.visible.expand(-1, len(moves))
+    if picture.masks is not None:
+        masks = picture.masks[:, 0].numpy().astype(np.uint8)
+        warped = [[_warp(mask, move, cv2.INTER_NEAREST) for move in moves] for mask in masks]
+        shape = targets, len(moves), height, width
+        found["masks"] = torch.from_numpy(np.array(warped, dtype=bool).reshape(shape))
+        visible = visible & found["masks"].flatten(2).any(-1)
+    if picture.boxes is not None:
+        boxes = torch.stack([_turned(picture.boxes[:, 0], move) for move in moves], 1)
+        boxes = boxes.clamp(min=torch.zeros(4), max=torch.tensor([width, height] * 2))
+        sides = boxes[..., 2:] - boxes[..., :2]
+        visible = visible & (sides >= 1).all(-1)
+        found["boxes"] = boxes * visible.unsqueeze(-1)
+    kept = visible.any(1)
+    return replace(
+        picture,
+        frames=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
+        frame_indices=picture.frame_indices * len(moves),
+        track_ids=tuple(t for t, k in zip(picture.track_ids, kept.tolist(), strict=True) if k),
+        labels=picture.labels[kept],
+        visible=visible[kept],
+        **{name: values[kept] for name, values in found.items()},
+    )
+
+
+def _warp(picture: np.ndarray, move: np.ndarray, interpolation: int) -> np.ndarray:
+    """A move is of points in the plane; OpenCV's points are pixel centres, half a pixel off."""
+    of_centres = move.copy()
+    of_centres[:, 2] += 0.5 * (move[:, 0] + move[:, 1]) - 0.5
+    return cv2.warpAffine(picture, of_centres, picture.shape[1::-1], flags=interpolation)
+
+
+def _turned(boxes: torch.Tensor, move: np.ndarray) -> torch.Tensor:
+    """(N, 4) x0, y0, x1, y1 -> the boxes around their moved corners, (N, 4).
+
+    Looser than the object's own box after a turn, the more so the larger the angle: a box alone
+    does not say more.
+    """
+    corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
+    matrix = torch.from_numpy(move).to(boxes)
+    moved = corners @ matrix[:, :2].T + matrix[:, 2]
+    return torch.cat([moved.amin(1), moved.amax(1)], 1)

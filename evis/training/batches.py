@@ -1,0 +1,143 @@
+"""From data sets to numbered micro-batches: the engine's door, through which no mask slips.
+
+Which clips a micro-batch holds depends on its number and the recipe alone, not on processes,
+workers or where a run was resumed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from evis.data.clips import Clip, ClipDataset
+from evis.data.errors import DataError
+from evis.data.pseudo_clips import PseudoClips
+from evis.data.supervision import weaken
+from evis.data.types import Category, FrameReader, Video, VISDataset
+from evis.losses.targets import pad
+from evis.training.recipes import Recipe
+
+KEPT_BYTES = 2**30  # of decoded frames, by each process
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips of equal length, and their frames on one canvas, each in its upper left corner."""
+
+    clips: list[Clip]
+    frames: Tensor  # (B, T, 3, H, W) uint8
+
+
+def admit(recipe: Recipe, datasets: Mapping[str, VISDataset]) -> dict[str, VISDataset]:
+    """The recipe's sources, weakened to its supervision, under the first source's classes."""
+    names = [name for name, _ in recipe.mixture]
+    missing = [name for name in names if name not in datasets]
+    if missing:
+        raise DataError(
+            f"{recipe.name} learns from {' and '.join(names)}, there is no {missing[0]!r}",
+            remedy=f"Given: {', '.join(datasets) or 'nothing'}",
+        )
+    weakened = {name: weaken(datasets[name], recipe.settings.supervision) for name in names}
+    categories = weakened[names[0]].categories
+    return {
+        name: dataset if name == names[0] else under_classes(dataset, categories, recipe.renames)
+        for name, dataset in weakened.items()
+    }
+
+
+def under_classes(
+    dataset: VISDataset, categories: Sequence[Category], renames: Sequence[tuple[str, str]] = ()
+) -> VISDataset:
+    """The data set with another's categories, matched by name; tracks of other classes go."""
+    ids = {_plain(category.name): category.id for category in categories}
+    renamed = {_plain(old): _plain(new) for old, new in renames}
+    matched = {}
+    for category in dataset.categories:
+        name = _plain(category.name)
+        matched[category.id] = ids.get(renamed.get(name, name))
+    tracks = tuple(
+        replace(track, category_id=matched[track.category_id])
+        for track in dataset.tracks
+        if matched[track.category_id] is not None
+    )
+    if dataset.tracks and not tracks:
+        raise DataError(
+            "no class of the added set is a class of the first",
+            remedy=f"The first has {', '.join(c.name for c in categories)}; see Recipe.renames",
+        )
+    return replace(dataset, tracks=tracks, categories=tuple(categories))
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", " ").replace("-", " ")
+
+
+class Batches(Dataset):
+    """Micro-batch number -> `Batch`, all clips of one source, so that they are of one length.
+
+    Sources take turns at random, by their shares. Each source's clips are numbered through, so that
+    a pass over it shows every video once.
+    """
+
+    def __init__(self, recipe: Recipe, sources: Mapping[str, VISDataset], keep_frames: bool):
+        self.clips = [
+            _clips(recipe, _keeping(sources[name]) if keep_frames else sources[name])
+            for name, _ in recipe.mixture
+        ]
+        shares = np.array([share for _, share in recipe.mixture])
+        draws = np.random.default_rng([recipe.seed, 3]).random(recipe.steps * recipe.micro_batches)
+        edges = np.cumsum(shares / shares.sum())[:-1]
+        self.source = np.searchsorted(edges, draws, side="right")
+        self.turn = np.zeros(len(draws), dtype=np.int64)  # earlier micro-batches of the same source
+        for source in range(len(self.clips)):
+            own = self.source == source
+            self.turn[own] = np.arange(own.sum())
+        self.size = recipe.micro_batch
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, number: int) -> Batch:
+        clips = self.clips[self.source[number]]
+        first = int(self.turn[number]) * self.size
+        return together([clips[n] for n in range(first, first + self.size)])
+
+
+def together(clips: list[Clip]) -> Batch:
+    height = max(clip.frames.shape[-2] for clip in clips)
+    width = max(clip.frames.shape[-1] for clip in clips)
+    return Batch(clips, torch.stack([pad(clip.frames, (height, width)) for clip in clips]))
+
+
+def _clips(recipe: Recipe, dataset: VISDataset) -> Dataset:
+    size = {
+        "shorter_sides": recipe.shorter_sides,
+        "longest_side": recipe.longest_side,
+        "flip": recipe.flip,
+        "seed": recipe.seed,
+    }
+    if all(video.length == 1 for video in dataset.videos):
+        return PseudoClips(dataset, recipe.still_frames, recipe.rotation, recipe.shift, **size)
+    return ClipDataset(dataset, recipe.frames, recipe.frame_range, **size)
+
+
+def _keeping(dataset: VISDataset) -> VISDataset:
+    """With decoded frames kept in memory: small sets are read again and again."""
+    return replace(dataset, read_frame=_Keeping(dataset.read_frame))
+
+
+class _Keeping:
+    def __init__(self, read: FrameReader):
+        self.read, self.kept, self.bytes = read, {}, 0
+
+    def __call__(self, video: Video, frame: int) -> np.ndarray:
+        picture = self.kept.get((video.id, frame))
+        if picture is None:
+            picture = self.read(video, frame)
+            if self.bytes + picture.nbytes <= KEPT_BYTES:
+                self.kept[video.id, frame] = picture
+                self.bytes += picture.nbytes
+        return picture

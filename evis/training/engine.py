@@ -1,0 +1,167 @@
+"""The one training loop, for all recipes, on anything from two CPU cores to several nodes.
+
+    torchrun --nproc-per-node 8 -m evis train eigencluster.stage2 --data ... --folder out
+
+A step is `Recipe.micro_batches` micro-batches of clips. Each has its own loss, as each GPU has in
+the published training, and the step's gradient is their mean. Process r of w takes micro-batches r,
+r + w, ... of a step, so any number of processes that divides them makes the same steps.
+
+Nothing random outlives a micro-batch: all generators are seeded anew by (seed, micro-batch number),
+so a run that is cut off anywhere and resumed from its last checkpoint makes the same steps too. On
+a CPU the weights are the same to the last bit, given the same number of threads; on GPUs some of
+the kernels add in no fixed order.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from evis.data.errors import DataError
+from evis.data.types import VISDataset
+from evis.models import VideoMask2Former
+from evis.training import folder as folders
+from evis.training.batches import Batch, Batches, admit
+from evis.training.log import Log
+from evis.training.recipes import Recipe
+from evis.training.reproducible import in_fixed_order, interrupt_between_steps
+from evis.training.run import Run
+
+_SHOWN = ("total", "class", "bce", "dice", "projection", "pairwise", "tk", "tel", "qcc")
+
+
+def train(
+    recipe: Recipe,
+    datasets: Mapping[str, VISDataset],
+    folder: str | Path,
+    model: str | Path | VideoMask2Former | None = None,
+    *,
+    device: Literal["cpu"] | None = None,
+    threads: int | None = None,
+    workers: int = 0,
+    keep_frames: bool = False,
+    recompute: bool = False,
+    save_every: int = 200,
+    log_every: int = 1,
+    tensorboard: bool = False,
+    progress: bool = True,
+) -> VideoMask2Former:
+    """Run the recipe into `folder`, or go on where an earlier call was cut off; the trained model.
+
+    datasets: "videos" and "stills", as the recipe's mixture asks; what its supervision forbids is
+    taken off before any clip is made. model: the weights to start from, or a model, trained in
+    place; None for a fresh one.
+
+    The folder gets weights.safetensors, recipe.json and log.jsonl; while training, checkpoints. The
+    rest is how to run it, and changes no number but rounding: `device="cpu"` leaves a GPU alone;
+    `threads` is how many a process computes with on a CPU (one is often faster where others are
+    busy too); `workers` processes read clips ahead, or `keep_frames` keeps decoded frames in
+    memory; `recompute` saves memory for time. Reseeds the generators of torch, numpy and python.
+    """
+    folder = Path(folder)
+    accelerator = _accelerator(recipe, device)
+    sources = admit(recipe, datasets)
+    manifest = folders.manifest(recipe, sources, model)
+    folders.refuse_another(folder, manifest)
+    run = Run(recipe, sources, model, folder, accelerator)
+    if accelerator.is_main_process:
+        folders.claim(folder, manifest)
+    if run.is_finished:
+        return run.reload()
+    run.model.recompute_activations = recompute
+    loader = _loader(recipe, sources, run.step, accelerator, workers, keep_frames)
+    log = Log(folder, run.step, tensorboard) if accelerator.is_main_process else None
+    try:
+        with in_fixed_order(threads), interrupt_between_steps() as interrupted:
+            _loop(run, loader, log, save_every, log_every, progress, interrupted)
+    finally:
+        if log:
+            log.close()
+    return run.finish()
+
+
+def _accelerator(recipe: Recipe, device: Literal["cpu"] | None) -> Accelerator:
+    AcceleratorState._reset_state()  # a notebook may train twice, in different precisions
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=recipe.precision)
+    if recipe.precision == "fp16" and accelerator.device.type == "cpu":
+        raise DataError(  # accelerate would train in full precision and not say so
+            "fp16 needs a GPU",
+            field=f"recipe {recipe.name}, precision",
+            remedy="Train in bf16, or in full precision (--set precision=no)",
+        )
+    return accelerator
+
+
+def _loop(
+    run: Run,
+    loader: Iterator[Batch],
+    log: Log | None,
+    save_every: int,
+    log_every: int,
+    progress: bool,
+    interrupted: threading.Event,
+) -> None:
+    recipe, main = run.recipe, log is not None
+    bar = tqdm(
+        total=recipe.steps,
+        initial=run.step,
+        desc=recipe.name,
+        unit="step",
+        disable=not (progress and main),
+    )
+    with bar:
+        while run.step < recipe.steps:
+            values = run.advance(loader)
+            if run.step % log_every == 0 or run.step == recipe.steps:
+                values = run.average(values)
+                if main:
+                    log.write(values)
+                    shown = {name: values[name] for name in _SHOWN if name in values}
+                    bar.set_postfix(shown, refresh=False)
+            bar.update()
+            stop = interrupted.is_set()
+            if main and (stop or run.step % save_every == 0 or run.step == recipe.steps):
+                log.to_disk()
+                run.save()
+            if stop:
+                raise KeyboardInterrupt
+
+
+def _loader(
+    recipe: Recipe,
+    sources: Mapping[str, VISDataset],
+    step: int,
+    accelerator: Accelerator,
+    workers: int,
+    keep_frames: bool,
+) -> Iterator[Batch]:
+    """This process's micro-batches from this step on."""
+    processes, own = accelerator.num_processes, accelerator.process_index
+    if recipe.micro_batches % processes:
+        raise DataError(
+            f"{recipe.micro_batches} micro-batches a step can't be shared by {processes} processes",
+            remedy=f"Choose a micro_batch that leaves a multiple of {processes}; "
+            f"the batch is {recipe.batch} clips",
+        )
+    batches = Batches(recipe, sources, keep_frames)
+    numbers = range(step * recipe.micro_batches + own, len(batches), processes)
+    return iter(
+        DataLoader(
+            batches,
+            batch_size=None,
+            sampler=numbers,
+            num_workers=workers,
+            worker_init_fn=_leave_interrupts,
+        )
+    )
+
+
+def _leave_interrupts(worker: int) -> None:
+    """Ctrl-C reaches workers too; the process they read for ends them after its step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

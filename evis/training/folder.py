@@ -1,0 +1,60 @@
+"""A run's folder: what it holds, and whether it holds this run."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from evis import files
+from evis.data.errors import DataError
+from evis.data.types import VISDataset
+from evis.training import start
+from evis.training.recipes import Recipe
+
+WEIGHTS, RECIPE, CHECKPOINTS = "weights.safetensors", "recipe.json", "checkpoints"
+
+
+def manifest(
+    recipe: Recipe, sources: Mapping[str, VISDataset], model: str | Path | nn.Module | None
+) -> dict[str, Any]:
+    """All that determines a run, as json."""
+    if isinstance(model, nn.Module):
+        origin = "a model in memory"
+    else:
+        origin = model and f"weights {start.digest(Path(model))}"
+    data = {name: repr(dataset) for name, dataset in sources.items()}
+    classes = [c.name for c in sources[recipe.mixture[0][0]].categories]
+    content = {"recipe": recipe.to_json(), "data": data, "classes": classes, "start": origin}
+    return json.loads(json.dumps(content))  # as it will be read back
+
+
+def refuse_another(folder: Path, asked: dict[str, Any]) -> None:
+    """Whether the folder is free, or holds this very run."""
+    path, remedy = folder / RECIPE, "Choose another folder, or delete this one; nothing was changed"
+    if not path.exists():
+        if (folder / WEIGHTS).exists() or (folder / CHECKPOINTS).exists():
+            raise DataError(f"holds a run without its {RECIPE}", file=folder, remedy=remedy)
+        return
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"is not json ({error})", file=path, remedy=remedy) from None
+    differing = list(_differences(there, asked))
+    if differing:
+        problem = f"the folder holds another run: {'; '.join(differing)}"
+        raise DataError(problem, file=path, remedy=remedy)
+
+
+def _differences(there: Any, asked: Any, at: str = "") -> Iterator[str]:
+    if isinstance(there, dict) and isinstance(asked, dict):
+        for key in sorted(there.keys() | asked.keys()):
+            name = f"{at}.{key}" if at else key
+            yield from _differences(there.get(key), asked.get(key), name)
+    elif there != asked:
+        yield f"{at} is {there!r} there, {asked!r} here"
+
+
+def claim(folder: Path, content: dict[str, Any]) -> None:
+    files.write_json(folder / RECIPE, content, indent=1)

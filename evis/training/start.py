@@ -1,0 +1,59 @@
+"""What a stage starts from: fresh weights, a backbone, or what another stage trained."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from evis.data.errors import DataError
+from evis.models import VideoMask2Former, named
+from evis.models.checkpoints import load_backbone, load_into, read_about
+from evis.training.recipes import Recipe
+
+CLASSIFIER = ("decoder.classify.weight", "decoder.classify.bias")
+
+
+def build(recipe: Recipe, classes: Sequence[str], weights: Path | None) -> VideoMask2Former:
+    """The recipe's model for these classes, started as its `init` says."""
+    model = VideoMask2Former(named(recipe.model, len(classes)))
+    if weights is None and recipe.init is not None:
+        raise DataError(
+            f"{recipe.name} starts from {_start_of(recipe)}, and no weights are given",
+            remedy="Name them (--model FILE), or start from nothing (--set init=None)",
+        )
+    if weights is not None:
+        if recipe.init == "imagenet":
+            load_backbone(model, weights)
+        else:
+            fill(model, classes, weights)
+    return model
+
+
+def _start_of(recipe: Recipe) -> str:
+    if recipe.init == "imagenet":
+        return f"an ImageNet backbone ({recipe.model})"
+    return f"the weights that {recipe.init} trained"
+
+
+def fill(model: VideoMask2Former, classes: Sequence[str], weights: Path) -> None:
+    """Load another stage's weights; the classifier stays fresh if that stage had other classes."""
+    fresh = {name: model.get_parameter(name).detach().clone() for name in CLASSIFIER}
+    report = load_into(model, weights, strict=False)
+    theirs = {mismatch.name for mismatch in report.mismatched}
+    if report.missing or report.unexpected or not all("class" in name for name in theirs):
+        report.demand_fit(weights)
+    if _classes(weights) not in (None, list(classes)):
+        model.load_state_dict(fresh, strict=False)
+
+
+def _classes(weights: Path) -> list[str] | None:
+    """The classes that weights of evis's own were trained for; None where the file doesn't say."""
+    try:
+        return read_about(weights).get("classes")
+    except DataError:
+        return None  # a reference implementation's
+
+
+def digest(path: Path) -> str:
+    """Twelve digits that change with the file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

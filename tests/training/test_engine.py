@@ -1,0 +1,234 @@
+"""What a step does: whose gradient, how it is clipped, which parameters move, what it may see."""
+
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from evis.data.errors import DataError
+from evis.data.supervision import weaken
+from evis.models.checkpoints import load, read_about
+from evis.training import engine, log, optimiser, start, train
+from evis.training import run as steps
+from evis.training.folder import WEIGHTS
+from evis.training.recipes import changed, named, toy
+from evis.training.reproducible import seed
+
+BOX, MASK = "eigencluster.stage3", "mask2former"
+
+
+@pytest.fixture
+def run(tmp_path, small):
+    def run(recipe, datasets=None, model=None, folder="run", **options):
+        options = {"device": "cpu", "threads": 1, "progress": False, **options}
+        return train(recipe, datasets or small.datasets(), tmp_path / folder, model, **options)
+
+    return run
+
+
+def _same(one, other):
+    one, other = one.state_dict(), other.state_dict()
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_masks_of_noise_change_no_bit_under_boxes_and_do_under_masks(run, small):
+    noise = small.datasets(noise_masks=True)
+    for name, alike in ((BOX, True), ("eigencluster.stage3.released", True), (MASK, False)):
+        recipe = small.recipe(name, steps=2, precision="no")
+        truth = run(recipe, folder=f"{name} truth")
+        assert _same(truth, run(recipe, noise, folder=f"{name} noise")) is alike, name
+
+
+def test_no_clip_of_a_box_recipe_has_a_mask(run, small, monkeypatch):
+    seen = []
+    real = steps.criterion
+
+    def criterion(prediction, clips, *rest):
+        seen.extend(clips)
+        return real(prediction, clips, *rest)
+
+    monkeypatch.setattr(steps, "criterion", criterion)
+    run(small.recipe("eigencluster.stage2.released", precision="no"))
+    assert len(seen) == 12
+    assert all(clip.masks is None and clip.boxes is not None for clip in seen)
+
+
+def test_a_mask_recipe_refuses_boxes(run, small):
+    boxes = {name: weaken(dataset, "box") for name, dataset in small.datasets().items()}
+    with pytest.raises(DataError, match='holds "box" supervision, "mask" asks for more'):
+        run(small.recipe(MASK), boxes)
+
+
+def test_the_gradient_is_the_mean_over_micro_batches(run, small, tmp_path):
+    recipe = small.recipe(BOX, steps=1, batch=3, micro_batch=1)
+    run(recipe)
+    batches = engine.Batches(recipe, engine.admit(recipe, small.datasets()), False)
+    seed(recipe.seed, 0)
+    model = start.build(recipe, ["red", "blue"], None)
+    model.backbone.requires_grad_(False)
+    gradients, totals = [], []
+    for number in range(3):
+        model.zero_grad()
+        batch = batches[number]
+        generator = seed(recipe.seed, 1 + number)
+        terms = steps.criterion(model(batch.frames), batch.clips, recipe.settings, 0, generator)
+        terms["total"].backward()
+        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+        totals.append(terms["total"].item())
+    mean = [torch.stack(each).mean(0) for each in zip(*gradients, strict=True)]
+    norm = torch.stack([each.norm() for each in mean]).norm().item()
+    logged = log.read(tmp_path / "run")
+    assert logged["gradient_norm"][0] == pytest.approx(norm, rel=1e-4)
+    assert logged["total"][0] == pytest.approx(sum(totals) / 3, rel=1e-5)
+
+
+def test_the_frozen_backbone_stays_and_the_rest_moves(run, small):
+    recipe = small.recipe(BOX, steps=2)
+    assert recipe.freeze_backbone
+    seed(recipe.seed, 0)
+    before = start.build(recipe, ["red", "blue"], None).state_dict()
+    after = run(recipe).state_dict()
+    still = {name for name in before if torch.equal(before[name], after[name])}
+    assert {name for name in before if name.startswith("backbone.")} <= still
+    moved = before.keys() - still
+    assert {"decoder.classify.weight", "decoder.query_content"} <= moved
+    assert any(name.startswith("pixel_decoder.") for name in moved)
+
+
+def test_groups_of_parameters():
+    recipe = replace(toy(named("eigencluster.stage2")), backbone_multiplier=0.1, init=None)
+    model = start.build(recipe, ["one"], None)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    group_of = {
+        names[id(parameter)]: (group["multiplier"], group["weight_decay"])
+        for group in optimiser.adamw(recipe, model).param_groups
+        for parameter in group["params"]
+    }
+    assert set(group_of) == set(names.values())
+    assert group_of["backbone.stages.0.0.weight"] == (0.1, 0.05)
+    assert group_of["backbone.stages.0.1.weight"] == (0.1, 0.0)  # a group norm
+    assert group_of["decoder.query_content"] == (1.0, 0.0)
+    assert group_of["decoder.layers.0.cross_norm.bias"] == (1.0, 0.0)
+    assert group_of["decoder.layers.0.feed_forward.0.weight"] == (1.0, 0.05)
+    assert group_of["decoder.classify.bias"] == (1.0, 0.05)
+    rates = optimiser.adamw(recipe, model)
+    optimiser.set_learning_rate(rates, 2.0)
+    assert {(g["multiplier"], g["lr"]) for g in rates.param_groups} == {(0.1, 0.2), (1.0, 2.0)}
+
+
+def test_learning_rates_by_hand(small):
+    constant = small.recipe(schedule="constant", steps=8, warm_up_steps=3, learning_rate=4.0)
+    rates = [optimiser.learning_rate(constant, step) for step in range(6)]
+    assert rates == [1.0, 2.0, 3.0, 4.0, 4.0, 4.0]
+    cosine = changed(constant, {"schedule": "cosine", "warm_up_steps": 0})
+    rates = [optimiser.learning_rate(cosine, step) for step in (0, 4, 8)]
+    assert rates == pytest.approx([4.0, 2.0, 0.0])
+    steps = changed(cosine, {"schedule": "step", "milestones": (2, 5)})
+    rates = [optimiser.learning_rate(steps, step) for step in (1, 2, 4, 5)]
+    assert rates == pytest.approx([4.0, 0.4, 0.4, 0.04])
+
+
+def test_recomputed_activations_and_workers_change_nothing(run, small, tmp_path):
+    recipe = small.recipe("eigencluster.stage2", steps=3)
+    run(recipe, folder="plain")
+    model = run(recipe, folder="other", recompute=True, workers=1)
+    plain, other = log.read(tmp_path / "plain"), log.read(tmp_path / "other")
+    assert plain["total"].to_numpy() == pytest.approx(other["total"].to_numpy(), rel=1e-5)
+    assert not model.recompute_activations
+
+
+def test_bf16_trains_near_full_precision(run, small, tmp_path):
+    for precision in ("no", "bf16"):
+        model = run(small.recipe(MASK, steps=3, precision=precision), folder=precision)
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    full, half = log.read(tmp_path / "no"), log.read(tmp_path / "bf16")
+    assert half["total"].to_numpy() == pytest.approx(full["total"].to_numpy(), rel=0.05)
+    assert not half["total"].equals(full["total"])
+
+
+def test_fp16_needs_a_gpu(run, small):
+    with pytest.raises(DataError, match="precision: fp16 needs a GPU. Train in bf16"):
+        run(small.recipe(MASK, precision="fp16"))
+
+
+def test_the_average_of_the_weights_is_what_comes_out(run, small, tmp_path):
+    recipe = small.recipe(MASK, steps=2, schedule="constant", warm_up_steps=0)
+    name = "decoder.classify.weight"
+    first, second = (
+        run(changed(recipe, {"steps": steps}), folder=f"{steps}").state_dict()[name]
+        for steps in (1, 2)
+    )
+    averaged = run(changed(recipe, {"ema_decay": 0.75}), folder="averaged")
+    expected = 0.75 * first + 0.25 * second  # the average starts at the first step's weights
+    assert torch.allclose(averaged.state_dict()[name], expected, atol=1e-7)
+    assert not torch.allclose(first, second, atol=1e-5)
+    assert _same(load(tmp_path / "averaged" / WEIGHTS), averaged)
+
+
+def test_a_scheme_that_learns_is_trained(run, small, monkeypatch):
+    made = []
+    real = dict(steps.SCHEMES)
+    name = "Learnable Patch Matching"
+
+    def make():
+        made.append(real[name]())
+        made.append({key: value.clone() for key, value in made[0].state_dict().items()})
+        return made[0]
+
+    monkeypatch.setitem(steps.SCHEMES, name, make)
+    run(small.recipe(BOX, steps=2, scheme=name, **{"settings.warm_up_steps": 0}))
+    scheme, before = made
+    assert isinstance(scheme, nn.Module)
+    assert any(not torch.equal(before[key], value) for key, value in scheme.state_dict().items())
+
+
+def test_stages_hand_on_their_weights(run, small, tmp_path):
+    first = run(small.recipe("eigencluster.stage1", steps=2), folder="one")
+    path = tmp_path / "one" / WEIGHTS
+    about = read_about(path)
+    assert about["classes"] == ["blue", "red", "green"] and about["recipe"]["steps"] == 2
+    second = small.recipe("eigencluster.stage2", steps=1)
+    model = start.build(second, ["red", "blue"], path)
+    assert torch.equal(model.decoder.query_content, first.decoder.query_content)
+    assert model.decoder.classify.out_features == 3
+    other_order = start.build(second, ["red", "blue", "green"], path)
+    assert not torch.equal(other_order.decoder.classify.weight, first.decoder.classify.weight)
+    same = start.build(second, ["blue", "red", "green"], path)
+    assert torch.equal(same.decoder.classify.weight, first.decoder.classify.weight)
+    backbone = start.build(replace(second, init="imagenet"), ["red", "blue"], path)
+    assert torch.equal(backbone.backbone.stages[0][0].weight, first.backbone.stages[0][0].weight)
+    assert not torch.equal(backbone.decoder.query_content, first.decoder.query_content)
+    with pytest.raises(DataError, match="not fit the model"):
+        start.build(replace(second, model="tiny"), ["red", "blue"], path)
+
+
+def test_a_start_that_is_needed_is_asked_for(run, small):
+    recipe = replace(small.recipe(), init="eigencluster.stage2")
+    with pytest.raises(DataError, match="starts from the weights that eigencluster.stage2 trained"):
+        run(recipe)
+
+
+def test_processes_must_divide_the_micro_batches(small, monkeypatch):
+    class Three:
+        num_processes, process_index = 3, 0
+
+    with pytest.raises(DataError, match="2 micro-batches a step can't be shared by 3 processes"):
+        engine._loader(small.recipe(), small.datasets(), 0, Three(), 0, False)
+
+
+def test_the_log_has_every_term_of_every_step(run, small, tmp_path):
+    run(small.recipe(BOX, steps=3))
+    table = log.read(tmp_path / "run")
+    assert list(table["step"]) == [0, 1, 2]
+    for column in ("total", "class", "projection_0", "tk", "tel", "qcc", "learning_rate"):
+        assert table[column].notna().all(), column
+    assert (table["clips_per_second"] > 0).all() and (table["memory_gib"] > 0.05).all()
+    assert (table["data_seconds"] <= table["seconds"]).all()
+
+
+def test_tensorboard_is_asked_for_where_it_is_not_installed(run, small, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(DataError, match="TensorBoard is not installed. pip install tensorboard"):
+        run(small.recipe(), tensorboard=True)

@@ -1,0 +1,134 @@
+"""The recipes hold the paper's and the released numbers, and take other values from text."""
+
+import json
+
+import pytest
+
+from evis.data.errors import DataError
+from evis.losses.temporal import SCHEMES
+from evis.training.recipes import BACKBONES, NAMES, changed, named, toy
+
+# Eigen-Cluster VIS, section IV-B: supervision, alpha, steps, batch; the backbone frozen or not.
+PRINTED = {
+    "eigencluster.stage1": ("mask", 0, 60_000, 16, False),
+    "eigencluster.stage2": ("box", 0, 6_000, 16, False),
+    "eigencluster.stage3": ("box", 1, 4_000, 2, True),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_the_stages_are_as_printed(name):
+    recipe = named(name)
+    settings = recipe.settings
+    printed = (
+        settings.supervision,
+        settings.alpha,
+        recipe.steps,
+        recipe.batch,
+        recipe.freeze_backbone,
+    )
+    assert printed == PRINTED[name]
+    assert recipe.learning_rate == 1e-4
+    assert (settings.flavour, settings.scale, settings.eigenvalues) == ("paper", 4, 3)
+    assert (settings.beta == 0) == (name != "eigencluster.stage3")
+
+
+@pytest.mark.parametrize(
+    "backbone, beta, steps", [("r50", 0.16, 2300), ("r101", 1.0, 2700), ("swin_l", 1.0, 2400)]
+)
+def test_the_released_stage_three(backbone, beta, steps):
+    recipe = named("eigencluster.stage3.released", backbone)
+    assert recipe.model == backbone
+    assert (recipe.settings.beta, recipe.steps) == (beta, steps)
+    assert (recipe.learning_rate, recipe.batch, recipe.freeze_backbone) == (1e-5, 2, True)
+    assert (recipe.frames, recipe.frame_range, recipe.still_frames) == (3, 20, 4)
+    assert (recipe.shorter_sides, recipe.precision) == ((360, 480), "fp16")
+    assert (recipe.weight_decay, recipe.clip_norm, recipe.backbone_multiplier) == (0.05, 0.01, 0.1)
+    assert recipe.settings.flavour == "released"
+    assert named("eigencluster.stage3", backbone).settings.beta == beta
+
+
+def test_the_baselines_differ_in_what_names_them():
+    stage2 = named("eigencluster.stage2").settings
+    assert named("maskfree").settings == stage2
+    assert named("boxinst").settings.temporal_factor == 0 != stage2.temporal_factor
+    assert named("mask2former").settings.supervision == "mask"
+    assert named("mask2former").mixture == (("videos", 1.0),)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_is_plain_data_and_leads_back_to_imagenet(name):
+    for backbone in BACKBONES:
+        recipe = named(name, backbone)
+        json.dumps(recipe.to_json(), allow_nan=False)
+        chain = [recipe.name]
+        while recipe.init != "imagenet":
+            recipe = named(recipe.init, backbone)
+            assert recipe.name not in chain
+            chain.append(recipe.name)
+        assert chain[-1] == "eigencluster.stage1"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_toy_changes_sizes_and_keeps_the_method(name):
+    full, small = named(name), toy(named(name))
+    assert small.name == f"toy.{name}" and small.model == "tiny" and small.longest_side == 96
+    for field in ("mixture", "freeze_backbone", "weight_decay", "clip_norm", "renames"):
+        assert getattr(small, field) == getattr(full, field)
+    for field in ("supervision", "flavour", "alpha", "beta", "temporal_factor", "scale"):
+        assert getattr(small.settings, field) == getattr(full.settings, field)
+    assert small.init == (None if full.init == "imagenet" else f"toy.{full.init}")
+
+
+def test_values_from_text():
+    recipe = named("eigencluster.stage3")
+    other = changed(
+        recipe,
+        {
+            "lr": "3e-4",
+            "settings.beta": "1",
+            "shorter_sides": "(240, 320)",
+            "steps": "1e3",
+            "freeze_backbone": "False",
+            "init": "None",
+            "ema_decay": "0.99",
+            "scheme": next(iter(SCHEMES)),
+            "precision": "bf16",
+            "milestones": "100",
+        },
+    )
+    assert (other.learning_rate, other.settings.beta, other.steps) == (3e-4, 1.0, 1000)
+    assert isinstance(other.steps, int) and isinstance(other.settings.beta, float)
+    assert (other.shorter_sides, other.milestones) == ((240, 320), (100,))
+    assert (other.freeze_backbone, other.init, other.ema_decay) == (False, None, 0.99)
+    assert (other.precision, other.scheme) == ("bf16", "Baseline (No Matching)")
+    assert changed(recipe, {}) == recipe
+
+
+@pytest.mark.parametrize(
+    "changes, problem",
+    [
+        ({"rate": "1"}, "a recipe has no 'rate' to set.*learning_rate"),
+        ({"settings.gamma": "1"}, "no 'settings.gamma' to set.*beta"),
+        ({"settings": "1"}, "no 'settings' to set"),
+        ({"lr": "high"}, "learning_rate should be of the kind float"),
+        ({"steps": "2.5"}, "steps should be of the kind int"),
+        ({"freeze_backbone": "1"}, "freeze_backbone should be of the kind bool"),
+        ({"steps": "0"}, "recipe eigencluster.stage3: steps should be above 0"),
+        ({"batch": "3"}, "a batch of 3 can't be split by 2"),
+        ({"schedule": "linear"}, "constant, cosine or step"),
+        ({"precision": "int8"}, "no, bf16 or fp16"),
+        ({"ema_decay": "1.0"}, "ema_decay should be None or between 0 and 1"),
+        ({"scheme": "TK"}, "scheme should be None or one of"),
+    ],
+)
+def test_other_values_are_refused(changes, problem):
+    with pytest.raises(DataError, match=problem):
+        changed(named("eigencluster.stage3"), changes)
+
+
+def test_unknown_names_say_what_there_is():
+    with pytest.raises(DataError, match="no recipe is called 'stage3'.*eigencluster.stage3"):
+        named("stage3")
+    with pytest.raises(DataError, match="backbone 'r18'.*swin_l"):
+        named("maskfree", "r18")

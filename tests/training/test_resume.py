@@ -1,0 +1,247 @@
+"""A run that is cut off, anywhere and however often, ends as one that was not; two are as one."""
+
+import json
+import random
+import signal
+import socket
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from evis.data.errors import DataError
+from evis.training import checkpoint, train
+from evis.training import run as steps
+from evis.training.folder import RECIPE, WEIGHTS
+from evis.training.log import read
+
+# Videos and stills, an average of the weights, a scheme that learns: all the state there is.
+NAME = "eigencluster.stage2.released"
+CHANGES = {"precision": "no", "ema_decay": "0.9", "scheme": "Learnable Pixel Matching"}
+
+
+def _arguments(folder, save_every=1, name=NAME, **changes):
+    pairs = {"name": name, "save_every": save_every, **changes}
+    return [str(folder), *(f"{key}={value}" for key, value in pairs.items())]
+
+
+def _weights(folder):
+    return load_file(folder / WEIGHTS)
+
+
+def _same(one, other):
+    assert one.keys() == other.keys()
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def _run(small, folder, recipe=None, **options):
+    options = {"device": "cpu", "threads": 1, "progress": False, "save_every": 1, **options}
+    return train(recipe or small.recipe(), small.datasets(), folder, **options)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory, small):
+    """The weights of a run that was never cut off."""
+    return _run(small, tmp_path_factory.mktemp("whole")).state_dict()
+
+
+def test_kill_9_in_a_loop_changes_no_bit(tmp_path, small, start_process):
+    changes = CHANGES | {"steps": 10}
+    whole = start_process(_arguments(tmp_path / "whole", save_every=7, **changes))
+    killed, kills = tmp_path / "killed", 0
+    moment = random.Random(0)
+    while not (killed / WEIGHTS).exists():
+        process = start_process(_arguments(killed, save_every=2, **changes))
+        log = killed / "log.jsonl"
+        reached = len(log.read_text().splitlines()) + moment.randint(1, 3) if log.exists() else 1
+        while process.is_alive():
+            time.sleep(moment.uniform(0.0, 0.1))  # so that it dies anywhere in a step
+            if log.exists() and len(log.read_text().splitlines()) >= reached:
+                process.kill()
+                kills += 1
+                break
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL)
+    whole.join()
+    assert kills >= 3
+    assert _same(_weights(tmp_path / "whole"), _weights(killed))
+    logs = [read(folder) for folder in (tmp_path / "whole", killed)]
+    assert [list(log["step"]) for log in logs] == [list(range(10))] * 2
+    assert logs[0]["total"].equals(logs[1]["total"])
+    process = start_process(_arguments(killed, save_every=2, **changes))
+    process.join()
+    assert process.exitcode == 0 and not (killed / "checkpoints").exists()
+
+
+def test_two_processes_make_the_steps_of_one(tmp_path, small, start_process):
+    port = _free_port()
+    changes = CHANGES | {"batch": 4, "steps": 5}
+    processes = [
+        start_process(
+            _arguments(tmp_path / "two", **changes),
+            {
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "WORLD_SIZE": "2",
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+            },
+        )
+        for rank in range(2)
+    ]
+    processes.append(start_process(_arguments(tmp_path / "one", **changes)))
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    one, two = read(tmp_path / "one"), read(tmp_path / "two")
+    for term in ("total", "class", "projection", "pairwise", "temporal", "gradient_norm"):
+        assert one[term].to_numpy() == pytest.approx(two[term].to_numpy(), rel=1e-4), term
+    assert one["total"].nunique() == 5
+    assert not _same(_weights(tmp_path / "one"), _weights(tmp_path / "two")), "was it one process?"
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, small, monkeypatch, reference):
+    folder = _stopped(small, tmp_path / "cut", monkeypatch, after=4)
+    older, newest = sorted((folder / "checkpoints").iterdir())
+    newest.write_bytes(newest.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match=f"{newest.name} is damaged"):
+        resumed = _run(small, folder).state_dict()
+    assert _same(reference, resumed)
+    assert list(read(folder)["step"]) == list(range(6))
+
+
+def test_with_all_checkpoints_damaged_it_says_so(tmp_path, small, monkeypatch):
+    folder = _stopped(small, tmp_path, monkeypatch, after=3)
+    for path in (folder / "checkpoints").iterdir():
+        path.write_bytes(b"")
+    with pytest.warns(UserWarning), pytest.raises(DataError, match="all checkpoints are damaged"):
+        _run(small, folder)
+
+
+def test_an_interrupt_saves_and_the_next_call_goes_on(tmp_path, small, monkeypatch, reference):
+    folder = _stopped(small, tmp_path / "cut", monkeypatch, after=3, save_every=100)
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == [
+        "step-00000003.safetensors"
+    ]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert _same(reference, _run(small, folder).state_dict())
+
+
+def _stopped(small, folder, monkeypatch, after, **options):
+    """A run with Ctrl-C pressed in the middle of step `after`, counted from 1."""
+    pressed = []
+
+    def press_once(terms):
+        if not pressed:
+            pressed.append(True)
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "criterion", _at_step(after - 1, press_once))
+        with pytest.raises(KeyboardInterrupt):
+            _run(small, folder, **options)
+    return folder
+
+
+def _at_step(wanted, act):
+    """The criterion, which does something in one step."""
+    real = steps.criterion
+
+    def criterion(prediction, clips, settings, step, *rest):
+        terms = real(prediction, clips, settings, step, *rest)
+        return (act(terms) if step == wanted else None) or terms
+
+    return criterion
+
+
+def test_a_finished_run_is_not_run_again(tmp_path, small, monkeypatch):
+    first = _run(small, tmp_path, small.recipe(steps=1)).state_dict()
+    written = (tmp_path / WEIGHTS).stat().st_mtime_ns
+    monkeypatch.setattr(steps, "criterion", None)
+    assert _same(first, _run(small, tmp_path, small.recipe(steps=1)).state_dict())
+    assert (tmp_path / WEIGHTS).stat().st_mtime_ns == written
+
+
+def test_a_folder_with_another_run_is_left_alone(tmp_path, small):
+    _run(small, tmp_path, small.recipe(steps=1))
+    with pytest.raises(DataError) as error:
+        _run(small, tmp_path, small.recipe(steps=2, **{"settings.beta": 1.0}))
+    assert "recipe.steps is 1 there, 2 here" in str(error.value)
+    assert "recipe.settings.beta is 0.16 there, 1.0 here" in str(error.value)
+    assert "learning_rate" not in str(error.value)
+    (tmp_path / RECIPE).write_text("{")
+    with pytest.raises(DataError, match="recipe.json: is not json"):
+        _run(small, tmp_path, small.recipe(steps=1))
+    (tmp_path / RECIPE).unlink()
+    with pytest.raises(DataError, match="holds a run without its recipe.json"):
+        _run(small, tmp_path, small.recipe(steps=1))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, small, monkeypatch):
+    nan = _at_step(2, lambda terms: terms | {"total": terms["total"] * float("nan")})
+    monkeypatch.setattr(steps, "criterion", nan)
+    with pytest.raises(DataError) as error:
+        _run(small, tmp_path)
+    text = str(error.value)
+    assert "step 2: the loss is NaN or infinite" in text and "learning rate" in text
+    assert error.value.video in "1234" and "," in error.value.frame
+    assert not (tmp_path / WEIGHTS).exists()
+    newest = checkpoint.latest(tmp_path / "checkpoints")
+    assert newest.step == 2 and all(value.isfinite().all() for value in newest.tensors.values())
+
+
+def test_gradients_that_are_not_finite_stop_the_run(tmp_path, small):
+    with pytest.raises(DataError, match="step [0-9]+: .* NaN or infinite.* Lower the learning"):
+        _run(small, tmp_path, small.recipe(learning_rate=1e30, warm_up_steps=0))
+
+
+def test_out_of_memory_says_what_to_change(tmp_path, small, monkeypatch):
+    def full(terms):
+        raise torch.OutOfMemoryError("no memory for 4 GiB")
+
+    monkeypatch.setattr(steps, "criterion", _at_step(1, full))
+    with pytest.raises(DataError, match="step 1: out of memory. Lower micro_batch"):
+        _run(small, tmp_path)
+
+
+def test_other_errors_stay_what_they_are(tmp_path, small, monkeypatch):
+    def fail(terms):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(steps, "criterion", _at_step(1, fail))
+    with pytest.raises(RuntimeError, match="a bug"):
+        _run(small, tmp_path)
+
+
+def test_a_crash_while_writing_leaves_the_last_checkpoint(tmp_path, small, monkeypatch, reference):
+    real, folder = checkpoint.save_file, tmp_path / "cut"
+
+    def torn(tensors, path, metadata):
+        real(tensors, path, metadata)
+        if "step-00000004" in str(path):
+            path.write_bytes(path.read_bytes()[:1000])
+            raise KeyboardInterrupt  # as a kill would, between writing and renaming
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_file", torn)
+        with pytest.raises(KeyboardInterrupt):
+            _run(small, folder)
+    assert checkpoint.latest(folder / "checkpoints").step == 3
+    assert _same(reference, _run(small, folder).state_dict())
+
+
+def test_the_log_after_a_crash_within_a_line(tmp_path, small, monkeypatch):
+    folder = _stopped(small, tmp_path, monkeypatch, after=4)
+    with open(folder / "log.jsonl", "a") as log:
+        log.write('{"step":4,"total":1.0}\n{"step":5,"to')
+    _run(small, folder)
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(6))
+    assert lines[4]["total"] != 1.0
