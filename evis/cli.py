@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from evis import __version__
+from evis import __version__, cli_predict, cli_train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"evis {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_reproduce(commands)
+    cli_train.add(commands)
+    cli_predict.add(commands)
     _add_data(commands)
     _add_results(commands)
     return parser

@@ -18,7 +18,11 @@ from packaging.version import Version
 import evis
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA_NAMES = {"torch": "pytorch", "opencv-python-headless": "py-opencv"}
+CONDA_NAMES = {
+    "torch": "pytorch",
+    "opencv-python-headless": "py-opencv",
+    "scikit-video": "sk-video",
+}
 CONDA_ONLY = {"python", "pip", "setuptools", "detectron2", "torchvision"}
 # torch's own wheel pins these exactly, and only its CUDA builds need them.
 TORCH_BRINGS = re.compile(r"nvidia-|cuda-|triton$")

@@ -64,9 +64,9 @@ def _temporal(
     settings: Settings,
     scheme: Scheme | None,
 ) -> list[dict[str, Tensor]]:
-    """Eq. 14, or another scheme's sum over the pairs of frames; one frame alone costs nothing."""
+    """Eq. 14, or another scheme's sum over the frame pairs; left out where it counts for nothing."""
     pairs = _pairs(pictures.shape[1], settings.flavour)
-    if not pairs:
+    if not pairs or not settings.temporal_factor:
         return [{"temporal": layer.logits.new_zeros(())} for layer in layers]
     if scheme is None:
         return _tk_and_tel(layers, boxes, pictures, pairs, settings)

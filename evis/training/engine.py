@@ -27,6 +27,7 @@ from evis.data.errors import DataError
 from evis.data.types import VISDataset
 from evis.models import VideoMask2Former
 from evis.training import folder as folders
+from evis.training.allocator import keep_freed_memory
 from evis.training.batches import Batch, Batches, admit
 from evis.training.log import Log
 from evis.training.recipes import Recipe
@@ -66,6 +67,8 @@ def train(
     """
     folder = Path(folder)
     accelerator = _accelerator(recipe, device)
+    if accelerator.device.type == "cpu":
+        keep_freed_memory()
     sources = admit(recipe, datasets)
     manifest = folders.manifest(recipe, sources, model)
     folders.refuse_another(folder, manifest)

@@ -23,16 +23,14 @@ TOY_MODEL = "tiny"
 TOY_CHANGES: dict[str, Any] = {
     "shorter_sides": (64,),
     "longest_side": 96,
-    "frame_range": 5,
-    "batch": 16,
-    "micro_batch": 16,
     "schedule": "cosine",
     "warm_up_steps": 20,
     "backbone_multiplier": 1.0,  # the toy backbone starts from nothing
     "precision": "no",
 }
-TOY_SETTINGS: dict[str, Any] = {"points": 1000, "warm_up_steps": 100}
-TOY_STEPS = {"stills": 900, "videos": 450, "frozen": 450}
+TOY_SETTINGS: dict[str, Any] = {"points": 512, "warm_up_steps": 100}
+TOY_STEPS = {"stills": 2000, "videos": 400, "frozen": 200}
+TOY_BATCH = {"stills": 16, "videos": 8, "frozen": 8}
 TOY_LEARNING_RATE = {"stills": 1e-3, "videos": 1e-3, "frozen": 3e-4}
 
 
@@ -272,6 +270,8 @@ def toy(recipe: Recipe) -> Recipe:
         model=TOY_MODEL,
         settings=replace(recipe.settings, **TOY_SETTINGS),
         steps=TOY_STEPS[stage],
+        batch=TOY_BATCH[stage],
+        micro_batch=TOY_BATCH[stage],
         learning_rate=TOY_LEARNING_RATE[stage],
         unknown=(),
         **TOY_CHANGES,

@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from evis.data.errors import DataError
 from evis.models import VideoMask2Former, named
-from evis.models.checkpoints import load_backbone, load_into, read_about
+from evis.models.checkpoints import load, load_backbone, load_into, read_about
 from evis.training.recipes import Recipe
-
-CLASSIFIER = ("decoder.classify.weight", "decoder.classify.bias")
 
 
 def build(recipe: Recipe, classes: Sequence[str], weights: Path | None) -> VideoMask2Former:
@@ -35,14 +35,34 @@ def _start_of(recipe: Recipe) -> str:
 
 
 def fill(model: VideoMask2Former, classes: Sequence[str], weights: Path) -> None:
-    """Load another stage's weights; the classifier stays fresh if that stage had other classes."""
-    fresh = {name: model.get_parameter(name).detach().clone() for name in CLASSIFIER}
+    """Load another stage's weights. Of its classifier, classes of the same name go on.
+
+    Where the file doesn't name its classes, the classifier stays fresh unless it fits.
+    """
+    theirs = _classes(weights)
     report = load_into(model, weights, strict=False)
-    theirs = {mismatch.name for mismatch in report.mismatched}
-    if report.missing or report.unexpected or not all("class" in name for name in theirs):
+    beside = [mismatch for mismatch in report.mismatched if "class" not in mismatch.name]
+    if report.missing or report.unexpected or beside:
         report.demand_fit(weights)
-    if _classes(weights) not in (None, list(classes)):
-        model.load_state_dict(fresh, strict=False)
+    if theirs not in (None, list(classes)):
+        _carry_over(model, classes, load(weights), theirs)
+
+
+@torch.no_grad()
+def _carry_over(
+    model: VideoMask2Former, classes: Sequence[str], other: VideoMask2Former, theirs: Sequence[str]
+) -> None:
+    """The other classifier's rows for classes of the same name, and for "no object"."""
+    own = [*classes, None]
+    model.decoder.classify.reset_parameters()
+    for row, name in enumerate([*theirs, None]):
+        if name in own:
+            for to, from_ in zip(
+                model.decoder.classify.parameters(),
+                other.decoder.classify.parameters(),
+                strict=True,
+            ):
+                to[own.index(name)] = from_[row]
 
 
 def _classes(weights: Path) -> list[str] | None:

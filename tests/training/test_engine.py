@@ -193,8 +193,12 @@ def test_stages_hand_on_their_weights(run, small, tmp_path):
     model = start.build(second, ["red", "blue"], path)
     assert torch.equal(model.decoder.query_content, first.decoder.query_content)
     assert model.decoder.classify.out_features == 3
-    other_order = start.build(second, ["red", "blue", "green"], path)
-    assert not torch.equal(other_order.decoder.classify.weight, first.decoder.classify.weight)
+    head, there = model.decoder.classify, first.decoder.classify  # blue, red, green, no object
+    assert torch.equal(head.weight, there.weight[[1, 0, 3]])
+    assert torch.equal(head.bias, there.bias[[1, 0, 3]])
+    fresh = start.build(second, ["yellow", "blue"], path).decoder.classify
+    assert torch.equal(fresh.weight[1:], there.weight[[0, 3]])
+    assert not (fresh.weight[0] == there.weight).all(1).any()
     same = start.build(second, ["blue", "red", "green"], path)
     assert torch.equal(same.decoder.classify.weight, first.decoder.classify.weight)
     backbone = start.build(replace(second, init="imagenet"), ["red", "blue"], path)

@@ -1,0 +1,61 @@
+"""From queries to instances, as Mask2Former-VIS does it: the best classes, masks at full size."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evis.data import masks
+from evis.data.masks import RLE
+
+AT_ONCE = 2**25  # pixels enlarged at a time: 128 MiB of logits
+
+
+def choose(
+    class_logits: Tensor, top: int, class_agnostic: bool = False
+) -> list[tuple[int, int, float]]:
+    """(N, C+1) -> (track, class, score) of the best `top`, best first.
+
+    Every track competes with every class, so it can appear twice; class-agnostic, it competes once,
+    with the probability that it is any object, and its class is the likeliest.
+    """
+    probabilities = class_logits.double().softmax(-1)[:, :-1]  # without "no object"
+    if class_agnostic:
+        scores, classes = probabilities.sum(-1), probabilities.argmax(-1)
+        tracks = torch.arange(len(scores))
+    else:
+        scores = probabilities.flatten()
+        number, count = probabilities.shape
+        tracks = torch.arange(number).repeat_interleave(count)
+        classes = torch.arange(count).repeat(number)
+    best = scores.argsort(descending=True, stable=True)[:top].tolist()
+    return [(int(tracks[i]), int(classes[i]), float(scores[i])) for i in best]
+
+
+def encode(
+    mask_logits: Tensor, stride: int, seen: tuple[int, int], size: tuple[int, int]
+) -> list[RLE | None]:
+    """One frame's (N, h, w) logits -> N masks at `size` (height, width), None where empty.
+
+    The model saw the frame at the size `seen`. Only a few masks are enlarged at a time.
+    """
+    found: list[RLE | None] = [None] * len(mask_logits)
+    # Enlarging interpolates: where no logit is above 0, no pixel will be.
+    worth = (mask_logits.flatten(1) > 0).any(1).nonzero().flatten()
+    for some in worth.split(max(1, AT_ONCE // (size[0] * size[1]))):
+        large = _enlarge(mask_logits[some], stride, seen, size) > 0
+        for n, mask in zip(some.tolist(), large.cpu().numpy(), strict=True):
+            found[n] = masks.encode(mask) if mask.any() else None
+    return found
+
+
+def _enlarge(logits: Tensor, stride: int, seen: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """(N, h, w) -> (N, *size): first to the model's pixels, where surplus is cut off, then on."""
+    height, width = logits.shape[-2:]
+    logits = _resize(logits[None], (height * stride, width * stride))
+    return _resize(logits[..., : seen[0], : seen[1]], size)[0]
+
+
+def _resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    if logits.shape[-2:] == size:
+        return logits
+    return F.interpolate(logits.float(), size, mode="bilinear", align_corners=False)

@@ -1,0 +1,116 @@
+"""`evis predict` and `evis evaluate`, as a reader types them."""
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from evis import cli
+from evis.data import predictions, toy
+from evis.data.predictions import PredictedTrack
+from evis.models import VideoMask2Former, checkpoints, named
+
+
+def _evis(*arguments) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    root = tmp_path_factory.mktemp("cli")
+    dataset = toy.build("toy-ytvis19", root / "toy", videos=1, progress=False)
+    torch.manual_seed(0)
+    model = VideoMask2Former(named("tiny_s", len(dataset.categories)))
+    names = [category.name for category in dataset.categories]
+    checkpoints.save(model, root / "w.safetensors", categories=names)
+    return root, dataset
+
+
+def test_predict_a_folder_of_frames(here, capsys):
+    root, dataset = here
+    frames = root / "toy" / "train" / "JPEGImages" / dataset.videos[0].name
+    out = root / "out"
+    basics = "predict", frames, "--weights", root / "w.safetensors", "--out", out
+    window = "--window", 8, "--join", "masks"
+    assert _evis(*basics, *window, "--threshold", 0.05, "--overlay", "gif") == 0
+    printed = capsys.readouterr().out
+    assert dataset.videos[0].name in printed and str(out) in printed
+    assert {"results.json", "tracks.csv", "overlay.gif"} < {p.name for p in out.iterdir()}
+    assert len(json.loads((out / "results.json").read_text())) == 10
+    tracks = pd.read_csv(out / "tracks.csv")
+    assert len(tracks) > 0 and set(tracks.category) <= {c.name for c in dataset.categories}
+    assert _evis(*basics, "--frame-wise", "--threshold", 1, "--overlay", "none") == 0
+    assert "No track scores 1.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--window", "4", "--overlap", "4"],
+        ["--window", "4", "--frame-wise"],
+        ["--frame-wise", "--join", "masks"],
+        ["--shorter-side", "wide"],
+    ],
+)
+def test_options_that_contradict_are_usage_errors(here, capsys, wrong):
+    root, _ = here
+    with pytest.raises(SystemExit) as stopped:
+        _evis("predict", root, "--weights", root / "w.safetensors", "--out", root / "x", *wrong)
+    assert stopped.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_bad_input_is_one_line_and_status_2(here, capsys):
+    root, dataset = here
+    (root / "no.pth").write_text("x")
+    (root / "cut.mp4").write_bytes(b"\0\0\0 ftypisom")
+    mixed = root / "mixed"
+    mixed.mkdir()
+    for index, side in enumerate((32, 48)):
+        Image.new("RGB", (side, side)).save(mixed / f"{index}.png")
+    (root / "empty").mkdir()
+    weights = root / "w.safetensors"
+    for source, model, said in [
+        (root / "none.mp4", weights, "none.mp4: there is no such file"),
+        (root / "cut.mp4", weights, "cut.mp4: is not a video"),
+        (root / "empty", weights, "holds no pictures"),
+        (mixed, weights, "the picture is 48 x 48"),
+        (root / "toy", root / "no.pth", "no.pth: is neither"),
+        (root / "toy", root / "none.pth", "none.pth: there is no such file"),
+    ]:
+        assert _evis("predict", source, "--weights", model, "--out", root / "bad") == 2
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert error.startswith("evis: ") and said in error
+    results = root / "results.json"
+    assert _evis("evaluate", results, "--annotations", root / "toy" / "train.json") == 2
+    assert "results.json: there is no such file" in capsys.readouterr().err
+
+
+def test_evaluate_the_annotations_themselves(here, capsys):
+    root, dataset = here
+    truth = [PredictedTrack(t.video_id, t.category_id, 0.9, t.masks) for t in dataset.tracks]
+    results = predictions.write(truth, root / "truth.json")
+    annotations = root / "toy" / "train.json"
+    scores = root / "scores.json"
+    assert (
+        _evis("evaluate", results, "--annotations", annotations, "--per-class", "--json", scores)
+        == 0
+    )
+    printed = capsys.readouterr().out
+    assert "AP50 100.0" in printed and "nan" not in printed.lower()
+    written = json.loads(scores.read_text())
+    assert written["stats"]["AP"] == pytest.approx(1) and len(written["per_class"]) == len(
+        dataset.categories
+    )
+    wrong = [
+        replace(t, category_id=next(c.id for c in dataset.categories if c.id != t.category_id))
+        for t in truth
+    ]
+    predictions.write(wrong, root / "wrong.json")
+    _evis("evaluate", root / "wrong.json", "--annotations", annotations)
+    assert "AP50   0.0" in capsys.readouterr().out
+    _evis("evaluate", root / "wrong.json", "--annotations", annotations, "--class-agnostic")
+    assert "AP50 100.0" in capsys.readouterr().out

@@ -1,0 +1,153 @@
+"""Data sets: the same tracks for any number of jobs and on a cluster, and runs that go on."""
+
+import json
+import os
+from dataclasses import replace
+
+import joblib
+import pytest
+import torch
+from planted import ByColour, video
+
+from evis.data import toy
+from evis.data.errors import DataError
+from evis.data.types import Category, Video, VISDataset
+from evis.inference import Options, predict_dataset
+from evis.inference.weights import with_classes
+from evis.models import VideoMask2Former, checkpoints, named
+
+OPTIONS = Options(window=6, overlap=2, shorter_side=None)
+
+
+class Pictures:
+    """A reader of planted videos; video n is n frames long."""
+
+    def __call__(self, of: Video, frame: int):
+        return video(of.length)[frame]
+
+
+@pytest.fixture
+def planted() -> VISDataset:
+    videos = tuple(
+        Video(n, f"v{n}", 24, 32, tuple(f"v{n}/{t}.png" for t in range(n))) for n in (9, 4, 6)
+    )
+    return VISDataset(videos, (), tuple(Category(n, f"c{n}") for n in (1, 2, 3, 4)), Pictures())
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A toy set of three short videos, and a file of weights that nobody trained."""
+    root = tmp_path_factory.mktemp("tiny")
+    dataset = toy.build("toy-ytvis19", root / "toy", videos=3, progress=False)
+    torch.manual_seed(0)
+    model = VideoMask2Former(named("tiny_s", len(dataset.categories)))
+    names = [category.name for category in dataset.categories]
+    return dataset, checkpoints.save(model, root / "w.safetensors", categories=names)
+
+
+def test_videos_come_in_the_data_sets_order(planted):
+    tracks = predict_dataset(ByColour(), planted, OPTIONS, progress=False)
+    assert [t.video_id for t in tracks] == [9] * 10 + [4] * 10 + [6] * 10
+    assert [len(t.masks) for t in tracks[::10]] == [9, 4, 6]
+
+
+def test_one_job_two_jobs_and_threads_give_the_same(tiny, planted):
+    alone = predict_dataset(ByColour(), planted, OPTIONS, jobs=1, progress=False)
+    assert predict_dataset(ByColour(), planted, OPTIONS, jobs=2, progress=False) == alone
+    dataset, path = tiny
+    alone = predict_dataset(path, dataset, OPTIONS, jobs=1, progress=False)
+    assert any(any(track.masks) for track in alone)
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        assert predict_dataset(path, dataset, OPTIONS, progress=False) == alone
+
+
+def test_a_dask_cluster_of_two_workers_gives_the_same(tiny, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    dataset, path = tiny
+    alone = predict_dataset(path, dataset, OPTIONS, progress=False)
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
+    )
+    with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+        spread = predict_dataset(path, dataset, OPTIONS, folder=tmp_path / "parts")
+    assert spread == alone
+    assert len(list((tmp_path / "parts").glob("*.json"))) == 3
+
+
+class Counting(ByColour):
+    """Knows how many clips it saw, and can stop after some."""
+
+    def __init__(self, stop_after: int | None = None):
+        super().__init__()
+        self.stop_after = stop_after
+
+    def forward(self, frames):
+        if len(self.seen) == self.stop_after:
+            raise KeyboardInterrupt
+        return super().forward(frames)
+
+
+def _run(dataset, folder, options=OPTIONS, model=None):
+    model = model or Counting()
+    return predict_dataset(model, dataset, options, folder=folder, progress=False), len(model.seen)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(planted, tmp_path):
+    options = Options(window=3, shorter_side=None)  # 3, 2 and 2 windows
+    whole, clips = _run(planted, tmp_path / "other", options)
+    assert clips == 7
+    with pytest.raises(KeyboardInterrupt):
+        _run(planted, tmp_path, options, Counting(stop_after=4))  # within the second video
+    assert sorted(os.listdir(tmp_path)) == ["9.json", "other"]
+    assert _run(planted, tmp_path, options) == (whole, 4)
+    assert _run(planted, tmp_path, options) == (whole, 0)
+
+
+def test_what_was_made_otherwise_is_made_again(planted, tmp_path):
+    _, clips = _run(planted, tmp_path)
+    assert _run(planted, tmp_path, replace(OPTIONS, overlap=3))[1] > 0  # other options
+    _run(planted, tmp_path)
+    model = Counting()
+    model.register_buffer("weight", torch.ones(1))
+    assert _run(planted, tmp_path, model=model)[1] == clips  # other weights
+    _run(planted, tmp_path)
+    renumbered = replace(
+        planted, categories=tuple(Category(c.id + 10, c.name) for c in planted.categories)
+    )
+    assert _run(renumbered, tmp_path)[1] == clips
+    _run(planted, tmp_path)
+    darker = replace(planted, read_frame=lambda of, t: video(of.length)[t] // 2)
+    assert _run(darker, tmp_path)[1] == clips  # other pictures under the same names
+
+
+def test_a_damaged_part_is_made_again(planted, tmp_path):
+    whole, _ = _run(planted, tmp_path)
+    part = tmp_path / "4.json"
+    part.write_bytes(part.read_bytes()[:-20])
+    assert _run(planted, tmp_path) == (whole, 1)
+    assert json.loads(part.read_text())["tracks"]
+
+
+def test_the_models_classes_find_their_categories_by_name(tiny):
+    dataset, path = tiny
+    turned = replace(dataset, categories=dataset.categories[::-1])
+    wanted = predict_dataset(path, dataset, OPTIONS, progress=False)
+    assert predict_dataset(path, turned, OPTIONS, progress=False) == wanted
+    own = with_classes(replace(dataset, categories=()), ("cat", "dog"), 2)
+    assert [(c.id, c.name) for c in own.categories] == [(1, "cat"), (2, "dog")]
+    bare = with_classes(replace(dataset, categories=()), None, 3)
+    assert [c.name for c in bare.categories] == ["class 1", "class 2", "class 3"]
+
+
+def test_classes_that_the_data_set_lacks_and_files_that_are_no_weights_are_refused(tiny, tmp_path):
+    dataset, path = tiny
+    other = replace(dataset, categories=(Category(1, "cat"), *dataset.categories[1:]))
+    with pytest.raises(DataError, match="no such category"):
+        predict_dataset(path, other, OPTIONS, progress=False)
+    with pytest.raises(DataError, match="categories"):
+        predict_dataset(path, replace(dataset, categories=other.categories[:2]), OPTIONS)
+    with pytest.raises(DataError, match="no such file"):
+        predict_dataset(tmp_path / "none.pth", dataset, OPTIONS)
+    (tmp_path / "text.pth").write_text("weights")
+    with pytest.raises(DataError, match=r"text.pth"):
+        predict_dataset(tmp_path / "text.pth", dataset, OPTIONS)

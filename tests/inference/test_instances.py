@@ -1,0 +1,54 @@
+"""From queries to instances: scores by hand, masks enlarged to the right pixel."""
+
+import numpy as np
+import pytest
+import torch
+
+from evis.data import masks
+from evis.inference import instances
+
+
+def _bounds(rle) -> tuple[int, int, int, int]:
+    """The mask's top, bottom, left and right; it must be a rectangle."""
+    mask = masks.decode(rle)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    assert mask.sum() == len(rows) * len(columns)
+    return rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+
+
+@pytest.mark.parametrize("size", [(45, 51), (450, 510), (90, 204)])
+def test_masks_lie_where_the_model_saw_them_though_its_last_row_and_column_overhang(size):
+    """The model saw 45 x 51 pixels: at stride 4 its masks are 12 x 13, which stand for 48 x 52."""
+    x = torch.arange(13) * 4 + 2.0  # the middles of its pixels
+    y = torch.arange(12) * 4 + 2.0
+    left_of_31 = (31 - x).expand(12, 13)
+    above_20 = (20 - y)[:, None].expand(12, 13)
+    found = instances.encode(torch.stack([left_of_31, above_20]), 4, (45, 51), size)
+    down, across = size[0] / 45, size[1] / 51
+    assert _bounds(found[0]) == pytest.approx((0, size[0], 0, 31 * across), abs=1)
+    assert _bounds(found[1]) == pytest.approx((0, 20 * down, 0, size[1]), abs=1)
+
+
+def test_masks_are_the_same_however_many_are_enlarged_at_once(monkeypatch):
+    torch.manual_seed(0)
+    logits = torch.randn(7, 6, 8)
+    logits[2] = -1.0
+    at_once = instances.encode(logits, 4, (22, 30), (40, 60))
+    monkeypatch.setattr(instances, "AT_ONCE", 2 * 40 * 60)
+    assert instances.encode(logits, 4, (22, 30), (40, 60)) == at_once
+    assert [mask is None for mask in at_once] == [n == 2 for n in range(7)]
+
+
+def test_the_best_of_all_tracks_and_classes_without_no_object():
+    probabilities = torch.tensor([[0.5, 0.2, 0.3], [0.05, 0.9, 0.05], [0.04, 0.06, 0.9]])
+    logits = probabilities.log()
+    found = instances.choose(logits, 3)
+    assert [(track, label) for track, label, _ in found] == [(1, 1), (0, 0), (0, 1)]
+    assert [score for *_, score in found] == pytest.approx([0.9, 0.5, 0.2])
+    found = instances.choose(logits, 10, class_agnostic=True)
+    assert [(track, label) for track, label, _ in found] == [(1, 1), (0, 0), (2, 1)]
+    assert [score for *_, score in found] == pytest.approx([0.95, 0.7, 0.1])
+
+
+def test_equal_scores_keep_the_tracks_order():
+    assert [t for t, *_ in instances.choose(torch.zeros(30, 2), 30)] == list(range(30))
