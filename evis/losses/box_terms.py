@@ -64,7 +64,7 @@ def _temporal(
     settings: Settings,
     scheme: Scheme | None,
 ) -> list[dict[str, Tensor]]:
-    """Eq. 14, or another scheme's sum over the frame pairs; left out where it counts for nothing."""
+    """Eq. 14, or another scheme's sum over frame pairs; left out where it counts for nothing."""
     pairs = _pairs(pictures.shape[1], settings.flavour)
     if not pairs or not settings.temporal_factor:
         return [{"temporal": layer.logits.new_zeros(())} for layer in layers]

@@ -201,7 +201,7 @@ class Run:
             model.load_state_dict(self.average_model.module.state_dict())
         if self.accelerator.is_main_process:
             save(
-                model, self.weights, recipe=self.recipe.to_json(), classes=self.classes, **_origin()
+                model, self.weights, recipe=self.recipe.to_json(), categories=self.classes, **_origin()
             )
             checkpoint.remove(self.checkpoints)
         self.accelerator.wait_for_everyone()

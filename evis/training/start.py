@@ -68,7 +68,7 @@ def _carry_over(
 def _classes(weights: Path) -> list[str] | None:
     """The classes that weights of evis's own were trained for; None where the file doesn't say."""
     try:
-        return read_about(weights).get("classes")
+        return read_about(weights).get("categories")
     except DataError:
         return None  # a reference implementation's
 
