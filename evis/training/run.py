@@ -200,9 +200,8 @@ class Run:
         if self.average_model:
             model.load_state_dict(self.average_model.module.state_dict())
         if self.accelerator.is_main_process:
-            save(
-                model, self.weights, recipe=self.recipe.to_json(), categories=self.classes, **_origin()
-            )
+            about = {"recipe": self.recipe.to_json(), "categories": self.classes} | _origin()
+            save(model, self.weights, **about)
             checkpoint.remove(self.checkpoints)
         self.accelerator.wait_for_everyone()
         return model.eval()
