@@ -188,7 +188,7 @@ def test_stages_hand_on_their_weights(run, small, tmp_path):
     first = run(small.recipe("eigencluster.stage1", steps=2), folder="one")
     path = tmp_path / "one" / WEIGHTS
     about = read_about(path)
-    assert about["classes"] == ["blue", "red", "green"] and about["recipe"]["steps"] == 2
+    assert about["categories"] == ["blue", "red", "green"] and about["recipe"]["steps"] == 2
     second = small.recipe("eigencluster.stage2", steps=1)
     model = start.build(second, ["red", "blue"], path)
     assert torch.equal(model.decoder.query_content, first.decoder.query_content)
