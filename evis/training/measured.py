@@ -73,7 +73,7 @@ def start_row(
     weights: Path, held_out: HeldOut = TEST, recompute: bool = False, progress: bool = True
 ) -> store.ResultRow:
     """What stage one alone reaches on videos; classes that it never saw stay untrained."""
-    classes = [name for _, name in toy.SPECS[VIDEOS].classes]
+    classes = toy.SPECS[VIDEOS].category_names
     recipe = replace(toy_recipe(named("boxinst")), seed=0)
 
     def measure() -> dict[str, float]:
