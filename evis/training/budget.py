@@ -2,7 +2,6 @@
 
 import multiprocessing
 import tempfile
-from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -44,9 +43,9 @@ class Step:
     device: str
     is_gpu: bool
 
-    def hours(self, recipe: Recipe) -> float:
-        """For all of the recipe's steps on one such device: on a GPU, its GPU-hours."""
-        return self.seconds * recipe.steps / 3600
+    def hours(self, recipe: Recipe, devices: int = 1) -> float:
+        """For all of the recipe's steps: on one GPU its GPU-hours, on more if they share evenly."""
+        return self.seconds * recipe.steps / 3600 / processes(recipe, devices)
 
 
 def size(recipe: Recipe, classes: int) -> Size:
@@ -143,13 +142,6 @@ def made_up(recipe: Recipe, source: str, classes: int) -> VISDataset:
         )
     categories = tuple(Category(n, f"class {n}") for n in range(1, classes + 1))
     return VISDataset((video,), tuple(tracks), categories, lambda video, frame: picture)
-
-
-def shared(steps: Mapping[str, Step], recipes: Mapping[str, Recipe], gpus: int) -> float:
-    """Hours of all stages after one another on so many GPUs, if they shared the work perfectly."""
-    return sum(
-        step.hours(recipes[name]) / processes(recipes[name], gpus) for name, step in steps.items()
-    )
 
 
 def processes(recipe: Recipe, available: int) -> int:

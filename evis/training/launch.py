@@ -4,12 +4,14 @@ An interrupt ends the training after its step, and a checkpoint is written; the 
 on from there. So does a call after a crash, from the last checkpoint.
 """
 
+import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm.auto import tqdm
@@ -19,6 +21,7 @@ from evis.training import log
 
 OUTPUT = "output.txt"  # what the processes print, in the run's folder
 _LOOK = 0.2  # seconds between two looks at the log
+_TAIL = 2**16  # bytes of the log that are looked at: more than a line
 
 
 def gpus() -> int:
@@ -91,10 +94,20 @@ def _follow(process: subprocess.Popen, folder: Path, bar: tqdm) -> None:
     done = False
     while not done:
         done = process.poll() is not None  # before the look, so that the last one sees all
-        logged = log.read(folder)
-        if len(logged):
-            last = logged.iloc[-1]
-            bar.n = int(last["step"]) + 1
-            bar.set_postfix(total=round(float(last["total"]), 3))
+        last = _last(folder / log.NAME)
+        if last:
+            bar.n = last["step"] + 1
+            bar.set_postfix(total=f"{last['total']:.3f}")
         if not done:
             time.sleep(_LOOK)
+
+
+def _last(path: Path) -> dict[str, Any] | None:
+    """The last whole line of a log that grows, without reading all of it."""
+    if not path.exists():
+        return None
+    with open(path, "rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _TAIL))
+        text = stream.read()
+    lines = text[: text.rfind(b"\n") + 1].splitlines()
+    return json.loads(lines[-1]) if lines else None

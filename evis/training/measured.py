@@ -20,7 +20,8 @@ from evis.inference import Options, predict_dataset
 from evis.metrics import ytvis
 from evis.results import store
 from evis.training import start
-from evis.training.engine import WEIGHTS, train
+from evis.training.engine import train
+from evis.training.folder import WEIGHTS
 from evis.training.recipes import Recipe, named
 from evis.training.recipes import toy as toy_recipe
 
