@@ -56,9 +56,9 @@ class ToySpec:
     stretch: float = 0.3  # log of width over height
     wobble: float = 0.10  # waves around the outline, relative to its radius
     bend: float = 0.45  # bending into an arc
-    camouflage: float = 0.2  # share of objects wearing the background's own texture
+    camouflage: float = 0.12  # share of objects wearing the background's own texture
     camouflage_shift: float = 28.0  # grey levels by which they are brighter or darker than it
-    typical: float = 0.9  # share of the other objects in their class's colour, as far as it has one
+    typical: float = 1.0  # share of the other objects in their class's colour, as far as it has one
     typical_chroma: float = 60.0  # grey levels by which that colour is off grey
     typical_spread: float = 0.2  # standard deviation of its hue
     relief: float = 0.35  # darkening towards an object's edge
@@ -81,7 +81,7 @@ class ToySpec:
     shutter: float = 0.9  # share of the time between frames that the film is exposed: motion blur
     defocus: float = 0.012  # blur's standard deviation at its worst
     unsharp: float = 0.3  # share of videos that go out of focus at times
-    light: float = 0.35  # swing of the log brightness, and slope of the light across the frame
+    light: float = 0.25  # swing of the log brightness, and slope of the light across the frame
     tint: float = 0.10  # swing of the log brightness of single colours
     noise: float = 3.0  # grey levels
 
@@ -140,6 +140,7 @@ _SPECS = (
         bend=0.1,
         stretch=0.2,
         camouflage=0.1,
+        typical=0.9,
         photos=("flower", "uniform", "present", "terrain"),
         recolour=0.25,
         posts=0.1,
