@@ -29,7 +29,7 @@ TOY_CHANGES: dict[str, Any] = {
     "precision": "no",
 }
 TOY_SETTINGS: dict[str, Any] = {"points": 512, "warm_up_steps": 100}
-TOY_STEPS = {"stills": 2000, "videos": 400, "frozen": 200}
+TOY_STEPS = {"stills": 2000, "videos": 300, "frozen": 150}
 TOY_BATCH = {"stills": 16, "videos": 8, "frozen": 8}
 TOY_LEARNING_RATE = {"stills": 1e-3, "videos": 1e-3, "frozen": 3e-4}
 
