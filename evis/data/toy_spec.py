@@ -59,8 +59,8 @@ class ToySpec:
     camouflage: float = 0.12  # share of objects wearing the background's own texture
     camouflage_shift: float = 28.0  # grey levels by which they are brighter or darker than it
     typical: float = 1.0  # share of the other objects in their class's colour, as far as it has one
-    typical_chroma: float = 60.0  # grey levels by which that colour is off grey
-    typical_spread: float = 0.2  # standard deviation of its hue
+    typical_chroma: float = 70.0  # grey levels by which that colour is off grey
+    typical_spread: float = 0.12  # standard deviation of its hue
     relief: float = 0.35  # darkening towards an object's edge
     shadow: float = 0.35  # darkness of the shadow an object casts
 
@@ -78,7 +78,7 @@ class ToySpec:
     zoom: float = 0.12  # log zoom swing
     roll: float = 0.06
     shake: float = 0.012
-    shutter: float = 0.9  # share of the time between frames that the film is exposed: motion blur
+    shutter: float = 0.7  # share of the time between frames that the film is exposed: motion blur
     defocus: float = 0.012  # blur's standard deviation at its worst
     unsharp: float = 0.3  # share of videos that go out of focus at times
     light: float = 0.25  # swing of the log brightness, and slope of the light across the frame
@@ -141,6 +141,8 @@ _SPECS = (
         stretch=0.2,
         camouflage=0.1,
         typical=0.9,
+        typical_chroma=60.0,
+        typical_spread=0.2,
         photos=("flower", "uniform", "present", "terrain"),
         recolour=0.25,
         posts=0.1,
