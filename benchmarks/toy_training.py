@@ -35,10 +35,20 @@ def main() -> None:
     held_out = measured.VALIDATION if options.validation else measured.TEST
     held_out.dataset()  # drawn once, before the processes start
     jobs = [(name, seed) for seed in options.seeds for name in options.rows]
-    rows = joblib.Parallel(2)(
-        joblib.delayed(row)(name, seed, held_out, options.recompute) for name, seed in jobs
+    alone = [[job] for job in jobs if job[0] not in STAGES]
+    chains = [[job for job in jobs if job[0] in STAGES and job[1] == s] for s in options.seeds]
+    measure = joblib.delayed(_rows)
+    found = joblib.Parallel(2)(
+        measure(group, held_out, options.recompute) for group in [*chains, *alone] if group
     )
-    print(summary({job: r for job, r in zip(jobs, rows, strict=True)}).to_string())
+    print(summary({job: row for group in found for job, row in group.items()}).to_string())
+
+
+def _rows(
+    jobs: list[tuple[str, int]], held_out: measured.HeldOut, recompute: bool
+) -> dict[tuple[str, int], ResultRow]:
+    """One after the other: stage three goes on from what stage two trained."""
+    return {(name, seed): row(name, seed, held_out, recompute) for name, seed in jobs}
 
 
 def row(name: str, seed: int, held_out: measured.HeldOut, recompute: bool) -> ResultRow:
