@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from evis.data.errors import DataError
@@ -230,6 +231,14 @@ def test_the_log_has_every_term_of_every_step(run, small, tmp_path):
         assert table[column].notna().all(), column
     assert (table["clips_per_second"] > 0).all() and (table["memory_gib"] > 0.05).all()
     assert (table["data_seconds"] <= table["seconds"]).all()
+
+
+def test_tensorboard_gets_the_same_numbers(run, small, tmp_path):
+    run(small.recipe(steps=2), folder="watched", tensorboard=True)
+    board = EventAccumulator(str(tmp_path / "watched" / "tensorboard")).Reload()
+    totals = [event.value for event in board.Scalars("total")]
+    assert totals == pytest.approx(log.read(tmp_path / "watched")["total"].tolist(), rel=1e-6)
+    assert [event.step for event in board.Scalars("total")] == [0, 1]
 
 
 def test_tensorboard_is_asked_for_where_it_is_not_installed(run, small, monkeypatch):
