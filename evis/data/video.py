@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from evis import files
 from evis.data.errors import DataError
 from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture
 from evis.data.types import Video, VISDataset
@@ -64,6 +65,22 @@ def _from_file(path: Path) -> VISDataset:
     frames = tuple(f"{path.name}#{index}" for index in range(count))
     video = Video(1, path.stem, height, width, frames)
     return VISDataset((video,), (), (), VideoFile(path), supervision="none")
+
+
+def excerpt(
+    source: VISDataset, folder: str | Path, every: int = 1, height: int | None = None
+) -> VISDataset:
+    """Every so-manieth frame of a data set's first video as pictures in `folder`, made smaller."""
+    video, folder = source.videos[0], Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for frame in range(0, video.length, every):
+        picture = source.frame(video.id, frame)
+        if height is not None:
+            size = round(video.width * height / video.height), height
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+        files.write_bytes(folder / f"{frame:05d}.png", encoded.tobytes())
+    return read(folder)
 
 
 def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 6.0) -> Path:

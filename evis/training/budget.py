@@ -89,7 +89,7 @@ def measure(
 def measure_here(
     recipe: Recipe, classes: int, steps: int, device: Literal["cpu"] | None = None
 ) -> Step:
-    """`measure` in this process, whose own memory counts as well on a CPU."""
+    """`measure` in this process, whose earlier peak of memory counts as well."""
     recipe = replace(
         recipe,
         init=None,
@@ -99,8 +99,6 @@ def measure_here(
         milestones=(),
     )
     is_gpu = device is None and torch.cuda.is_available()
-    if is_gpu:
-        torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
         train(
             recipe,

@@ -17,7 +17,9 @@ import torch
 from tqdm.auto import tqdm
 
 from evis.data.errors import DataError
-from evis.training import log
+from evis.training import budget, log, ready
+from evis.training.folder import WEIGHTS
+from evis.training.recipes import Recipe
 
 OUTPUT = "output.txt"  # what the processes print, in the run's folder
 _LOOK = 0.2  # seconds between two looks at the log
@@ -60,6 +62,34 @@ def command(
     return [sys.executable, *(several if processes > 1 else []), "-m", "evis", *words]
 
 
+def stages(
+    recipes: Sequence[Recipe],
+    root: Path,
+    folder: Path,
+    start_from: Path | None,
+    backbone: str,
+    gpus: int,
+) -> dict[str, list[str]]:
+    """Each recipe's command, every stage starting from what the one before it trained.
+
+    root: where the data sets are. folder: each stage gets a folder below it.
+    """
+    commands, weights = {}, start_from
+    for recipe in recipes:
+        own = folder / recipe.name
+        commands[recipe.name] = command(
+            recipe.name,
+            own,
+            ready.data(recipe, root),
+            weights,
+            processes=budget.processes(recipe, gpus),
+            backbone=backbone,
+            options=("--workers", "4"),
+        )
+        weights = own / WEIGHTS
+    return commands
+
+
 def run(
     command: Sequence[str], folder: str | Path, steps: int, name: str, progress: bool = True
 ) -> None:
@@ -69,7 +99,9 @@ def run(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    bar = tqdm(total=steps, desc=name, unit="step", disable=not progress)
+    earlier = _last(folder / log.NAME)
+    done = earlier["step"] + 1 if earlier else 0
+    bar = tqdm(total=steps, initial=done, desc=name, unit="step", disable=not progress)
     with bar, open(folder / OUTPUT, "wb") as output:
         # A session of its own: Ctrl-C reaches this process, which passes it on once.
         process = subprocess.Popen(
@@ -95,7 +127,7 @@ def _follow(process: subprocess.Popen, folder: Path, bar: tqdm) -> None:
     while not done:
         done = process.poll() is not None  # before the look, so that the last one sees all
         last = _last(folder / log.NAME)
-        if last:
+        if last and last["step"] + 1 != bar.n:
             bar.n = last["step"] + 1
             bar.set_postfix(total=f"{last['total']:.3f}")
         if not done:

@@ -1,6 +1,6 @@
 """What a full run needs before it can start, and what of that is not here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from evis.data import catalog
@@ -28,29 +28,27 @@ def lacking(
         found += _lacking_set(SETS[role], root)
     found += _lacking_start(recipes[0], start_from)
     if gpus < 1:
-        found.append("A GPU: none is visible. See the budget for what a step takes.")
+        found.append("A GPU: none is visible.")
     return found
 
 
-def folders(recipes: Sequence[Recipe], root: Path) -> Mapping[str, dict[str, Path]]:
-    """Each recipe's name -> its sets and their folders, as `evis train --data` takes them."""
-    return {
-        recipe.name: {SETS[role]: root / SETS[role] for role, _ in recipe.mixture}
-        for recipe in recipes
-    }
+def data(recipe: Recipe, root: Path) -> dict[str, Path]:
+    """The recipe's sets and their folders, as `evis train --data` takes them."""
+    return {SETS[role]: root / SETS[role] for role, _ in recipe.mixture}
 
 
 def _lacking_set(name: str, root: Path) -> list[str]:
     """The training split alone is looked for; `catalog.check` reads it all."""
     real = catalog.SETS[name]
     train = real.splits[0]
+    kind = "videos" if name == SETS["videos"] else "pictures"
     absent = [
         part for part in (train.annotations, train.frames) if not (root / name / part).exists()
     ]
     if not absent:
         return []
     return [
-        f"{real.title}, the training split ({train.videos:,} videos or pictures): "
+        f"{real.title}, the training split ({train.videos:,} {kind}): "
         f"{' and '.join(absent)} below {root.name}/{name}. Terms of use: {real.licence}."
     ]
 
