@@ -1,6 +1,7 @@
 """`evis train`."""
 
 import argparse
+import os
 from pathlib import Path
 
 from evis.cli_arguments import add_command, count
@@ -111,7 +112,8 @@ def _train(options: argparse.Namespace) -> int:
         tensorboard=options.tensorboard,
         progress=not options.quiet,
     )
-    print(f"{recipe.name}: {recipe.steps} steps, weights in {options.folder / folder.WEIGHTS}")
+    if os.environ.get("RANK", "0") == "0":
+        print(f"{recipe.name}: {recipe.steps} steps, weights in {options.folder / folder.WEIGHTS}")
     return 0
 
 

@@ -1,6 +1,7 @@
 """What the README says is so: its links lead somewhere, its numbers are the stored ones."""
 
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["README.md", "data/README.md", "data/papers/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "data/README.md", "data/papers/README.md", "data/weights/README.md"]
+)
 def test_links_lead_to_files(name):
     page = ROOT / name
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
@@ -63,3 +66,17 @@ def test_the_code_in_the_readme_compiles():
     assert blocks
     for block in blocks:
         compile(block, "README.md", "exec")
+
+
+def test_toy_training_in_the_readme_is_the_stored_rows():
+    rows = [row for row in store.rows() if row.recipe["name"] == "toy training"]
+    written = re.findall(r"^\|.*\((.+?)\) \| (.+?) \| (.+?) \| (.+?) \|$", README, re.MULTILINE)
+    assert {name for name, *_ in written} == {row.recipe["row"] for row in rows}
+    for name, *cells in written:
+        of_row = [row.metrics for row in rows if row.recipe["row"] == name]
+        for metric, cell in zip(("AP", "AP50", "AP75"), cells, strict=True):
+            values = [100 * metrics[metric] for metrics in of_row]
+            expected = f"{statistics.mean(values):.1f}"
+            if len(values) > 1:
+                expected += f" ± {statistics.stdev(values):.1f}"
+            assert cell == expected, f"{name}, {metric}"
