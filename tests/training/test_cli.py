@@ -10,7 +10,8 @@ from evis.data import toy
 from evis.data.errors import DataError
 from evis.training import recipes
 
-SMALL = {"TOY_MODEL": "tiny_s", "TOY_STEPS": {"stills": 2, "videos": 2, "frozen": 2}}
+TWO = {"stills": 2, "videos": 2, "frozen": 2}
+SMALL = {"TOY_MODEL": "tiny_s", "TOY_STEPS": TWO, "TOY_BATCH": TWO}
 
 
 @pytest.fixture
@@ -18,8 +19,6 @@ def evis(monkeypatch):
     """Runs the command's arguments, with a smaller model and few steps at the toy scale."""
     for name, value in SMALL.items():
         monkeypatch.setattr(recipes, name, value)
-    monkeypatch.setitem(recipes.TOY_CHANGES, "batch", 2)
-    monkeypatch.setitem(recipes.TOY_CHANGES, "micro_batch", 1)
     parser = argparse.ArgumentParser()
     cli_train.add(parser.add_subparsers(required=True))
 
