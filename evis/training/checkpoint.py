@@ -7,6 +7,7 @@ it stays, so that a crash at any moment, even while writing, leaves a good check
 import json
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,10 +74,9 @@ def latest(folder: Path) -> Checkpoint | None:
 
 
 def remove(folder: Path) -> None:
-    for path in (*_all(folder), *folder.glob(".step-*.tmp")):
-        path.unlink()
+    """The run's checkpoints, and whatever a killed writer left beside them."""
     if folder.is_dir():
-        folder.rmdir()
+        shutil.rmtree(folder)
 
 
 def _all(folder: Path) -> list[Path]:

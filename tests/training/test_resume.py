@@ -245,3 +245,12 @@ def test_the_log_after_a_crash_within_a_line(tmp_path, small, monkeypatch):
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(6))
     assert lines[4]["total"] != 1.0
+
+
+def test_what_a_killed_writer_left_goes_with_the_checkpoints(tmp_path):
+    folder = tmp_path / "checkpoints"
+    checkpoint.save(folder, 1, {"model/w": torch.ones(2)}, {})
+    (folder / ".tmpx1y2").write_bytes(b"half a file")  # safetensors writes to names of its own
+    assert checkpoint.latest(folder).step == 1
+    checkpoint.remove(folder)
+    assert not folder.exists()
