@@ -4,9 +4,9 @@
 
 The step is one of the toy stage three: its batch, its frozen backbone, AdamW, on one thread of a
 CPU. The criterion, forward and back to the prediction, runs with TEL and QCC (alpha = 1, beta =
-0.16) and without (alpha = beta = 0: TK alone) in turn, on one prediction; what it takes more is put
-over a whole step without. Times are process time, the best of several. Clips of fewer than two
-objects, about half of them here, cost QCC nothing.
+0.16) and without (alpha = beta = 0: TK alone) in turn, on one prediction of the trained model; what
+it takes more is put over a whole step without. Times are process time, the best of several. Clips
+of fewer than two objects, about half of them here, cost QCC nothing.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from dataclasses import replace
 import torch
 from tqdm.auto import tqdm
 
+from evis import paths
 from evis.data import toy as toy_sets
 from evis.losses.criterion import criterion
 from evis.prediction import ClipPrediction
@@ -26,6 +27,7 @@ from evis.training.recipes import named, toy
 
 LATE = 10_000  # a step after the warm-up
 RECIPE = toy(named("eigencluster.stage3"))
+WEIGHTS = paths.data() / "weights" / "toy_video.safetensors"
 VARIANTS = {
     "TK": {"alpha": 0, "beta": 0.0},
     "TK + TEL": {"alpha": 0},
@@ -39,13 +41,12 @@ class Step:
 
     def __init__(self):
         torch.manual_seed(0)
-        recipe = replace(RECIPE, init=None)
-        sources = batches.admit(recipe, {"videos": toy_sets.sample("toy-ytvis19", 40)})
+        sources = batches.admit(RECIPE, {"videos": toy_sets.sample("toy-ytvis19", 40)})
         classes = [category.name for category in sources["videos"].categories]
-        self.batch = batches.Batches(recipe, sources, keep_frames=False)[0]
-        self.model = start.build(recipe, classes, None).train()
+        self.batch = batches.Batches(RECIPE, sources, keep_frames=False)[0]
+        self.model = start.build(RECIPE, classes, WEIGHTS).train()
         self.model.backbone.requires_grad_(False)
-        self.optimiser = adamw(recipe, self.model)
+        self.optimiser = adamw(RECIPE, self.model)
         self.leaves = _cut_off(self.model(self.batch.frames))
 
     def whole(self, changes: dict) -> None:
