@@ -1,4 +1,4 @@
-"""Claim: TEL and QCC, in the default flavour, add at most 3% to a training step of the toy model.
+"""What TEL and QCC, in the default flavour, add to a training step of the toy model: 3% wanted.
 
     python benchmarks/criterion_cost.py [--repeats 20] [--store]
 
@@ -25,6 +25,7 @@ from evis.training import batches, start
 from evis.training.optimiser import adamw
 from evis.training.recipes import named, toy
 
+WANTED = 0.03
 LATE = 10_000  # a step after the warm-up
 RECIPE = toy(named("eigencluster.stage3"))
 WEIGHTS = paths.data() / "weights" / "toy_video.safetensors"
@@ -93,8 +94,8 @@ def run(repeats: int) -> dict[str, float]:
     print(f"{clips} clips of {frames} frames of 64 x 96: a step with TK takes {1e3 * whole:.0f} ms")
     for name in VARIANTS:
         print(f"  {name:15} criterion {1e3 * best[name]:6.1f} ms  {100 * added[name]:+5.2f}%")
-    share = added["TK + TEL + QCC"]
-    assert share <= 0.03, f"the claim does not hold here: {100 * share:.1f}%"
+    verdict = "holds" if added["TK + TEL + QCC"] <= WANTED else "does not hold"
+    print(f"at most {WANTED:.0%} wanted: {verdict} here")
     return {f"added by {n.removeprefix('TK + ')}": added[n] for n in VARIANTS if "+" in n}
 
 
