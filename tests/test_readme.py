@@ -61,6 +61,13 @@ def test_measured_ratios_are_the_stored_ones(recipe, dataset, metrics, line):
     assert line.format(*(found[metric] for metric in metrics)) in README
 
 
+def test_the_cost_of_tel_and_qcc_is_the_stored_one():
+    recipe = {"name": "benchmark criterion cost", "model": "tiny", "batch": 8}
+    found = stored(recipe, "toy-ytvis19")
+    tel, qcc, both = (100 * found[f"added by {name}"] for name in ("TEL", "QCC", "TEL + QCC"))
+    assert f"adds {tel:.1f}%, QCC {qcc:.1f}%, both together {both:.1f}%" in README
+
+
 def test_the_code_in_the_readme_compiles():
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert blocks
