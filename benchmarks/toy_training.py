@@ -34,9 +34,11 @@ def main() -> None:
     options = parser.parse_args()
     held_out = measured.VALIDATION if options.validation else measured.TEST
     held_out.dataset()  # drawn once, before the processes start
-    jobs = [(name, seed) for seed in options.seeds for name in options.rows]
-    alone = [[job] for job in jobs if job[0] not in STAGES]
-    chains = [[job for job in jobs if job[0] in STAGES and job[1] == s] for s in options.seeds]
+    names = set(options.rows)
+    if options.recompute and "stage three" in names:
+        names.add("stage two")  # which it goes on from
+    alone = [[(name, seed)] for seed in options.seeds for name in DIFFICULTY if name in names]
+    chains = [[(name, seed) for name in STAGES if name in names] for seed in options.seeds]
     measure = joblib.delayed(_rows)
     found = joblib.Parallel(2)(
         measure(group, held_out, options.recompute) for group in [*chains, *alone] if group

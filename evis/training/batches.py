@@ -17,7 +17,7 @@ from evis.data.errors import DataError
 from evis.data.pseudo_clips import PseudoClips
 from evis.data.supervision import weaken
 from evis.data.types import Category, FrameReader, Video, VISDataset
-from evis.losses.targets import pad
+from evis.models.video_mask2former import MEAN
 from evis.training.recipes import Recipe
 
 KEPT_BYTES = 2**30  # of decoded frames, by each process
@@ -109,7 +109,11 @@ class Batches(Dataset):
 def together(clips: list[Clip]) -> Batch:
     height = max(clip.frames.shape[-2] for clip in clips)
     width = max(clip.frames.shape[-1] for clip in clips)
-    return Batch(clips, torch.stack([pad(clip.frames, (height, width)) for clip in clips]))
+    colour = torch.tensor(MEAN).round().to(torch.uint8).view(3, 1, 1)  # what the model pads with
+    frames = colour.expand(len(clips), len(clips[0].frames), 3, height, width).clone()
+    for place, clip in zip(frames, clips, strict=True):
+        place[..., : clip.frames.shape[-2], : clip.frames.shape[-1]] = clip.frames
+    return Batch(clips, frames)
 
 
 def _clips(recipe: Recipe, dataset: VISDataset) -> Dataset:

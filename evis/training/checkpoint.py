@@ -43,7 +43,9 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], about: Mapping[
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:08d}.safetensors"
     temporary = folder / f".{path.name}.tmp"  # a crash's leftover is written over
-    apart = {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
+    apart = {
+        name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()
+    }
     save_file(apart, temporary, metadata={"about": json.dumps(dict(about), allow_nan=False)})
     _to_disk(temporary)
     os.replace(temporary, path)

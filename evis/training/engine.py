@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
+import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch.utils.data import DataLoader
@@ -81,7 +82,10 @@ def train(
     loader = _loader(recipe, sources, run.step, accelerator, workers, keep_frames)
     log = Log(folder, run.step, tensorboard) if accelerator.is_main_process else None
     try:
-        with in_fixed_order(threads), interrupt_between_steps() as interrupted:
+        with (
+            in_fixed_order(threads, accelerator.device.type == "cpu"),
+            interrupt_between_steps() as interrupted,
+        ):
             _loop(run, loader, log, save_every, log_every, progress, interrupted)
     finally:
         if log:
@@ -90,7 +94,8 @@ def train(
 
 
 def _accelerator(recipe: Recipe, device: Literal["cpu"] | None) -> Accelerator:
-    AcceleratorState._reset_state()  # a notebook may train twice, in different precisions
+    # A notebook may train twice, in different precisions or on different devices.
+    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision=recipe.precision)
     if recipe.precision == "fp16" and accelerator.device.type == "cpu":
         raise DataError(  # accelerate would train in full precision and not say so

@@ -1,5 +1,6 @@
 """A run's folder: what it holds, and whether it holds this run."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,13 +22,19 @@ def manifest(
 ) -> dict[str, Any]:
     """All that determines a run, as json."""
     if isinstance(model, nn.Module):
-        origin = "a model in memory"
+        origin = f"a model in memory, {start.content(model.state_dict())}"
     else:
         origin = model and f"weights {start.digest(Path(model))}"
-    data = {name: repr(dataset) for name, dataset in sources.items()}
+    data = {name: f"{dataset!r}, {_annotations(dataset)}" for name, dataset in sources.items()}
     classes = [c.name for c in sources[recipe.mixture[0][0]].categories]
     content = {"recipe": recipe.to_json(), "data": data, "classes": classes, "start": origin}
     return json.loads(json.dumps(content))  # as it will be read back
+
+
+def _annotations(dataset: VISDataset) -> str:
+    """Twelve digits that change with any video's name or frames, any track, any category."""
+    told = repr((dataset.videos, dataset.tracks, dataset.categories))
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
 def refuse_another(folder: Path, asked: dict[str, Any]) -> None:

@@ -100,7 +100,8 @@ def _problem(recipe: Recipe) -> str | None:
         return f"schedule should be constant, cosine or step, is {recipe.schedule!r}"
     if recipe.precision not in ("no", "bf16", "fp16"):
         return f"precision should be no, bf16 or fp16, is {recipe.precision!r}"
-    if recipe.ema_decay is not None and not 0 < recipe.ema_decay < 1:
+    decay = recipe.ema_decay
+    if decay is not None and not (isinstance(decay, float) and 0 < decay < 1):
         return f"ema_decay should be None or between 0 and 1, is {recipe.ema_decay!r}"
     if recipe.scheme is not None and recipe.scheme not in SCHEMES:
         return f"scheme should be None or one of {', '.join(SCHEMES)}, is {recipe.scheme!r}"

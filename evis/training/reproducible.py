@@ -20,12 +20,12 @@ def seed(run: int, number: int) -> torch.Generator:
 
 
 @contextmanager
-def in_fixed_order(threads: int | None) -> Iterator[None]:
-    """So many threads, and kernels that add in a fixed order; GPUs don't have them all."""
+def in_fixed_order(threads: int | None, on_cpu: bool) -> Iterator[None]:
+    """So many threads, and on a CPU kernels that add in a fixed order; GPUs don't have them all."""
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     filled = torch.utils.deterministic.fill_uninitialized_memory
     torch.set_num_threads(threads or before[0])
-    torch.use_deterministic_algorithms(not torch.cuda.is_available())
+    torch.use_deterministic_algorithms(on_cpu or before[1])
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and is never read
     try:
         yield

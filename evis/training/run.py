@@ -4,7 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,12 @@ class Run:
         self.is_finished = self.weights.exists()
         if not self.is_finished:
             self._resume()
+        if len(set(gather_object([(self.step, self.is_finished)]))) > 1:
+            raise DataError(
+                "the processes find different checkpoints",
+                file=folder,
+                remedy="All nodes need one shared folder",
+            )
 
     def advance(self, loader: Iterator[Batch]) -> dict[str, Any]:
         """One step. -> what it was like, in this process."""
@@ -93,7 +99,8 @@ class Run:
                 all_terms.append(
                     self._micro_batch(batch, number + accelerator.process_index, share)
                 )
-        norm = self._update(seen)
+        with self._memory_explained(seen):
+            norm = self._update(seen)
         self.step += 1
         return {
             "terms": all_terms,
@@ -106,7 +113,7 @@ class Run:
     def _micro_batch(self, batch: Batch, number: int, share: int) -> dict[str, torch.Tensor]:
         """The loss of one micro-batch, its gradient added to what is there."""
         generator = seed(self.recipe.seed, 1 + number)
-        try:
+        with self._memory_explained(batch.clips):
             prediction = self.network(batch.frames.to(self.accelerator.device))
             layers = (*prediction.layers, prediction)
             if not _finite(*(each for of in layers for each in (of.class_logits, of.mask_logits))):
@@ -117,11 +124,16 @@ class Run:
             if not _finite(terms["total"]):
                 raise self._diverged("the loss is", batch.clips)
             self.accelerator.backward(terms["total"] / share)
+        return {name: value.detach() for name, value in terms.items()}
+
+    @contextmanager
+    def _memory_explained(self, clips: list[Clip]) -> Iterator[None]:
+        try:
+            yield
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
-            raise self._error("out of memory", batch.clips, _SMALLER) from error
-        return {name: value.detach() for name, value in terms.items()}
+            raise self._error("out of memory", clips, _SMALLER) from error
 
     def _update(self, seen: list[Clip]) -> float | None:
         """Clip the whole model's gradient and step. -> its norm before; None where fp16 skipped."""

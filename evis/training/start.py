@@ -1,10 +1,11 @@
 """What a stage starts from: fresh weights, a backbone, or what another stage trained."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from evis.data.errors import DataError
 from evis.models import VideoMask2Former, named
@@ -74,6 +75,19 @@ def _classes(weights: Path) -> list[str] | None:
 
 
 def digest(path: Path) -> str:
-    """Twelve digits that change with the file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    """Twelve digits that change with the weights, not with who saved them, when or how."""
+    try:
+        about = read_about(path)
+    except DataError:  # a reference implementation's
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    return content(load(path).state_dict(), about.get("categories"))
+
+
+def content(tensors: Mapping[str, Tensor], categories: Sequence[str] | None = None) -> str:
+    """Twelve digits that change with any name, shape, type or value."""
+    found = hashlib.sha256(repr(categories).encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return found.hexdigest()[:12]

@@ -10,7 +10,7 @@ from torch import nn
 
 from evis.data.errors import DataError
 from evis.data.supervision import weaken
-from evis.models.checkpoints import load, read_about
+from evis.models.checkpoints import load, read_about, save
 from evis.training import engine, log, optimiser, start, train
 from evis.training import run as steps
 from evis.training.folder import WEIGHTS
@@ -245,3 +245,25 @@ def test_tensorboard_is_asked_for_where_it_is_not_installed(run, small, monkeypa
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(DataError, match="TensorBoard is not installed. pip install tensorboard"):
         run(small.recipe(), tensorboard=True)
+
+
+def test_the_digest_of_weights_is_of_the_weights_alone(run, small, tmp_path):
+    model = run(small.recipe(MASK, steps=1))
+    paths = [tmp_path / f"{name}.safetensors" for name in "abcd"]
+    first, second, renamed, moved = paths
+    save(model, first, categories=["red", "blue"], commit="one")
+    save(model, second, categories=["red", "blue"], commit="two")
+    save(model, renamed, categories=["red", "green"])
+    with torch.no_grad():
+        model.decoder.classify.bias[0] += 1
+    save(model, moved, categories=["red", "blue"])
+    assert start.digest(first) == start.digest(second)
+    assert len({start.digest(path) for path in (first, renamed, moved)}) == 3
+
+
+def test_corrected_annotations_are_another_run(run, small):
+    recipe = small.recipe(MASK, steps=1)
+    run(recipe)
+    run(recipe)
+    with pytest.raises(DataError, match="holds another run: data.videos"):
+        run(recipe, small.datasets(noise_masks=True))
