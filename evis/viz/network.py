@@ -87,8 +87,8 @@ def pipeline(clip: Clip, model: VideoMask2Former) -> Figure:
             ],
         ],
         0.9: [
-            ("masks\nQ, T, h, w", found.mask_logits),
-            ("classes\nQ, C + 1", found.class_logits),
+            ("masks\nQ, T, h/2, w/2", found.mask_logits),
+            ("classes\nQ, classes + 1", found.class_logits),
             ("embeddings\nQ, C", found.embeddings),
         ],
     }
