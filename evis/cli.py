@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from evis import __version__, cli_predict, cli_train
+from evis import __version__, cli_measure, cli_predict, cli_train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_reproduce(commands)
     cli_train.add(commands)
     cli_predict.add(commands)
+    cli_measure.add(commands)
     _add_data(commands)
     _add_results(commands)
     return parser

@@ -126,10 +126,7 @@ def object_ious(
     rows = []
     dataset = read_ground_truth(ground_truth)
     for video in overlaps(dataset, predictions, class_agnostic, progress):
-        ious = np.nan_to_num(video.ious[:, ~video.crowds])
-        assigned = np.zeros(ious.shape[1])
-        row, column = linear_sum_assignment(ious, maximize=True)
-        assigned[column] = ious[row, column]
+        _, assigned = assign(video)
         objects = [track for track in video.objects if not track.is_crowd]
         rows += [
             (video.video.id, track.id, iou) for track, iou in zip(objects, assigned, strict=True)
@@ -147,6 +144,18 @@ def mean_iou(
     """mIoU: the mean of `object_ious` over all objects of the data set; NaN without objects."""
     table = object_ious(ground_truth, predictions, class_agnostic, progress)
     return _mean(table["iou"].to_numpy())
+
+
+def assign(video: VideoOverlaps) -> tuple[np.ndarray, np.ndarray]:
+    """A prediction for each object but crowds, one to one, so that the sum of IoUs is highest.
+
+    -> (objects,) the prediction's place among the video's, -1 for none; (objects,) their IoU.
+    """
+    ious = np.nan_to_num(video.ious[:, ~video.crowds])
+    places, assigned = np.full(ious.shape[1], -1), np.zeros(ious.shape[1])
+    row, column = linear_sum_assignment(ious, maximize=True)
+    places[column], assigned[column] = row, ious[row, column]
+    return places, assigned
 
 
 def _mean(values: np.ndarray) -> float:

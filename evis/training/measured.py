@@ -1,11 +1,10 @@
-"""Rows of measured tables: a toy recipe trained, evaluated on held-out videos, kept in the store.
+"""Rows of measured tables: toy recipes trained one after another, tested on held-out videos, kept.
 
-A row is found by its recipe, its start, its test videos and its seed. Choices were made on the
-validation videos alone; `TEST` is for what is reported.
+A row is found by its recipes, its seed and its test videos, so a stored one needs no weights. What
+was measured again lies apart (`AGAIN`), so that it can be interrupted, go on and be compared.
 """
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,19 @@ from evis import paths
 from evis.data import toy
 from evis.data.types import VISDataset
 from evis.inference import Options, predict_dataset
-from evis.metrics import ytvis
+from evis.metrics import attributes, stability, ytvis
+from evis.models import load, read_about
 from evis.results import store
 from evis.training import start
 from evis.training.engine import train
 from evis.training.folder import WEIGHTS
-from evis.training.recipes import Recipe, named
-from evis.training.recipes import toy as toy_recipe
+from evis.training.recipes import Recipe
 
 STILLS, VIDEOS = "toy-coco", "toy-ytvis19"
+_TRAINED_ON = {"stills": STILLS, "videos": VIDEOS}
+_ABOUT = ("title", "source", "unknown")  # of a recipe: words that change no number
+SCORES = ("AP", "AP50", "AP75", "AR1", "AR10")
+SPLITS = ("mbor", "instances", "keypoints")
 
 
 @dataclass(frozen=True)
@@ -35,62 +38,90 @@ class HeldOut:
     name: str
     videos: int
     seed: int  # of the toy set: other seeds, other videos
+    toy_set: str = VIDEOS
 
     def dataset(self) -> VISDataset:
-        return toy.sample(VIDEOS, self.videos, self.seed, split="valid")
+        return toy.sample(self.toy_set, self.videos, self.seed, split="valid")
+
+    def __str__(self) -> str:
+        return f"{self.toy_set} {self.name} ({self.videos} videos, seed {self.seed})"
 
 
-VALIDATION = HeldOut("validation", 100, 1)
-TEST = HeldOut("test", 300, 2)
+VALIDATION = HeldOut("validation", 100, 1)  # for choices
+TEST = HeldOut("test", 300, 2)  # for what is reported
 SMALL = HeldOut("smoke", 4, 3)
+# Other sets, never trained on: Table V and Fig. 6.
+UNSEEN = HeldOut("unseen", 150, 2, "toy-ytvis21")
+CROWDED = HeldOut("unseen", 60, 2, "toy-ovis")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where rows and trained weights are kept, below the repository."""
+
+    results: Callable[[], Path]
+    runs: Callable[[], Path]
+
+
+STORED = Shelf(paths.results, lambda: paths.build() / "runs")
+AGAIN = Shelf(lambda: paths.build() / "again" / "results", lambda: paths.build() / "again" / "runs")
+
+Test = Callable[[Path | nn.Module, HeldOut, bool], Mapping[str, float]]
+
+
+def find(
+    stages: Sequence[Recipe],
+    held_out: HeldOut = TEST,
+    videos: int | None = None,
+    shelf: Shelf = STORED,
+) -> store.ResultRow | None:
+    return store.find(content(stages, videos), str(held_out), stages[-1].seed, shelf.results())
 
 
 def row(
-    name: str,
-    recipe: Recipe,
-    seed: int,
-    weights: Path | None = None,
+    stages: Sequence[Recipe],
     held_out: HeldOut = TEST,
     videos: int | None = None,
-    recompute: bool = False,
+    shelf: Shelf = STORED,
     progress: bool = True,
 ) -> store.ResultRow:
-    """Train `recipe` with this seed from `weights`, or from nothing; or take the stored row.
+    """The row of these stages, each with its seed; trained and tested if the shelf has none.
 
-    name: what tables call the row. videos: how many training videos (the toy set's own number).
+    videos: how many of them are trained on (the toy set's own number).
     """
-    recipe = _seeded(recipe, seed, weights)
+    test = scores if held_out.toy_set == VIDEOS else generalisation
 
-    def measure() -> dict[str, float]:
-        if recompute:
-            shutil.rmtree(_folder(recipe, weights, videos), ignore_errors=True)
-        return scores(trained(recipe, weights, videos, progress), held_out, progress)
+    def measure() -> Mapping[str, float]:
+        return test(_model(stages, videos, shelf, progress), held_out, progress)
 
-    content = {"row": name, "recipe": recipe.to_json(), "videos": videos}
-    return _stored(content, weights, seed, held_out, measure, recompute)
+    key = content(stages, videos), str(held_out), stages[-1].seed
+    return store.measure(*key, measure, folder=shelf.results())
 
 
-def start_row(
-    weights: Path, held_out: HeldOut = TEST, recompute: bool = False, progress: bool = True
-) -> store.ResultRow:
-    """What stage one alone reaches on videos; classes that it never saw stay untrained."""
-    classes = toy.SPECS[VIDEOS].category_names
-    recipe = replace(toy_recipe(named("boxinst")), seed=0)
-
-    def measure() -> dict[str, float]:
-        return scores(start.build(recipe, classes, weights), held_out, progress)
-
-    return _stored({"row": "stage one only"}, weights, 0, held_out, measure, recompute)
+def content(stages: Sequence[Recipe], videos: int | None = None) -> dict[str, Any]:
+    """What a row is found by."""
+    roles = sorted({role for recipe in stages for role, _ in recipe.mixture})
+    return {
+        "name": "toy training",
+        "stages": [_determining(recipe) for recipe in stages],
+        "videos": videos,
+        "data": {_TRAINED_ON[role]: toy.SPECS[_TRAINED_ON[role]].hash for role in roles},
+    }
 
 
 def trained(
-    recipe: Recipe, weights: Path | None, videos: int | None = None, progress: bool = True
+    stages: Sequence[Recipe],
+    videos: int | None = None,
+    shelf: Shelf = STORED,
+    progress: bool = True,
 ) -> Path:
-    """Train below build/runs, go on, or take what an earlier call trained; -> the weights' file."""
-    recipe = _seeded(recipe, recipe.seed, weights)
-    sets = {"stills": STILLS, "videos": VIDEOS}
-    datasets = {role: toy.sample(sets[role], videos) for role, _ in recipe.mixture}
-    folder = _folder(recipe, weights, videos)
+    """Train, go on, or take what data/weights or an earlier call has; -> the weights' file."""
+    recipe = stages[-1]
+    if videos is None and (committed := _committed(stages)):
+        return committed
+    weights = trained(stages[:-1], videos, shelf, progress) if len(stages) > 1 else None
+    folder = shelf.runs() / f"{recipe.name}-{recipe.seed}-{_key(stages, videos)}"
+    datasets = {role: toy.sample(_TRAINED_ON[role], videos) for role, _ in recipe.mixture}
     how = {"device": "cpu", "threads": 1, "keep_frames": True, "log_every": 10}
     train(recipe, datasets, folder, weights, progress=progress, **how)
     return folder / WEIGHTS
@@ -99,44 +130,85 @@ def trained(
 def scores(
     model: Path | nn.Module, held_out: HeldOut = TEST, progress: bool = True
 ) -> dict[str, float]:
-    """AP and AR over the held-out videos, for classes and, as "agnostic ...", for objects alone."""
+    """AP and AR for classes and, as "agnostic ...", for objects alone; mIoU and how steady it is.
+
+    "unsteadiness": how much an object's IoU changes from frame to frame, in the mean.
+    """
     dataset = held_out.dataset()
+    found = _predict(model, dataset, progress)
+    by_class = ytvis.evaluate(dataset, found, progress=progress).stats
+    agnostic = ytvis.evaluate(dataset, found, class_agnostic=True, progress=progress).stats
+    frames = stability.frame_ious(dataset, found)
+    return (
+        {name: by_class[name] for name in SCORES}
+        | {f"agnostic {name}": agnostic[name] for name in SCORES}
+        | {"mIoU": ytvis.mean_iou(dataset, found, progress=False)}
+        | {"unsteadiness": stability.unsteadiness(frames)}
+    )
+
+
+def generalisation(
+    model: Path | nn.Module, held_out: HeldOut, progress: bool = True
+) -> dict[str, float]:
+    """Class-agnostic mIoU, and on either side of the median of what makes videos hard (Fig. 6).
+
+    The model's classes need not be the videos': what it finds counts as an object, no more.
+    """
+    dataset = held_out.dataset()
+    network = load(model) if isinstance(model, Path) else model
+    first = dataset.categories[0]
+    objects = tuple(replace(first, id=n, name=str(n)) for n in range(1, network.config.classes + 1))
+    bare = replace(dataset, categories=objects, tracks=(), supervision="none")
+    found = [replace(t, category_id=first.id) for t in _predict(network, bare, progress)]
+    ious = ytvis.object_ious(dataset, found, progress=False)
+    of_videos = attributes.table(dataset, progress=False).set_index("video")
+    means = {"mIoU": float(ious["iou"].mean())}
+    for name in SPLITS:
+        side = ious["video"].map(attributes.median_split(of_videos[name]))
+        for half in ("low", "high"):
+            means[f"mIoU, {half} {name}"] = float(ious["iou"][side == half].mean())
+    return means
+
+
+def _predict(model: Path | nn.Module, dataset: VISDataset, progress: bool):
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        found = predict_dataset(model, dataset, Options(shorter_side=None), progress=progress)
+        return predict_dataset(model, dataset, Options(shorter_side=None), progress=progress)
     finally:
         torch.set_num_threads(before)
-    stats = ytvis.evaluate(dataset, found).stats
-    agnostic = ytvis.evaluate(dataset, found, class_agnostic=True).stats
-    wanted = ("AP", "AP50", "AP75", "AR1", "AR10")
-    return {name: stats[name] for name in wanted} | {
-        f"agnostic {name}": agnostic[name] for name in wanted
-    }
 
 
-def _seeded(recipe: Recipe, seed: int, weights: Path | None) -> Recipe:
-    return replace(recipe, seed=seed, init=recipe.init if weights else None)
+def _model(
+    stages: Sequence[Recipe], videos: int | None, shelf: Shelf, progress: bool
+) -> Path | nn.Module:
+    """Trained weights. After stills alone, the videos' classes that it never saw are untrained."""
+    weights = trained(stages, videos, shelf, progress)
+    if any(role == "videos" for role, _ in stages[-1].mixture):
+        return weights
+    return start.build(stages[-1], toy.SPECS[VIDEOS].category_names, weights)
 
 
-def _folder(recipe: Recipe, weights: Path | None, videos: int | None) -> Path:
-    """The run's own, named by all that determines it."""
-    specs = [toy.SPECS[name].hash for name in (STILLS, VIDEOS)]
-    content = recipe.to_json() | {"videos": videos, "data": specs}
-    content["start"] = weights and start.digest(weights)
-    key = store.key(content, VIDEOS, recipe.seed)
-    return paths.build() / "runs" / f"{recipe.name}-{recipe.seed}-{key}"
+def _committed(stages: Sequence[Recipe]) -> Path | None:
+    """Stage one of a size, where data/weights holds it."""
+    if len(stages) > 1:
+        return None
+    wanted = store.key(content(stages), "", 0)
+    for path in sorted((paths.data() / "weights").glob("*.safetensors")):
+        theirs = read_about(path).get("recipe")
+        mine = content(stages) | {"stages": [_without_words(theirs)]}
+        if store.key(mine, "", 0) == wanted:
+            return path
+    return None
 
 
-def _stored(
-    content: dict[str, Any],
-    weights: Path | None,
-    seed: int,
-    held_out: HeldOut,
-    measure: Callable[[], dict[str, float]],
-    recompute: bool,
-) -> store.ResultRow:
-    content = {"name": "toy training", **content, "data": toy.SPECS[VIDEOS].hash}
-    content["start"] = weights and start.digest(weights)
-    videos = f"{VIDEOS} {held_out.name} ({held_out.videos} videos, seed {held_out.seed})"
-    return store.measure(content, videos, seed, measure, recompute)
+def _key(stages: Sequence[Recipe], videos: int | None) -> str:
+    return store.key(content(stages, videos), VIDEOS, stages[-1].seed)
+
+
+def _determining(recipe: Recipe) -> dict[str, Any]:
+    return _without_words(recipe.to_json())
+
+
+def _without_words(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in recipe.items() if name not in _ABOUT}

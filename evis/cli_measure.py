@@ -1,0 +1,61 @@
+"""`evis measure`."""
+
+from evis.cli_arguments import add_command, count
+from evis.data.errors import DataError
+
+
+def add(commands) -> None:
+    parser = add_command(
+        commands,
+        "measure",
+        _measure,
+        help="train and test the toy rows of a group of experiments",
+        description="Train and test the toy rows of a group of experiments.\n"
+        "A stored row is not measured again; an interrupted one goes on.",
+        examples="  evis measure comparison --size tiny_s --seeds 0 1\n"
+        "  evis measure components eigenvalues --size tiny_s --jobs 2\n"
+        "  evis measure comparison --rows boxes --again     # apart, below build/again",
+    )
+    parser.add_argument("groups", metavar="GROUP", nargs="*", help="without one, list the groups")
+    parser.add_argument("--size", default="tiny_s", help="tiny_s (the default), tiny or tiny_l")
+    parser.add_argument("--rows", nargs="+", default=(), help="of the groups, these alone")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="0 to 7 unless given")
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="seeds at a time")
+    parser.add_argument(
+        "--validation", action="store_true", help="test on the videos that choices are made on"
+    )
+    parser.add_argument(
+        "--generalisation", action="store_true", help="test on toy-ytvis21 and toy-ovis"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="leave stored rows alone and measure below build/again"
+    )
+
+
+def _measure(options) -> int:
+    from evis.training import measured, series
+    from evis.training.experiments import GROUPS, SEEDS, group
+
+    if not options.groups:
+        print("Groups: " + ", ".join(GROUPS))
+        return 0
+    experiments = {}
+    for name in options.groups:
+        experiments |= group(name, options.size)
+    if unknown := set(options.rows) - set(experiments):
+        raise DataError(
+            f"these groups have no row {', '.join(sorted(unknown))}",
+            remedy=f"They have {', '.join(experiments)}",
+        )
+    chosen = [e for name, e in experiments.items() if not options.rows or name in options.rows]
+    sets = [measured.VALIDATION if options.validation else measured.TEST]
+    if options.generalisation:
+        sets = [measured.UNSEEN, measured.CROWDED]
+    shelf = measured.AGAIN if options.again else measured.STORED
+    seeds = SEEDS if options.seeds is None else options.seeds
+    for held_out in sets:
+        found = series.measure(chosen, seeds, held_out, shelf, jobs=options.jobs)
+        means = found.drop(columns="seed").groupby("row", sort=False).mean().round(1)
+        print(f"{held_out}: means over {len(seeds)} seeds, percent")
+        print(means.iloc[:, :7].to_string())
+    return 0

@@ -1,0 +1,144 @@
+"""The measured rows of the lead paper's tables at toy scale, as data: stages, one after another.
+
+A size of the tiny model stands for each of the paper's backbones. Stage one is trained once a size
+and shared by all of its rows, as the paper's stages two and three go on from one checkpoint; a
+row's seed is that of its later stages. Ablations are measured on the smallest size, as in the
+paper.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evis.data.errors import DataError
+from evis.losses.temporal import SCHEMES
+from evis.training.recipes import BACKBONES, Recipe, changed, named, toy
+
+SIZES = dict(zip(BACKBONES, ("tiny_s", "tiny", "tiny_l"), strict=True))  # what stands for what
+SEEDS = tuple(range(8))
+
+TK, CONTROL, TEL, QCC, BOTH = "TK", "more steps", "TEL", "QCC", "TEL + QCC"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A row of a table, for any seed."""
+
+    name: str
+    stages: tuple[Recipe, ...]
+
+    def seeded(self, seed: int) -> tuple[Recipe, ...]:
+        return tuple(
+            replace(recipe, seed=0 if _is_stage_one(recipe) else seed) for recipe in self.stages
+        )
+
+
+def comparison(size: str) -> dict[str, Experiment]:
+    """Table I: what one size of the model learns from masks, from boxes, and with each term."""
+    one, two = _stage_one(size), _stage("eigencluster.stage2", size)
+    chains = {
+        "stage one only": [one],
+        "masks": [one, _stage("mask2former", size)],
+        "boxes": [one, _stage("boxinst", size)],
+        TK: [one, two],
+        CONTROL: [one, two, _stage_three(size, alpha=0, beta=0)],
+        BOTH: [one, two, _stage_three(size)],
+    }
+    return _experiments(chains)
+
+
+def components(size: str) -> dict[str, Experiment]:
+    """Table III, with each part alone."""
+    return _on_stage_two(size, {TEL: {"alpha": 0}, QCC: {"beta": 0}})
+
+
+def eigenvalue_numbers(size: str) -> dict[str, Experiment]:
+    """Table IV. Y = 3 is `comparison`'s."""
+    return _on_stage_two(size, {"Y = 2": {"eigenvalues": 2}, "Y = 4": {"eigenvalues": 4}})
+
+
+def unreported(size: str) -> dict[str, Experiment]:
+    """What the paper leaves out."""
+    return _on_stage_two(
+        size,
+        {
+            "released flavour": {"flavour": "released"},
+            "beta = 1": {"beta": 1},
+            "S = 2": {"scale": 2},
+            "S = 8": {"scale": 8},
+        },
+    )
+
+
+def schemes(size: str) -> dict[str, Experiment]:
+    """Table II: what takes TK's place in stage two. The first and TK itself are `comparison`'s."""
+    one = _stage_one(size)
+    names = [n for n in SCHEMES if not n.startswith(("Baseline", "Temporal KNN"))]
+    return _experiments(
+        {name: [one, _stage("eigencluster.stage2", size, scheme=name)] for name in names}
+    )
+
+
+def from_nothing(size: str) -> dict[str, Experiment]:
+    """The second regime: no stage one, no mask of any kind."""
+    chains = {
+        f"{name}, no stage one": experiment.stages[1:]
+        for name, experiment in comparison(size).items()
+        if len(experiment.stages) > 1
+    }
+    return _experiments(chains)
+
+
+GROUPS = {
+    "comparison": comparison,
+    "components": components,
+    "eigenvalues": eigenvalue_numbers,
+    "unreported": unreported,
+    "schemes": schemes,
+    "from nothing": from_nothing,
+}
+
+
+def group(name: str, size: str) -> dict[str, Experiment]:
+    if name not in GROUPS:
+        raise DataError(
+            f"no group of experiments is called {name!r}", remedy=f"There are {', '.join(GROUPS)}"
+        )
+    if size not in SIZES.values():
+        raise DataError(
+            f"no experiment is made at size {size!r}", remedy=f"Sizes: {', '.join(SIZES.values())}"
+        )
+    return GROUPS[name](size)
+
+
+def _experiments(chains: Mapping[str, Sequence[Recipe]]) -> dict[str, Experiment]:
+    """The first stage of a chain starts from nothing."""
+    return {
+        name: Experiment(name, (replace(stages[0], init=None), *stages[1:]))
+        for name, stages in chains.items()
+    }
+
+
+def _on_stage_two(size: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Experiment]:
+    one, two = _stage_one(size), _stage("eigencluster.stage2", size)
+    return _experiments(
+        {name: [one, two, _stage_three(size, **own)] for name, own in settings.items()}
+    )
+
+
+def _stage_one(size: str) -> Recipe:
+    return _stage("eigencluster.stage1", size)
+
+
+def _stage_three(size: str, **settings: Any) -> Recipe:
+    """With beta as for R50 at every size: the toy sizes differ by less than the backbones do."""
+    own = {f"settings.{name}": value for name, value in settings.items()}
+    return _stage("eigencluster.stage3", size, **own)
+
+
+def _stage(name: str, size: str, **changes: Any) -> Recipe:
+    return changed(toy(named(name)), {"model": size, **changes})
+
+
+def _is_stage_one(recipe: Recipe) -> bool:
+    return all(role == "stills" for role, _ in recipe.mixture)
