@@ -1,0 +1,117 @@
+"""Rows that share their seeds, compared: means, paired differences, and what n seeds can tell.
+
+Two rows of one seed saw the same clips in the same order, so that their difference varies less than
+either does. An interval is Student's; the bootstrap of `verdict` asks nothing of the distribution.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from evis.data.errors import DataError
+
+LEVEL = 0.95
+POWER = 0.8
+RESAMPLES = 20_000
+
+Verdict = Literal["holds", "contradicted", "can't tell"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two rows, seed by seed, in the metric's own unit."""
+
+    values: tuple[float, ...]  # one a shared seed
+
+    @property
+    def seeds(self) -> int:
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.values)) if self.values else np.nan
+
+    @property
+    def half(self) -> float:
+        """Half the width of the 95% interval; NaN below two seeds."""
+        return half_width(self.values)
+
+    @property
+    def smallest(self) -> float:
+        """The true difference that this many seeds with this spread would find 4 times in 5."""
+        return smallest_resolvable(self.values)
+
+    def bootstrap(self, seed: int = 0) -> tuple[float, float]:
+        """The mean's 95% interval over resampled seeds."""
+        if self.seeds < 2:
+            return np.nan, np.nan
+        draws = np.random.default_rng(seed).integers(self.seeds, size=(RESAMPLES, self.seeds))
+        means = np.array(self.values)[draws].mean(axis=1)
+        low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        return float(low), float(high)
+
+
+def difference(table: pd.DataFrame, row: str, baseline: str, metric: str = "AP") -> Difference:
+    """`row` minus `baseline` in a table of `series.table`, over the seeds that both have."""
+    values = {}
+    for name in (row, baseline):
+        own = table[table["row"] == name]
+        if own.empty:
+            raise DataError(f"no measured row is called {name!r}", field="row")
+        values[name] = own.set_index("seed")[metric]
+    found = (values[row] - values[baseline]).dropna()
+    return Difference(tuple(float(value) for value in found))
+
+
+def verdict(found: Difference, direction: Literal["higher", "lower"] = "higher") -> Verdict:
+    """Whether the row is above (or below) its baseline, by the paired bootstrap over seeds."""
+    low, high = found.bootstrap()
+    if direction == "lower":
+        low, high = -high, -low
+    if low > 0:
+        return "holds"
+    return "contradicted" if high < 0 else "can't tell"
+
+
+def half_width(values) -> float:
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return np.nan
+    quantile = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)
+    return float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def smallest_resolvable(values) -> float:
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return np.nan
+    degrees = len(values) - 1
+    quantiles = stats.t.ppf((1 + LEVEL) / 2, degrees) + stats.t.ppf(POWER, degrees)
+    return float(quantiles * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def summary(table: pd.DataFrame, metric: str = "AP", baseline: str | None = None) -> pd.DataFrame:
+    """A line a row: seeds, mean, half of its 95% interval and, against `baseline`, the same of the
+    paired difference with the smallest difference that could be resolved.
+    """
+    lines = []
+    for name, own in table.groupby("row", sort=False):
+        line = {
+            "row": name,
+            "seeds": len(own),
+            metric: own[metric].mean(),
+            "±": half_width(own[metric]),
+        }
+        if baseline is not None and name != baseline:
+            found = difference(table, name, baseline, metric)
+            line |= {
+                "paired seeds": found.seeds,
+                "difference": found.mean,
+                "± difference": found.half,
+                "resolvable": found.smallest,
+            }
+        lines.append(line)
+    return pd.DataFrame(lines).set_index("row")
