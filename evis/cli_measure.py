@@ -28,6 +28,9 @@ def add(commands) -> None:
         "--generalisation", action="store_true", help="test on toy-ytvis21 and toy-ovis"
     )
     parser.add_argument(
+        "--terms", action="store_true", help="also keep how large the terms of the loss were"
+    )
+    parser.add_argument(
         "--again", action="store_true", help="leave stored rows alone and measure below build/again"
     )
 
@@ -58,4 +61,7 @@ def _measure(options) -> int:
         means = found.drop(columns="seed").groupby("row", sort=False).mean().round(1)
         print(f"{held_out}: means over {len(seeds)} seeds, percent")
         print(means.iloc[:, :7].to_string())
+    if options.terms:
+        for stages in [each.seeded(seed) for each in chosen for seed in seeds]:
+            measured.terms_row(stages, shelf)
     return 0

@@ -19,7 +19,7 @@ from evis.inference import Options, predict_dataset
 from evis.metrics import attributes, stability, ytvis
 from evis.models import load, read_about
 from evis.results import store
-from evis.training import start
+from evis.training import log, start
 from evis.training.engine import train
 from evis.training.folder import WEIGHTS
 from evis.training.recipes import Recipe
@@ -28,6 +28,7 @@ STILLS, VIDEOS = "toy-coco", "toy-ytvis19"
 _TRAINED_ON = {"stills": STILLS, "videos": VIDEOS}
 _ABOUT = ("title", "source", "unknown")  # of a recipe: words that change no number
 SCORES = ("AP", "AP50", "AP75", "AR1", "AR10")
+_TERMS = ("class", "projection", "pairwise", "tk", "tel", "temporal", "total")
 SPLITS = ("mbor", "instances", "keypoints")
 
 
@@ -117,14 +118,42 @@ def trained(
 ) -> Path:
     """Train, go on, or take what data/weights or an earlier call has; -> the weights' file."""
     recipe = stages[-1]
-    if videos is None and (committed := _committed(stages)):
-        return committed
+    if ready := committed(stages):
+        return ready
     weights = trained(stages[:-1], videos, shelf, progress) if len(stages) > 1 else None
     folder = shelf.runs() / f"{recipe.name}-{recipe.seed}-{_key(stages, videos)}"
     datasets = {role: toy.sample(_TRAINED_ON[role], videos) for role, _ in recipe.mixture}
     how = {"device": "cpu", "threads": 1, "keep_frames": True, "log_every": 10}
     train(recipe, datasets, folder, weights, progress=progress, **how)
     return folder / WEIGHTS
+
+
+def terms_row(
+    stages: Sequence[Recipe], shelf: Shelf = STORED, progress: bool = True
+) -> store.ResultRow:
+    """How large the last stage's terms were in training, as means over its log, before weights.
+
+    "TEL factor": by how much TEL raised TK, the median and the mean; "Q" likewise.
+    """
+
+    def measure() -> Mapping[str, float]:
+        table = log.read(trained(stages, None, shelf, progress).parent)
+        settings = stages[-1].settings
+        found = {name: table[name].mean() for name in _TERMS if name in table}
+        if "tel" in table:
+            warm = (table["step"] / settings.warm_up_steps).clip(upper=1) * settings.temporal_factor
+            factor = (table["temporal"] / table["tk"] / warm)[(warm > 0) & (table["tk"] > 0)]
+            found |= {"TEL factor, median": factor.median(), "TEL factor, mean": factor.mean()}
+        if "qcc" in table:
+            found |= {"Q, mean": table["qcc"].mean(), "Q, last": table["qcc"].tail(3).mean()}
+        return {name: float(value) for name, value in found.items()}
+
+    return store.measure(*terms_key(stages), measure, folder=shelf.results())
+
+
+def terms_key(stages: Sequence[Recipe]) -> tuple[dict[str, Any], str, int]:
+    """What a row of `terms_row` is found by: recipe, data, seed."""
+    return content(stages), f"{VIDEOS} training log", stages[-1].seed
 
 
 def scores(
@@ -189,9 +218,9 @@ def _model(
     return start.build(stages[-1], toy.SPECS[VIDEOS].category_names, weights)
 
 
-def _committed(stages: Sequence[Recipe]) -> Path | None:
+def committed(stages: Sequence[Recipe]) -> Path | None:
     """Stage one of a size, where data/weights holds it."""
-    if len(stages) > 1:
+    if len(stages) > 1 or stages[0].init is not None:
         return None
     wanted = store.key(content(stages), "", 0)
     for path in sorted((paths.data() / "weights").glob("*.safetensors")):

@@ -1,6 +1,8 @@
 """The same experiments for several seeds, one after another or in parallel, as one table."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import joblib
 import pandas as pd
@@ -8,9 +10,42 @@ from tqdm.auto import tqdm
 
 from evis.results.store import ResultRow
 from evis.training import measured
-from evis.training.experiments import Experiment
-from evis.training.measured import STORED, TEST, HeldOut, Shelf
+from evis.training.experiments import SEEDS, Experiment
+from evis.training.measured import AGAIN, STORED, TEST, HeldOut, Shelf
 from evis.training.recipes import Recipe
+
+
+def at_scale(
+    scale: str,
+    experiments: Iterable[Experiment],
+    held_out: HeldOut = TEST,
+    recompute: bool = False,
+    seeds: Sequence[int] = SEEDS,
+) -> pd.DataFrame:
+    """The rows that a notebook shows. "toy" and "full": what is stored, or measured again, apart.
+
+    "smoke": a seed of every experiment, one step a stage and four test videos. That says that
+    everything runs, and nothing of what the rows are worth.
+    """
+    if scale == "smoke":
+        few = replace(held_out, name="smoke", videos=4)
+        return measure(map(_shortened, experiments), seeds[:1], few, AGAIN)
+    if recompute:
+        return measure(experiments, seeds, held_out, AGAIN)
+    return table(experiments, seeds, held_out)
+
+
+def _shortened(experiment: Experiment) -> Experiment:
+    """But not stage one, where its weights are in the repository."""
+    return replace(
+        experiment,
+        stages=tuple(
+            stage
+            if measured.committed([stage])
+            else replace(stage, steps=1, batch=2, micro_batch=2, warm_up_steps=1)
+            for stage in experiment.stages
+        ),
+    )
 
 
 def measure(
@@ -28,11 +63,9 @@ def measure(
     """
     experiments = list(experiments)
     held_out.dataset()  # drawn once, before the processes start
-    lacking = []
-    for seed in seeds:
-        chains = [experiment.seeded(seed) for experiment in experiments]
-        absent = [c for c in chains if measured.find(c, held_out, videos, shelf) is None]
-        lacking += [absent] if absent else []
+    lacking = _lacking(experiments, seeds, held_out, videos, shelf)
+    for recipe in _shared(lacking):  # before, since two processes can't train into one folder
+        measured.trained((recipe,), videos, shelf, progress)
     bar = tqdm(total=sum(map(len, lacking)), desc="rows", disable=not progress or not lacking)
     work = [joblib.delayed(_rows)(rows, held_out, videos, shelf) for rows in lacking]
     with bar:
@@ -57,6 +90,30 @@ def table(
                 lines.append({"row": experiment.name, "seed": row.seed} | _percent(row))
     found = pd.DataFrame(lines, columns=None if lines else ["row", "seed"])
     return found.drop_duplicates(["row", "seed"], ignore_index=True)  # stage one has one seed
+
+
+def _lacking(
+    experiments: Sequence[Experiment],
+    seeds: Sequence[int],
+    held_out: HeldOut,
+    videos: int | None,
+    shelf: Shelf,
+) -> list[list[tuple[Recipe, ...]]]:
+    """A seed's chains that the shelf has no row of; one without a seed of its own comes once."""
+    lacking, seen = [], set()
+    for seed in seeds:
+        chains = [experiment.seeded(seed) for experiment in experiments]
+        new = [stages for stages in chains if stages not in seen]
+        seen.update(new)
+        absent = [c for c in new if measured.find(c, held_out, videos, shelf) is None]
+        lacking += [absent] if absent else []
+    return lacking
+
+
+def _shared(lacking: Sequence[Sequence[tuple[Recipe, ...]]]) -> list[Recipe]:
+    """First stages that the chains of more than one seed go on from."""
+    firsts = Counter(first for chains in lacking for first in {stages[0] for stages in chains})
+    return [first for first, seeds in firsts.items() if seeds > 1]
 
 
 def _rows(

@@ -1,0 +1,216 @@
+"""Measured rows beside published ones: every seed a dot, means with 95% intervals, differences."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from evis.results import paired
+from evis.viz import style
+
+_PUBLISHED, _MEASURED, _PAIRED = style.COLOURS[7], style.COLOURS[0], style.COLOURS[3]
+METHODS = {  # of Table I: published method -> measured row
+    "Mask2Former": "masks",
+    "Mask2Former + BoxInst": "boxes",
+    "Mask2Former + Mask-free VIS": "TK",
+    "Mask2Former + Eigen-Cluster VIS": "TEL + QCC",
+}
+_METHOD_COLOURS = dict(zip(METHODS, (style.COLOURS[i] for i in (7, 5, 1, 3)), strict=True))
+_METHOD_MARKERS = dict(zip(METHODS, "os^D", strict=True))
+
+
+def beside(
+    published: Mapping[str, float],
+    rows: Mapping[str, str],
+    table: pd.DataFrame,
+    metric: str = "AP",
+    baseline: str | None = None,
+) -> pd.DataFrame:
+    """A line a label: what is published and, of the row that stands for it, what is measured.
+
+    rows: label -> row of `table`. baseline: a label; differences to it are paired by seed.
+    """
+    lines = {}
+    for label in dict.fromkeys((*published, *rows)):
+        row, line = rows.get(label), {"published": published.get(label, np.nan)}
+        own = table[table["row"] == row]
+        line |= {"measured": own[metric].mean(), "±": paired.half_width(own[metric])}
+        line["seeds"] = len(own)
+        if baseline is not None and label != baseline:
+            line["published difference"] = line["published"] - published.get(baseline, np.nan)
+            if len(own) and (table["row"] == rows[baseline]).any():
+                found = paired.difference(table, row, rows[baseline], metric)
+                line |= {
+                    "measured difference": found.mean,
+                    "± difference": found.half,
+                    "resolvable": found.smallest,
+                }
+        lines[label] = line
+    return pd.DataFrame(lines).T.astype({"seeds": int})
+
+
+def panels(
+    published: Mapping[str, float],
+    rows: Mapping[str, str],
+    table: pd.DataFrame,
+    baseline: str,
+    metric: str = "AP",
+) -> Figure:
+    """Published values, every measured seed as a dot, and differences to `baseline`, a label."""
+    labels = list(dict.fromkeys((*published, *rows)))
+    size = style.PAGE, 0.95 + 0.27 * len(labels)
+    widths = {"width_ratios": (1, 1.3, 1.3)}
+    figure, axes = plt.subplots(1, 3, figsize=size, sharey=True, gridspec_kw=widths)
+    heights = {label: len(labels) - 1 - n for n, label in enumerate(labels)}
+    _published(axes[0], published, heights, metric)
+    _seeds(axes[1], rows, table, heights, metric)
+    _differences(axes[2], published, rows, table, heights, baseline, metric)
+    axes[0].set_yticks(list(heights.values()), list(heights))
+    axes[0].set_ylim(-0.7, len(labels) - 0.3)
+    for axis in axes:
+        axis.grid(axis="y", visible=False)
+    return figure
+
+
+def _published(axis: Axes, published, heights, metric) -> None:
+    for label, value in published.items():
+        axis.plot(value, heights[label], "D", color=_PUBLISHED, markersize=4.5)
+        note = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 7}
+        axis.annotate(f"{value:.1f}", (value, heights[label]), **note)
+    axis.margins(x=0.35)
+    axis.set(title="published", xlabel=f"{metric}, YouTube-VIS 2019")
+
+
+def _seeds(axis: Axes, rows, table, heights, metric) -> None:
+    for label, row in rows.items():
+        values = table[metric][table["row"] == row].to_numpy()
+        if not len(values):
+            _absent(axis, heights[label])
+            continue
+        axis.scatter(values, [heights[label]] * len(values), s=9, color=_MEASURED, alpha=0.35)
+        _interval(axis, values.mean(), paired.half_width(values), heights[label], _MEASURED)
+    axis.set(title="measured at toy scale", xlabel=f"{metric}, toy-ytvis19")
+
+
+def _differences(axis: Axes, published, rows, table, heights, baseline, metric) -> None:
+    axis.axvline(0, color="#999999", linewidth=0.8)
+    for label, row in rows.items():
+        if label == baseline:
+            continue
+        height = heights[label]
+        if label in published and baseline in published:
+            gain = published[label] - published[baseline]
+            axis.plot(gain, height + 0.2, "D", color=_PUBLISHED, markersize=4)
+        if not {row, rows[baseline]} <= set(table["row"]):
+            continue
+        found = paired.difference(table, row, rows[baseline], metric)
+        _interval(axis, found.mean, found.half, height - 0.1, _PAIRED)
+    axis.set(title=f"difference to “{baseline}”", xlabel=f"{metric}, paired by seed")
+
+
+def _interval(axis: Axes, mean: float, half: float, height: float, colour: str) -> None:
+    half = 0 if np.isnan(half) else half
+    style_of_bar = {"fmt": "o", "markersize": 4, "capsize": 2.5, "elinewidth": 1.6}
+    axis.errorbar(mean, height, xerr=half, color=colour, zorder=3, **style_of_bar)
+
+
+def _absent(axis: Axes, height: float) -> None:
+    axis.annotate(
+        "not measured",
+        (0.5, height),
+        xycoords=("axes fraction", "data"),
+        ha="center",
+        va="center",
+        fontsize=7,
+        color="#888888",
+    )
+
+
+def by_size(
+    published: pd.DataFrame, tables: Mapping[str, pd.DataFrame], metric: str = "AP"
+) -> Figure:
+    """Table I's four methods over backbones, published and measured.
+
+    published: index backbone, a column a method. tables: size of the model -> `series.table`.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 2.9))
+    for method, row in METHODS.items():
+        look = {
+            "color": _METHOD_COLOURS[method],
+            "marker": _METHOD_MARKERS[method],
+            "markersize": 5,
+        }
+        left.plot(published.index, published[method], label=method, **look)
+        sizes = [size for size, table in tables.items() if (table["row"] == row).any()]
+        own = [tables[size][metric][tables[size]["row"] == row] for size in sizes]
+        means, halves = [o.mean() for o in own], np.nan_to_num([paired.half_width(o) for o in own])
+        right.errorbar(sizes, means, yerr=halves, capsize=3, label=row, **look)
+    left.set(title="published, YouTube-VIS 2019", ylabel=metric, xlabel="backbone")
+    right.set(title="measured, toy-ytvis19", ylabel=metric, xlabel="size of the toy model")
+    left.legend(loc="lower right")
+    right.legend(loc="lower right", title="row")
+    for axis in (left, right):
+        axis.margins(x=0.12)
+    return figure
+
+
+def kept(tables: Mapping[str, Mapping[str, float]]) -> Figure:
+    """How much of full supervision each method keeps: a group a backbone or size, in percent."""
+    figure, axis = plt.subplots(figsize=(style.PAGE, 2.4))
+    names = list(next(iter(tables.values())))
+    for number, name in enumerate(names):
+        places = np.arange(len(tables)) + (number - (len(names) - 1) / 2) * 0.25
+        values = [of_group[name] for of_group in tables.values()]
+        colour = _METHOD_COLOURS[name]
+        axis.bar(places, values, width=0.23, color=colour, label=name)
+        for place, value in zip(places, values, strict=True):
+            if not np.isnan(value):
+                note = {"xytext": (0, 2), "textcoords": "offset points"}
+                axis.annotate(f"{value:.0f}", (place, value), ha="center", fontsize=7, **note)
+    axis.axhline(100, color=_METHOD_COLOURS["Mask2Former"], linewidth=1)
+    axis.set_xticks(range(len(tables)), list(tables))
+    axis.set(ylabel="percent of Mask2Former's AP", ylim=(50, 112))
+    axis.grid(axis="x", visible=False)
+    figure.legend(loc="outside lower center", ncols=len(names))
+    return figure
+
+
+def splits(
+    tables: Mapping[str, pd.DataFrame], rows: Mapping[str, str], attributes: Mapping[str, str]
+) -> Figure:
+    """Fig. 6: mIoU on either side of the median of each attribute; a row of panels a data set.
+
+    tables: data set -> `series.table`. rows: label -> row. attributes: name in metrics -> title.
+    """
+    shape = len(tables), len(attributes)
+    size = style.PAGE, 0.6 + 1.9 * len(tables)
+    figure, axes = plt.subplots(*shape, figsize=size, sharey="row", squeeze=False)
+    colours = [style.COLOURS[i] for i in (1, 3, 7)]
+    for line, (name, table) in zip(axes, tables.items(), strict=True):
+        for axis, (attribute, title) in zip(line, attributes.items(), strict=True):
+            for number, (label, row) in enumerate(rows.items()):
+                own = table[table["row"] == row]
+                metrics = [f"mIoU, {half} {attribute}" for half in ("low", "high")]
+                if own.empty:
+                    continue
+                means = [own[metric].mean() for metric in metrics]
+                halves = np.nan_to_num([paired.half_width(own[metric]) for metric in metrics])
+                places = np.arange(2) + (number - (len(rows) - 1) / 2) * 0.16
+                look = {"color": colours[number], "capsize": 3, "marker": "osD"[number]}
+                axis.errorbar(places, means, yerr=halves, label=label, linewidth=1, **look)
+            axis.set_xticks((0, 1), ("low", "high"))
+            axis.set(xlim=(-0.4, 1.4), title=f"{name}: {title}")
+        line[0].set_ylabel("mIoU, percent")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def measured_seeds(table: pd.DataFrame, rows: Sequence[str]) -> str:
+    """How many seeds the rows have, in words: "8", or "4 to 8"."""
+    counts = [int((table["row"] == row).sum()) for row in rows]
+    low, high = min(counts, default=0), max(counts, default=0)
+    return str(low) if low == high else f"{low} to {high}"
