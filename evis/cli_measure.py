@@ -1,7 +1,8 @@
 """`evis measure`."""
 
+import argparse
+
 from evis.cli_arguments import add_command, count
-from evis.data.errors import DataError
 
 
 def add(commands) -> None:
@@ -19,7 +20,7 @@ def add(commands) -> None:
     parser.add_argument("groups", metavar="GROUP", nargs="*", help="without one, list the groups")
     parser.add_argument("--size", default="tiny_s", help="tiny_s (the default), tiny or tiny_l")
     parser.add_argument("--rows", nargs="+", default=(), help="of the groups, these alone")
-    parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="0 to 7 unless given")
+    parser.add_argument("--seeds", type=_seed, nargs="+", metavar="N", help="0 to 7 unless given")
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="seeds at a time")
     parser.add_argument(
         "--validation", action="store_true", help="test on the videos that choices are made on"
@@ -35,7 +36,14 @@ def add(commands) -> None:
     )
 
 
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
 def _measure(options) -> int:
+    from evis.data.errors import DataError
     from evis.training import measured, series
     from evis.training.experiments import GROUPS, SEEDS, group
 
@@ -63,5 +71,6 @@ def _measure(options) -> int:
         print(means.iloc[:, :7].to_string())
     if options.terms:
         for stages in [each.seeded(seed) for each in chosen for seed in seeds]:
-            measured.terms_row(stages, shelf)
+            if not measured.committed(stages):  # which leaves no log
+                measured.terms_row(stages, shelf)
     return 0

@@ -86,3 +86,8 @@ def wide(paper: str, table: int) -> pd.DataFrame:
         sort=False,
     )
     return shown.reset_index("row", drop=True).fillna("")
+
+
+def figure_six() -> pd.DataFrame:
+    """What the lead paper says of Fig. 6, gains in mIoU: dataset, attribute, side, gain, place."""
+    return pd.read_csv(paths.data() / "papers" / "eigen-cluster-vis_figure06.csv")

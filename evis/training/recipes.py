@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from evis.data.errors import DataError
+from evis.losses.beyond import VARIANTS
 from evis.losses.settings import Settings
 from evis.losses.temporal import SCHEMES
 
@@ -69,7 +70,7 @@ class Recipe:
     freeze_backbone: bool = False
     ema_decay: float | None = None
     precision: Literal["no", "bf16", "fp16"] = "no"
-    scheme: str | None = None  # one of `evis.losses.temporal.SCHEMES`, in place of TK and TEL
+    scheme: str | None = None  # of `temporal.SCHEMES` or `beyond.VARIANTS`, in place of TK and TEL
     seed: int = 0
     unknown: tuple[str, ...] = ()  # what the sources do not say, so that the value is ours
 
@@ -103,8 +104,8 @@ def _problem(recipe: Recipe) -> str | None:
     decay = recipe.ema_decay
     if decay is not None and not (isinstance(decay, float) and 0 < decay < 1):
         return f"ema_decay should be None or between 0 and 1, is {recipe.ema_decay!r}"
-    if recipe.scheme is not None and recipe.scheme not in SCHEMES:
-        return f"scheme should be None or one of {', '.join(SCHEMES)}, is {recipe.scheme!r}"
+    if recipe.scheme is not None and recipe.scheme not in (known := SCHEMES | VARIANTS):
+        return f"scheme should be None or one of {', '.join(known)}, is {recipe.scheme!r}"
     return None
 
 

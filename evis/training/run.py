@@ -19,6 +19,7 @@ from evis import paths
 from evis.data.clips import Clip
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
+from evis.losses.beyond import VARIANTS
 from evis.losses.criterion import criterion
 from evis.losses.temporal import SCHEMES
 from evis.models import VideoMask2Former
@@ -55,7 +56,7 @@ class Run:
         if not isinstance(model, nn.Module):
             model = start.build(recipe, self.classes, model and Path(model))
         self.model = model
-        self.scheme = SCHEMES[recipe.scheme]() if recipe.scheme else None
+        self.scheme = (SCHEMES | VARIANTS)[recipe.scheme]() if recipe.scheme else None
         learned = self.scheme if isinstance(self.scheme, nn.Module) else None
         self.learned = learned and learned.to(accelerator.device)
         model.backbone.requires_grad_(not recipe.freeze_backbone)

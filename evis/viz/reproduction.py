@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evis.results import paired
+from evis.results import published as published_tables
 from evis.viz import style
 
 _PUBLISHED, _MEASURED, _PAIRED = style.COLOURS[7], style.COLOURS[0], style.COLOURS[3]
@@ -20,6 +21,43 @@ METHODS = {  # of Table I: published method -> measured row
 }
 _METHOD_COLOURS = dict(zip(METHODS, (style.COLOURS[i] for i in (7, 5, 1, 3)), strict=True))
 _METHOD_MARKERS = dict(zip(METHODS, "os^D", strict=True))
+
+
+def published_values(table: int, metric: str = "AP", backbone: str | None = None) -> dict:
+    """Label without its reference -> value, of a table of the lead paper."""
+    cells = published_tables.tables("eigen-cluster-vis", table)
+    cells = cells[cells.metric == metric]
+    if backbone is not None:
+        cells = cells[cells.backbone == backbone]
+    labels = cells.row_label.str.replace(r" \[\d+\]", "", regex=True)
+    return dict(zip(labels, cells.value, strict=True))
+
+
+def table_one(tables: Mapping[str, pd.DataFrame], metrics: Sequence[str]) -> pd.DataFrame:
+    """Table I: every published row and, of the four methods that evis trains, what is measured.
+
+    tables: backbone -> rows of the size that stands for it.
+    """
+    wide = published_tables.wide("eigen-cluster-vis", 1)
+    cells = published_tables.tables("eigen-cluster-vis", 1).drop_duplicates("row")
+    lines = []
+    for (label, line), backbone in zip(wide.iterrows(), cells.backbone, strict=True):
+        row = METHODS.get(label.split(" [")[0])
+        table = tables[backbone]
+        own = table[table["row"] == row]
+        entry = {("", "backbone"): backbone, ("", "method"): label}
+        entry |= {("published", metric): line[metric] for metric in metrics}
+        for metric in metrics:
+            shown = "published only" if row is None else "not measured"
+            entry["measured at toy scale", metric] = _mean(own[metric]) if len(own) else shown
+        lines.append(entry)
+    found = pd.DataFrame(lines)
+    return found.set_index([("", "backbone"), ("", "method")]).rename_axis(["", ""])
+
+
+def _mean(values: pd.Series) -> str:
+    half = paired.half_width(values)
+    return f"{values.mean():.1f}" + ("" if np.isnan(half) else f" ± {half:.1f}")
 
 
 def beside(
@@ -49,7 +87,26 @@ def beside(
                     "resolvable": found.smallest,
                 }
         lines[label] = line
-    return pd.DataFrame(lines).T.astype({"seeds": int})
+    found = pd.DataFrame(lines).T
+    return found.astype({"seeds": int}) if len(found) else found
+
+
+def contrasts(
+    table: pd.DataFrame, pairs: Sequence[tuple[str, str]], metric: str = "AP", digits: int = 2
+) -> pd.DataFrame:
+    """A line a pair of rows that were measured: the first minus the second, paired by seed."""
+    lines, there = {}, set(table["row"])
+    for row, against in pairs:
+        if {row, against} <= there:
+            found = paired.difference(table, row, against, metric)
+            lines[f"{row} - {against}"] = {
+                "seeds": found.seeds,
+                metric: round(found.mean, digits),
+                "±": round(found.half, digits),
+                "resolvable": round(found.smallest, digits),
+                "higher?": paired.verdict(found),
+            }
+    return pd.DataFrame(lines).T
 
 
 def panels(
@@ -98,17 +155,20 @@ def _seeds(axis: Axes, rows, table, heights, metric) -> None:
 def _differences(axis: Axes, published, rows, table, heights, baseline, metric) -> None:
     axis.axvline(0, color="#999999", linewidth=0.8)
     for label, row in rows.items():
-        if label == baseline:
-            continue
         height = heights[label]
+        if label == baseline:
+            note = {"ha": "center", "va": "center", "fontsize": 7, "backgroundcolor": "white"}
+            axis.annotate("baseline", (0, height), **note)
+            continue
         if label in published and baseline in published:
             gain = published[label] - published[baseline]
             axis.plot(gain, height + 0.2, "D", color=_PUBLISHED, markersize=4)
         if not {row, rows[baseline]} <= set(table["row"]):
             continue
         found = paired.difference(table, row, rows[baseline], metric)
-        _interval(axis, found.mean, found.half, height - 0.1, _PAIRED)
-    axis.set(title=f"difference to “{baseline}”", xlabel=f"{metric}, paired by seed")
+        if found.seeds > 1:
+            _interval(axis, found.mean, found.half, height - 0.1, _PAIRED)
+    axis.set(title="difference to the baseline", xlabel=f"{metric}, paired by seed")
 
 
 def _interval(axis: Axes, mean: float, half: float, height: float, colour: str) -> None:
@@ -150,10 +210,10 @@ def by_size(
         right.errorbar(sizes, means, yerr=halves, capsize=3, label=row, **look)
     left.set(title="published, YouTube-VIS 2019", ylabel=metric, xlabel="backbone")
     right.set(title="measured, toy-ytvis19", ylabel=metric, xlabel="size of the toy model")
-    left.legend(loc="lower right")
-    right.legend(loc="lower right", title="row")
     for axis in (left, right):
         axis.margins(x=0.12)
+    names = [f"{method.removeprefix('Mask2Former ')} ({row})" for method, row in METHODS.items()]
+    figure.legend(left.get_lines(), names, loc="outside lower center", ncols=len(names))
     return figure
 
 
@@ -172,9 +232,42 @@ def kept(tables: Mapping[str, Mapping[str, float]]) -> Figure:
                 axis.annotate(f"{value:.0f}", (place, value), ha="center", fontsize=7, **note)
     axis.axhline(100, color=_METHOD_COLOURS["Mask2Former"], linewidth=1)
     axis.set_xticks(range(len(tables)), list(tables))
-    axis.set(ylabel="percent of Mask2Former's AP", ylim=(50, 112))
+    axis.set(ylabel="percent of Mask2Former's AP", ylim=(0, 115))
     axis.grid(axis="x", visible=False)
     figure.legend(loc="outside lower center", ncols=len(names))
+    return figure
+
+
+def on_other_sets(
+    tables: Mapping[str, pd.DataFrame], rows: Mapping[str, str], metric: str = "mIoU"
+) -> Figure:
+    """Table V: a panel a data set; every seed a dot, means with 95% intervals."""
+    figure, axes = plt.subplots(1, len(tables), figsize=(style.PAGE, 2.6), squeeze=False)
+    labels = [label.replace(" (", "\n(") for label in rows]
+    for axis, (name, table) in zip(axes[0], tables.items(), strict=True):
+        for number, row in enumerate(rows.values()):
+            own = table[metric][table["row"] == row]
+            axis.scatter([number] * len(own), own, s=10, alpha=0.35, color=_MEASURED)
+            half = np.nan_to_num(paired.half_width(own))
+            axis.errorbar(number, own.mean(), yerr=half, fmt="o", capsize=4, color=_PAIRED)
+        axis.set_xticks(range(len(rows)), labels)
+        axis.set(title=f"{name}, measured", xlim=(-0.5, len(rows) - 0.5))
+    axes[0, 0].set_ylabel(f"{metric}, percent")
+    return figure
+
+
+def attribute_spread(
+    of_videos: Mapping[str, pd.DataFrame], attributes: Mapping[str, str]
+) -> Figure:
+    """How attributes of videos are spread, and their medians; a row of panels a data set."""
+    shape = len(of_videos), len(attributes)
+    figure, axes = plt.subplots(*shape, figsize=(style.PAGE, 1.6 * len(of_videos)), squeeze=False)
+    for line, (name, own) in zip(axes, of_videos.items(), strict=True):
+        for axis, (column, title) in zip(line, attributes.items(), strict=True):
+            axis.hist(own[column], bins=20, color=style.COLOURS[5])
+            axis.axvline(own[column].median(), color=style.COLOURS[3])
+            axis.set(title=f"{name}: {title}")
+        line[0].set_ylabel("videos")
     return figure
 
 
