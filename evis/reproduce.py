@@ -15,7 +15,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.execute import ERROR_MARKER_TAG
 from tqdm.auto import tqdm
 
-from evis import files, outputs, paths
+from evis import files, gallery, outputs, paths
 from evis.data.errors import DataError
 
 NUMBERED = re.compile(r"\d\d_.+\.ipynb")
@@ -48,7 +48,7 @@ def reproduce(
 
     Executed copies go to build/notebooks, the outcomes to build/summary.json. A copy of a notebook
     that failed ends at the failing cell. `store` puts the outputs of those that did not fail into
-    notebooks/, as they are committed.
+    notebooks/, as they are committed, and their figures onto the gallery page.
     """
     parameters = {"scale": scale, "recompute": recompute}
     selected = select(sorted(paths.notebooks().glob("*.ipynb")), only)
@@ -61,6 +61,12 @@ def reproduce(
                 outputs.store(_copy(notebook), notebook)
     summary = [{**asdict(outcome), "verdict": outcome.verdict} for outcome in outcomes]
     files.write_json(paths.build() / "summary.json", {**parameters, "notebooks": summary}, indent=1)
+    if store:
+        stored = {outcome.notebook: outcome for outcome in outcomes if not outcome.failure}
+        gallery.record(
+            {name: outcome.seconds for name, outcome in stored.items()},
+            {name: outcome.figures for name, outcome in stored.items()},
+        )
     return outcomes
 
 

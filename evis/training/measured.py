@@ -67,7 +67,12 @@ class Shelf:
 STORED = Shelf(paths.results, lambda: paths.build() / "runs")
 AGAIN = Shelf(lambda: paths.build() / "again" / "results", lambda: paths.build() / "again" / "runs")
 
-Test = Callable[[Path | nn.Module, HeldOut, bool], Mapping[str, float]]
+
+def metrics(held_out: HeldOut) -> list[str]:
+    """What a row on these videos holds."""
+    if held_out.toy_set != VIDEOS:
+        return ["mIoU", *(f"mIoU, {half} {name}" for name in SPLITS for half in ("low", "high"))]
+    return [*SCORES, *(f"agnostic {name}" for name in SCORES), "mIoU", "unsteadiness"]
 
 
 def find(

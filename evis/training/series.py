@@ -88,7 +88,8 @@ def table(
             row = measured.find(experiment.seeded(seed), held_out, videos, shelf)
             if row is not None:
                 lines.append({"row": experiment.name, "seed": row.seed} | _percent(row))
-    found = pd.DataFrame(lines, columns=None if lines else ["row", "seed", *measured.SCORES])
+    columns = ["row", "seed", *measured.metrics(held_out)]
+    found = pd.DataFrame(lines, columns=columns)
     return found.drop_duplicates(["row", "seed"], ignore_index=True)  # stage one has one seed
 
 
