@@ -7,9 +7,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evis.data.toy import SPECS
-from evis.results.store import ResultRow
-from evis.training import measured
 from evis.training.batches import Batches
 from evis.training.budget import Size, Step
 from evis.training.optimiser import learning_rate
@@ -110,27 +107,12 @@ def curves(logs: Mapping[str, pd.DataFrame], smooth: int = 1) -> Figure:
     return figure
 
 
-def rungs(
-    rows: Sequence[ResultRow], metrics: Sequence[str], held_out: measured.HeldOut = measured.TEST
-) -> pd.DataFrame:
-    """The measured toy trainings: columns "row", "seed" and the metrics, in percent.
+def ladder(table: pd.DataFrame, order: Sequence[str], metrics: Sequence[str]) -> Figure:
+    """A panel a metric. Every seed a dot; a row's mean as an upright bar with its number.
 
-    Those alone that were tested on `held_out` and learned from the toy set as it is drawn now.
+    table: as `series.table` gives it. Rows that `order` does not name come last.
     """
-    videos = f"{measured.VIDEOS} {held_out.name} ("
-    lines = [
-        (row.recipe["row"], row.seed, *(100 * row.metrics[metric] for metric in metrics))
-        for row in rows
-        if row.recipe["name"] == "toy training"
-        and row.recipe["data"] == SPECS[measured.VIDEOS].hash
-        and row.dataset.startswith(videos)
-    ]
-    return pd.DataFrame(lines, columns=["row", "seed", *metrics])
-
-
-def ladder(table: pd.DataFrame, order: Sequence[str]) -> Figure:
-    """A panel a metric. Every seed a dot; a row's mean as an upright bar with its number."""
-    metrics = list(table.columns[2:])
+    table = table.reindex(columns=["row", "seed", *metrics])  # without rows it has no metrics
     names = [*order, *sorted(set(table["row"]) - set(order))]
     names = [name for name in names if name in set(table["row"])]
     # The same width in every panel, so that a gap looks as large in one as in another.

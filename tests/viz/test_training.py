@@ -7,26 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evis.data.toy import SPECS
-from evis.results.store import ResultRow
 from evis.training import budget, named
 from evis.viz import recipe_tables
 from evis.viz import training as views
 
 STAGE3 = named("eigencluster.stage3")
 RELEASED = named("eigencluster.stage3.released")
-TEST = "toy-ytvis19 test (300 videos, seed 2)"
 
 
 @pytest.fixture(autouse=True)
 def close_figures():
     yield
     plt.close("all")
-
-
-def _row(row="boxes", seed=0, value=0.5, dataset=TEST, data=SPECS["toy-ytvis19"].hash):
-    content = {"name": "toy training", "row": row, "data": data}
-    return ResultRow(content, dataset, seed, {"AP50": value}, None, None, {}, {}, 1.0, "today")
 
 
 def test_the_comparison_marks_what_differs_and_only_that():
@@ -95,18 +87,6 @@ def test_a_stage_shows_the_terms_it_has():
     assert first.lines[1].get_color() == second.lines[1].get_color()
 
 
-def test_rungs_are_this_set_s_rows_on_these_videos():
-    rows = [
-        _row("boxes", 0, 0.5),
-        _row("boxes", 1, 0.6),
-        _row("boxes", 2, 0.1, dataset="toy-ytvis19 validation (100 videos, seed 1)"),
-        _row("boxes", 3, 0.1, data="an earlier generator"),
-        replace(_row("boxes", 4, 0.1), recipe={"name": "another measurement"}),
-    ]
-    table = views.rungs(rows, ["AP50"])
-    assert table.values.tolist() == [["boxes", 0, 50.0], ["boxes", 1, 60.0]]
-
-
 def test_the_ladder_has_every_seed_and_the_mean():
     values = {"masks": (70.0, 74.0), "boxes": (50.0, 53.0, 59.0), "of tomorrow": (10.0,)}
     lines = [
@@ -115,7 +95,9 @@ def test_the_ladder_has_every_seed_and_the_mean():
         for seed, value in enumerate(found)
     ]
     table = pd.DataFrame(lines, columns=["row", "seed", "AP50", "AP"])
-    left, right = views.ladder(table, ["stage one only", "boxes", "masks"]).axes
+    table["mIoU"] = 1.0  # of no panel
+    order = ["stage one only", "boxes", "masks"]
+    left, right = views.ladder(table, order, ["AP50", "AP"]).axes
     names = [label.get_text() for label in left.get_yticklabels()]
     assert names == ["boxes", "masks", "of tomorrow"]
     dots = [c.get_offsets()[:, 0].tolist() for c in left.collections if len(c.get_offsets()) > 1]
@@ -123,6 +105,13 @@ def test_the_ladder_has_every_seed_and_the_mean():
     assert [text.get_text() for text in left.texts] == ["54.0", "72.0", "10.0"]
     assert [text.get_text() for text in right.texts] == ["27.0", "36.0", "5.0"]
     assert np.ptp(left.get_xlim()) == pytest.approx(np.ptp(right.get_xlim()))
+
+
+def test_the_ladder_of_nothing_is_empty():
+    left, right = views.ladder(
+        pd.DataFrame(columns=["row", "seed"]), ["boxes"], ["AP", "mIoU"]
+    ).axes
+    assert not left.texts and not left.get_yticklabels() and right.get_title() == "mIoU (measured)"
 
 
 def test_a_budget_holds_no_time_that_no_gpu_was_measured_for():

@@ -1,0 +1,54 @@
+"""One stored row, another one with every commit, is measured again from its recipe and compared.
+
+It is of the smallest size and one stage after stage one, so that it takes about two minutes.
+"""
+
+import random
+import statistics
+
+import pytest
+
+from evis import paths
+from evis.results import provenance
+from evis.training import experiments, measured
+from evis.training.experiments import GROUPS, SEEDS, SIZES
+
+METRICS = ("AP", "AP50", "mIoU")
+SAME_MACHINE = 1e-6
+SPREADS = 5  # standard deviations between seeds, where rounding may differ
+
+
+def quick_rows():
+    """(name, seed) -> stages, stored row: those that train one stage and have several seeds."""
+    size = SIZES["r50"]
+    rows = {name: row for group in GROUPS for name, row in experiments.group(group, size).items()}
+    found = {}
+    for name, row in rows.items():
+        for stages in map(row.seeded, SEEDS):
+            trained = [stage for stage in stages if not measured.committed([stage])]
+            stored = measured.find(stages) if len(trained) == 1 else None
+            if stored is not None:
+                found[name, stored.seed] = stages, stored
+    names = [name for name, _ in found]
+    return {key: found[key] for key in sorted(found) if names.count(key[0]) > 1}
+
+
+def test_a_stored_row_is_what_its_recipe_measures(tmp_path):
+    rows = quick_rows()
+    if not rows:
+        pytest.skip("no row of the smallest size and one stage is stored with several seeds yet")
+    commit, _ = provenance.commit(paths.repository())
+    name, seed = random.Random(str(commit)).choice(list(rows))
+    stages, stored = rows[name, seed]
+    shelf = measured.Shelf(lambda: tmp_path / "results", lambda: tmp_path / "runs")
+    again = measured.row(stages, shelf=shelf, progress=False)
+    same_machine = (again.machine["cpu"], again.versions) == (
+        stored.machine["cpu"],
+        stored.versions,
+    )
+    for metric in METRICS:
+        values = [row.metrics[metric] for (n, _), (_, row) in rows.items() if n == name]
+        allowed = SAME_MACHINE if same_machine else SPREADS * statistics.stdev(values)
+        assert again.metrics[metric] == pytest.approx(stored.metrics[metric], abs=allowed), (
+            f"{metric} of {name!r}, seed {seed} (key {stored.key}; picked by commit {commit})"
+        )

@@ -1,0 +1,108 @@
+"""Series measure what the shelf lacks, once, and their table is what the shelf has."""
+
+from dataclasses import replace
+
+import pytest
+
+from evis.results import store
+from evis.training import experiments, measured, series
+from evis.training.measured import SMALL
+
+VIDEOS = 4  # that are trained on
+SEEDS = (0, 1)
+NAMES = ["stage one only", "boxes"]
+
+
+def brief(names=NAMES):
+    """Rows of the smallest size, in two steps a stage."""
+    rows = experiments.comparison("tiny_s")
+    return [replace(rows[name], stages=tuple(map(_short, rows[name].stages))) for name in names]
+
+
+def _short(recipe):
+    return replace(recipe, steps=2, batch=2, micro_batch=2, warm_up_steps=1)
+
+
+def shelf_at(folder):
+    return measured.Shelf(lambda: folder / "results", lambda: folder / "runs")
+
+
+def measure(shelf, names=NAMES, seeds=SEEDS, **options):
+    return series.measure(brief(names), seeds, SMALL, shelf, VIDEOS, progress=False, **options)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    return shelf_at(tmp_path_factory.mktemp("shelf"))
+
+
+@pytest.fixture(scope="module")
+def found(shelf):
+    return measure(shelf)
+
+
+def test_the_table_has_a_line_a_row_and_seed_and_one_for_stage_one(found, shelf):
+    lines = [("stage one only", 0), ("boxes", 0), ("boxes", 1)]
+    assert list(zip(found["row"], found["seed"], strict=True)) == lines
+    assert len(store.rows(shelf.results())) == len(lines)
+    stages = brief()[1].seeded(1)
+    metrics = measured.find(stages, SMALL, VIDEOS, shelf).metrics
+    line = found[(found["row"] == "boxes") & (found["seed"] == 1)].iloc[0]
+    assert list(found.columns) == ["row", "seed", *metrics]
+    assert [line[name] for name in metrics] == [100 * value for value in metrics.values()]
+
+
+def test_the_table_leaves_out_what_is_not_measured(found, shelf):
+    more = brief(["TK", *NAMES])
+    assert series.table(more, (0, 1, 2), SMALL, shelf, VIDEOS).equals(found)
+    for nothing in (
+        series.table(more, (3,), SMALL, shelf, VIDEOS).query("row == 'boxes'"),
+        series.table(more[:1], SEEDS, SMALL, shelf, VIDEOS),
+        series.table(more, SEEDS, replace(SMALL, seed=4), shelf, VIDEOS),
+        series.table(more, SEEDS, SMALL, shelf),
+    ):
+        assert nothing.empty and list(nothing.columns)[:2] == ["row", "seed"]
+
+
+def test_only_what_is_lacking_is_measured(found, shelf, monkeypatch):
+    asked = []
+    row = measured.row
+
+    def spy(stages, *others, **options):
+        asked.append((stages[-1].name, stages[-1].seed))
+        return row(stages, *others, **options)
+
+    monkeypatch.setattr(measured, "row", spy)
+    assert measure(shelf).equals(found) and not asked
+    key = measured.find(brief()[1].seeded(1), SMALL, VIDEOS, shelf).key
+    (lost,) = shelf.results().glob(f"*{key}.json")
+    lost.unlink()
+    assert measure(shelf).equals(found)
+    assert asked == [("toy.boxinst", 1)]
+
+
+def test_two_processes_make_the_rows_of_one(found, tmp_path):
+    """They share stage one, which is trained once."""
+    other = shelf_at(tmp_path)
+    assert measure(other, jobs=2).equals(found)
+    assert len(list(other.runs().iterdir())) == 3
+
+
+def test_at_smoke_scale_nothing_stored_is_touched(tmp_path, monkeypatch):
+    monkeypatch.setattr(series, "AGAIN", shelf_at(tmp_path))
+    rows = experiments.comparison("tiny_s")
+    found = series.at_scale("smoke", [rows["boxes"]])
+    assert list(zip(found["row"], found["seed"], strict=True)) == [("boxes", 0)]
+    (stored,) = store.rows(tmp_path / "results")
+    assert [stage["steps"] for stage in stored.recipe["stages"]] == [2000, 1]
+    assert stored.dataset == "toy-ytvis19 smoke (4 videos, seed 2)"
+
+
+def test_at_other_scales_the_stored_rows_are_shown(monkeypatch):
+    asked = []
+    monkeypatch.setattr(series, "measure", lambda *given: asked.append(given))
+    rows = list(experiments.comparison("tiny").values())
+    shown = series.at_scale("toy", rows)
+    assert shown.equals(series.table(rows, experiments.SEEDS)) and not asked
+    assert series.at_scale("toy", rows, recompute=True) is None
+    assert asked == [(rows, experiments.SEEDS, measured.TEST, measured.AGAIN)]
