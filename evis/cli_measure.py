@@ -22,10 +22,11 @@ def add(commands) -> None:
     parser.add_argument("--rows", nargs="+", default=(), help="of the groups, these alone")
     parser.add_argument("--seeds", type=_seed, nargs="+", metavar="N", help="0 to 7 unless given")
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="seeds at a time")
-    parser.add_argument(
+    tested = parser.add_mutually_exclusive_group()
+    tested.add_argument(
         "--validation", action="store_true", help="test on the videos that choices are made on"
     )
-    parser.add_argument(
+    tested.add_argument(
         "--generalisation", action="store_true", help="test on toy-ytvis21 and toy-ovis"
     )
     parser.add_argument(
