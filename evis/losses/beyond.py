@@ -56,7 +56,7 @@ def scale_free(
 
 
 def more_matches(mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs) -> Tensor:
-    """TK alone, at a threshold that keeps half of the neighbours on toy frames, not 7%."""
+    """TK alone, at a threshold that more of the neighbours on toy frames reach (notebook 14)."""
     return _tk(mask_logits, pictures, box_masks, pairs, threshold=0.001)
 
 

@@ -45,17 +45,34 @@ class Difference:
         return smallest_resolvable(self.values)
 
     def bootstrap(self, seed: int = 0) -> tuple[float, float]:
-        """The mean's 95% interval over resampled seeds."""
+        """The mean's 95% interval by the studentised bootstrap over seeds.
+
+        A resample's own spread goes into its deviation. Without that (the plain percentiles of the
+        resampled means) an interval of 8 seeds misses the truth in 11% of cases, of 4 in 20%.
+        Fewer than 4 seeds have too many resamples without any spread: the interval is infinite.
+        """
         if self.seeds < 2:
             return np.nan, np.nan
+        values = np.array(self.values)
+        error = values.std(ddof=1) / np.sqrt(self.seeds)
+        if error == 0:
+            return self.mean, self.mean
         draws = np.random.default_rng(seed).integers(self.seeds, size=(RESAMPLES, self.seeds))
-        means = np.array(self.values)[draws].mean(axis=1)
-        low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return float(low), float(high)
+        resampled = values[draws]
+        off = resampled.mean(axis=1) - values.mean()
+        errors = resampled.std(axis=1, ddof=1) / np.sqrt(self.seeds)
+        flat = errors <= 1e-9 * error
+        deviations = off / np.where(flat, 1.0, errors)
+        deviations[flat & (off > 0)], deviations[flat & (off < 0)] = np.inf, -np.inf
+        low = np.quantile(deviations, (1 - LEVEL) / 2, method="lower")
+        high = np.quantile(deviations, (1 + LEVEL) / 2, method="higher")
+        return float(self.mean - high * error), float(self.mean - low * error)
 
 
 def difference(table: pd.DataFrame, row: str, baseline: str, metric: str = "AP") -> Difference:
     """`row` minus `baseline` in a table of `series.table`, over the seeds that both have."""
+    if metric not in table:
+        raise DataError(f"no metric is called {metric!r}", field="metric")
     values = {}
     for name in (row, baseline):
         own = table[table["row"] == name]
