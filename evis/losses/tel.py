@@ -126,18 +126,20 @@ def _released(pixels: Tensor, count: int) -> Tensor:
 
 def _smallest(degree: scipy.sparse.csr_array, affinity: np.ndarray, count: int) -> np.ndarray:
     laplacian = degree - scipy.sparse.csr_array(affinity)
-    if count >= len(affinity):  # too small for Lanczos
-        dense = scipy.linalg.eigh(laplacian.toarray(), degree.toarray(), eigvals_only=True)
-        return dense[:count]
     start = np.random.default_rng(0).standard_normal(len(affinity)).astype(np.float32)
     settings = {"k": count, "M": degree, "v0": start, "return_eigenvectors": False}
-    try:  # near 0 by inverting, unless the factorisation notices that it divides by 0
-        found = scipy.sparse.linalg.eigsh(laplacian, sigma=0, which="LM", **settings)
-    except RuntimeError:
-        found = np.array(np.nan)
-    if not np.isfinite(found).all():
-        found = scipy.sparse.linalg.eigsh(laplacian, which="SM", **settings)
-    return np.sort(found)
+    # Near 0 by inverting, unless the factorisation notices that it divides by 0; then without. Both
+    # can give up, and neither can find all eigenvalues of a matrix.
+    ways = ({"sigma": 0, "which": "LM"}, {"which": "SM"}) if count < len(affinity) else ()
+    for way in ways:
+        try:
+            found = scipy.sparse.linalg.eigsh(laplacian, **way, **settings)
+        except RuntimeError:
+            continue
+        if np.isfinite(found).all():
+            return np.sort(found)
+    dense = scipy.linalg.eigh(laplacian.toarray(), degree.toarray(), eigvals_only=True)
+    return dense[:count]
 
 
 def released_limit(mask_logits: Tensor, count: int = 3, scale: int = 4) -> Tensor:

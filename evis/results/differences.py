@@ -427,7 +427,7 @@ DIFFERENCES = (
         "Masks are turned into boxes and compared by dice at random points. (Fig. 4 speaks of "
         "ground-truth masks.)",
         "2 x class + 5 x dice, dice of tight boxes at 20,000 points.",
-        "formula",
+        "unsaid",
         "Where boxes are alike, the class decides.",
         both_ways.matching,
     ),
@@ -449,7 +449,7 @@ DIFFERENCES = (
         "IV-B",
         "Up to 4k, depending on the backbone.",
         "About 2300 (R50), 2700 (R101) and 2400 (Swin-L).",
-        "schedule",
+        "unsaid",
         'Compatible with "up to", and little more than the warm-up.',
         both_ways.steps,
     ),
@@ -472,7 +472,7 @@ DIFFERENCES = (
         "T frames of H x W: no numbers.",
         "T = 3, the shorter side 360 or 480, a clip flipped or not.",
         "unsaid",
-        "With T = 3 the cycle and all pairs are the both_ways.",
+        "With T = 3 the cycle and all pairs are the same.",
         both_ways.clip_length,
     ),
     Difference(
@@ -544,12 +544,12 @@ def table() -> pd.DataFrame:
 def measured(rows: pd.DataFrame, metric: str = "AP") -> pd.DataFrame:
     """What the differences change in training: each two rows that stand for some, paired by seed.
 
-    rows: of `series.table`. Positive: the row that is as the code has it does better. Where a row
+    rows: of `series.table`. Positive: the row nearer to the code does better. Where a row
     is not measured, its line has no numbers.
     """
     lines = []
     for code, paper in dict.fromkeys(d.rows for d in DIFFERENCES if d.rows):
-        line = {"as the code": code, "as the paper": paper}
+        line = {"nearer to the code": code, "nearer to the text": paper}
         line["differences"] = sum(d.rows == (code, paper) for d in DIFFERENCES)
         if {code, paper} <= set(rows["row"]):
             found = paired.difference(rows, code, paper, metric)

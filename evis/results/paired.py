@@ -93,6 +93,12 @@ def verdict(found: Difference, direction: Literal["higher", "lower"] = "higher")
     return "contradicted" if high < 0 else "can't tell"
 
 
+def outcome(found: Difference) -> Literal["higher", "lower", "not resolved"]:
+    """Which way the difference goes, by the same interval, where nobody has claimed a direction."""
+    words = {"holds": "higher", "contradicted": "lower", "can't tell": "not resolved"}
+    return words[verdict(found)]
+
+
 def half_width(values) -> float:
     values = np.asarray(values, dtype=float)
     if len(values) < 2:

@@ -12,7 +12,7 @@ from evis.results import paired
 from evis.results import published as published_tables
 from evis.viz import style
 
-_PUBLISHED, _MEASURED, _PAIRED = style.COLOURS[7], style.COLOURS[0], style.COLOURS[3]
+PUBLISHED, MEASURED, PAIRED = style.COLOURS[7], style.COLOURS[0], style.COLOURS[3]
 METHODS = {  # of Table I: published method -> measured row
     "Mask2Former": "masks",
     "Mask2Former + BoxInst": "boxes",
@@ -104,7 +104,7 @@ def contrasts(
                 metric: round(found.mean, digits),
                 "±": round(found.half, digits),
                 "resolvable": round(found.smallest, digits),
-                "higher?": paired.verdict(found),
+                "outcome": paired.outcome(found),
             }
     return pd.DataFrame(lines).T
 
@@ -119,22 +119,25 @@ def panels(
     """Published values, every measured seed as a dot, and differences to `baseline`, a label."""
     labels = list(dict.fromkeys((*published, *rows)))
     size = style.PAGE, 0.95 + 0.27 * len(labels)
-    widths = {"width_ratios": (1, 1.3, 1.3)}
-    figure, axes = plt.subplots(1, 3, figsize=size, sharey=True, gridspec_kw=widths)
+    widths = [1, 1.3, 1.3] if published else [1, 1]
+    grid = {"width_ratios": widths}
+    figure, axes = plt.subplots(1, len(widths), figsize=size, sharey=True, gridspec_kw=grid)
     heights = {label: len(labels) - 1 - n for n, label in enumerate(labels)}
-    _published(axes[0], published, heights, metric)
-    _seeds(axes[1], rows, table, heights, metric)
-    _differences(axes[2], published, rows, table, heights, baseline, metric)
+    if published:
+        _published(axes[0], published, heights, metric)
+    _seeds(axes[-2], rows, table, heights, metric)
+    _differences(axes[-1], published, rows, table, heights, baseline, metric)
     axes[0].set_yticks(list(heights.values()), list(heights))
     axes[0].set_ylim(-0.7, len(labels) - 0.3)
     for axis in axes:
         axis.grid(axis="y", visible=False)
+        axis.locator_params(axis="x", nbins=5)
     return figure
 
 
 def _published(axis: Axes, published, heights, metric) -> None:
     for label, value in published.items():
-        axis.plot(value, heights[label], "D", color=_PUBLISHED, markersize=4.5)
+        axis.plot(value, heights[label], "D", color=PUBLISHED, markersize=4.5)
         note = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 7}
         axis.annotate(f"{value:.1f}", (value, heights[label]), **note)
     axis.margins(x=0.35)
@@ -147,8 +150,8 @@ def _seeds(axis: Axes, rows, table, heights, metric) -> None:
         if not len(values):
             _absent(axis, heights[label])
             continue
-        axis.scatter(values, [heights[label]] * len(values), s=9, color=_MEASURED, alpha=0.35)
-        _interval(axis, values.mean(), paired.half_width(values), heights[label], _MEASURED)
+        axis.scatter(values, [heights[label]] * len(values), s=9, color=MEASURED, alpha=0.35)
+        interval(axis, values.mean(), paired.half_width(values), heights[label], MEASURED)
     axis.set(title="measured at toy scale", xlabel=f"{metric}, toy-ytvis19")
 
 
@@ -162,16 +165,18 @@ def _differences(axis: Axes, published, rows, table, heights, baseline, metric) 
             continue
         if label in published and baseline in published:
             gain = published[label] - published[baseline]
-            axis.plot(gain, height + 0.2, "D", color=_PUBLISHED, markersize=4)
-        if not {row, rows[baseline]} <= set(table["row"]):
-            continue
-        found = paired.difference(table, row, rows[baseline], metric)
-        if found.seeds > 1:
-            _interval(axis, found.mean, found.half, height - 0.1, _PAIRED)
+            axis.plot(gain, height + 0.2, "D", color=PUBLISHED, markersize=4)
+        if {row, rows[baseline]} <= set(table["row"]):
+            found = paired.difference(table, row, rows[baseline], metric)
+            if found.seeds > 1:
+                interval(axis, found.mean, found.half, height - 0.1, PAIRED)
+    reach = max((abs(edge) for edge in axis.dataLim.intervalx if np.isfinite(edge)), default=0)
+    if reach == 0:
+        axis.set_xlim(-1, 1)
     axis.set(title="difference to the baseline", xlabel=f"{metric}, paired by seed")
 
 
-def _interval(axis: Axes, mean: float, half: float, height: float, colour: str) -> None:
+def interval(axis: Axes, mean: float, half: float, height: float, colour: str) -> None:
     half = 0 if np.isnan(half) else half
     style_of_bar = {"fmt": "o", "markersize": 4, "capsize": 2.5, "elinewidth": 1.6}
     axis.errorbar(mean, height, xerr=half, color=colour, zorder=3, **style_of_bar)
@@ -197,7 +202,7 @@ def by_size(
     published: index backbone, a column a method. tables: size of the model -> `series.table`.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 2.9))
-    for method, row in METHODS.items():
+    for number, (method, row) in enumerate(METHODS.items()):
         look = {
             "color": _METHOD_COLOURS[method],
             "marker": _METHOD_MARKERS[method],
@@ -207,7 +212,9 @@ def by_size(
         sizes = [size for size, table in tables.items() if (table["row"] == row).any()]
         own = [tables[size][metric][tables[size]["row"] == row] for size in sizes]
         means, halves = [o.mean() for o in own], np.nan_to_num([paired.half_width(o) for o in own])
-        right.errorbar(sizes, means, yerr=halves, capsize=3, label=row, **look)
+        places = [list(tables).index(size) + 0.06 * (number - 1.5) for size in sizes]
+        right.errorbar(places, means, yerr=halves, capsize=3, label=row, **look)
+    right.set_xticks(range(len(tables)), list(tables))
     left.set(title="published, YouTube-VIS 2019", ylabel=metric, xlabel="backbone")
     right.set(title="measured, toy-ytvis19", ylabel=metric, xlabel="size of the toy model")
     for axis in (left, right):
@@ -235,70 +242,6 @@ def kept(tables: Mapping[str, Mapping[str, float]]) -> Figure:
     axis.set(ylabel="percent of Mask2Former's AP", ylim=(0, 115))
     axis.grid(axis="x", visible=False)
     figure.legend(loc="outside lower center", ncols=len(names))
-    return figure
-
-
-def on_other_sets(
-    tables: Mapping[str, pd.DataFrame], rows: Mapping[str, str], metric: str = "mIoU"
-) -> Figure:
-    """Table V: a panel a data set; every seed a dot, means with 95% intervals."""
-    figure, axes = plt.subplots(1, len(tables), figsize=(style.PAGE, 2.6), squeeze=False)
-    labels = [label.replace(" (", "\n(") for label in rows]
-    for axis, (name, table) in zip(axes[0], tables.items(), strict=True):
-        for number, row in enumerate(rows.values()):
-            own = table[metric][table["row"] == row]
-            axis.scatter([number] * len(own), own, s=10, alpha=0.35, color=_MEASURED)
-            half = np.nan_to_num(paired.half_width(own))
-            axis.errorbar(number, own.mean(), yerr=half, fmt="o", capsize=4, color=_PAIRED)
-        axis.set_xticks(range(len(rows)), labels)
-        axis.set(title=f"{name}, measured", xlim=(-0.5, len(rows) - 0.5))
-    axes[0, 0].set_ylabel(f"{metric}, percent")
-    return figure
-
-
-def attribute_spread(
-    of_videos: Mapping[str, pd.DataFrame], attributes: Mapping[str, str]
-) -> Figure:
-    """How attributes of videos are spread, and their medians; a row of panels a data set."""
-    shape = len(of_videos), len(attributes)
-    figure, axes = plt.subplots(*shape, figsize=(style.PAGE, 1.6 * len(of_videos)), squeeze=False)
-    for line, (name, own) in zip(axes, of_videos.items(), strict=True):
-        for axis, (column, title) in zip(line, attributes.items(), strict=True):
-            axis.hist(own[column], bins=20, color=style.COLOURS[5])
-            axis.axvline(own[column].median(), color=style.COLOURS[3])
-            axis.set(title=f"{name}: {title}")
-        line[0].set_ylabel("videos")
-    return figure
-
-
-def splits(
-    tables: Mapping[str, pd.DataFrame], rows: Mapping[str, str], attributes: Mapping[str, str]
-) -> Figure:
-    """Fig. 6: mIoU on either side of the median of each attribute; a row of panels a data set.
-
-    tables: data set -> `series.table`. rows: label -> row. attributes: name in metrics -> title.
-    """
-    shape = len(tables), len(attributes)
-    size = style.PAGE, 0.6 + 1.9 * len(tables)
-    figure, axes = plt.subplots(*shape, figsize=size, sharey="row", squeeze=False)
-    colours = [style.COLOURS[i] for i in (1, 3, 7)]
-    for line, (name, table) in zip(axes, tables.items(), strict=True):
-        for axis, (attribute, title) in zip(line, attributes.items(), strict=True):
-            for number, (label, row) in enumerate(rows.items()):
-                own = table[table["row"] == row]
-                metrics = [f"mIoU, {half} {attribute}" for half in ("low", "high")]
-                if own.empty:
-                    continue
-                means = [own[metric].mean() for metric in metrics]
-                halves = np.nan_to_num([paired.half_width(own[metric]) for metric in metrics])
-                places = np.arange(2) + (number - (len(rows) - 1) / 2) * 0.16
-                look = {"color": colours[number], "capsize": 3, "marker": "osD"[number]}
-                axis.errorbar(places, means, yerr=halves, label=label, linewidth=1, **look)
-            axis.set_xticks((0, 1), ("low", "high"))
-            axis.set(xlim=(-0.4, 1.4), title=f"{name}: {title}")
-        line[0].set_ylabel("mIoU, percent")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 

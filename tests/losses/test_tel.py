@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse.linalg
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -307,3 +308,13 @@ def test_broken_logits_are_refused(bad, place):
 def test_bad_arguments(shape, arguments, message):
     with pytest.raises(ValueError, match=message):
         tel.eigenvalues(torch.zeros(shape), **arguments)
+
+
+def test_where_the_released_solver_gives_up_the_dense_one_answers(monkeypatch):
+    def give_up(*_, **__):
+        raise scipy.sparse.linalg.ArpackError(3)
+
+    monkeypatch.setattr(scipy.sparse.linalg, "eigsh", give_up)
+    logits = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    found = tel.eigenvalues(logits, solver="released")
+    torch.testing.assert_close(found, tel.released_limit(logits), rtol=0, atol=1e-6)

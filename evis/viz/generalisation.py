@@ -1,0 +1,125 @@
+"""Table V and Fig. 6: data sets never trained on, and what makes their videos hard."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from evis.results import paired
+from evis.results import published as published_tables
+from evis.viz import style
+from evis.viz.reproduction import MEASURED, PAIRED, PUBLISHED, interval
+
+
+def attribute_spread(
+    of_videos: Mapping[str, pd.DataFrame], attributes: Mapping[str, str]
+) -> Figure:
+    """How attributes of videos are spread, and their medians; a row of panels a data set."""
+    shape = len(of_videos), len(attributes)
+    figure, axes = plt.subplots(*shape, figsize=(style.PAGE, 1.6 * len(of_videos)), squeeze=False)
+    for line, (name, own) in zip(axes, of_videos.items(), strict=True):
+        for axis, (column, title) in zip(line, attributes.items(), strict=True):
+            whole = (own[column] % 1 == 0).all()
+            bins = np.arange(0.5, own[column].max() + 1) if whole else 20
+            axis.hist(own[column], bins=bins, color=style.COLOURS[5])
+            axis.axvline(own[column].median(), color=style.COLOURS[3])
+            axis.set(title=f"{name}: {title}")
+        line[0].set_ylabel("videos")
+    return figure
+
+
+def on_other_sets(
+    tables: Mapping[str, pd.DataFrame],
+    rows: Mapping[str, str],
+    pairs: Sequence[tuple[str, str]],
+    published: Mapping[str, float],
+    metric: str = "mIoU",
+) -> Figure:
+    """Table V. Above, a data set a panel, every seed a dot; below, differences paired by seed.
+
+    published: data set -> the printed difference, a diamond on the first pair's line.
+    """
+    size = style.PAGE, 3.6
+    figure, axes = plt.subplots(2, len(tables), figsize=size, height_ratios=(1.6, 1), squeeze=False)
+    labels = [label.replace(" (", "\n(") for label in rows]
+    for (upper, lower), (name, table) in zip(axes.T, tables.items(), strict=True):
+        for number, row in enumerate(rows.values()):
+            own = table[metric][table["row"] == row]
+            upper.scatter([number] * len(own), own, s=10, alpha=0.35, color=MEASURED)
+            half = np.nan_to_num(paired.half_width(own))
+            upper.errorbar(number, own.mean(), yerr=half, fmt="o", capsize=4, color=MEASURED)
+        upper.set_xticks(range(len(rows)), labels)
+        upper.set(title=f"{name}, measured", xlim=(-0.5, len(rows) - 0.5))
+        lower.axvline(0, color="#999999", linewidth=0.8)
+        lower.plot(published[name], len(pairs) - 0.8, "D", color=PUBLISHED, markersize=4)
+        for number, (row, against) in enumerate(reversed(pairs)):
+            if {row, against} <= set(table["row"]):
+                found = paired.difference(table, row, against, metric)
+                interval(lower, found.mean, found.half, number, PAIRED)
+        names = [f"{row} - {against}" for row, against in reversed(pairs)]
+        lower.set_yticks(range(len(pairs)), names)
+        lower.set(xlabel=f"{metric}, paired by seed", ylim=(-0.6, len(pairs) - 0.4))
+        lower.grid(axis="y", visible=False)
+    axes[0, 0].set_ylabel(f"{metric}, percent")
+    for axis in axes[1, 1:]:
+        axis.set_yticklabels([])
+    return figure
+
+
+def splits(
+    tables: Mapping[str, pd.DataFrame], rows: Mapping[str, str], attributes: Mapping[str, str]
+) -> Figure:
+    """Fig. 6: mIoU on either side of the median of each attribute; a row of panels a data set.
+
+    tables: data set -> `series.table`. rows: label -> row. attributes: name in metrics -> title.
+    """
+    shape = len(tables), len(attributes)
+    size = style.PAGE, 0.6 + 1.9 * len(tables)
+    figure, axes = plt.subplots(*shape, figsize=size, sharey="row", squeeze=False)
+    colours = [style.COLOURS[i] for i in (1, 3, 7)]
+    for line, (name, table) in zip(axes, tables.items(), strict=True):
+        for axis, (attribute, title) in zip(line, attributes.items(), strict=True):
+            for number, (label, row) in enumerate(rows.items()):
+                own = table[table["row"] == row]
+                metrics = [f"mIoU, {half} {attribute}" for half in ("low", "high")]
+                if own.empty:
+                    continue
+                means = [own[metric].mean() for metric in metrics]
+                halves = np.nan_to_num([paired.half_width(own[metric]) for metric in metrics])
+                places = np.arange(2) + (number - (len(rows) - 1) / 2) * 0.16
+                look = {"color": colours[number], "capsize": 3, "marker": "osD"[number]}
+                axis.errorbar(places, means, yerr=halves, label=label, linewidth=1, **look)
+            axis.set_xticks((0, 1), ("low", "high"))
+            axis.set(xlim=(-0.4, 1.4), title=f"{name}: {title}")
+        line[0].set_ylabel("mIoU, percent")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def split_gains(
+    tables: Mapping[str, pd.DataFrame], stands_for: Mapping[str, str], row: str, against: str
+) -> pd.DataFrame:
+    """Fig. 6 in numbers: `row` minus `against` on each side that the paper's text names.
+
+    stands_for: published data set -> one of `tables`. "low - high": how much harder that side is
+    for `row`.
+    """
+    lines = {}
+    for said in published_tables.figure_six().itertuples():
+        name = stands_for[said.dataset]
+        table, metric = tables[name], f"mIoU, {said.side} {said.attribute}"
+        line = {"published": said.gain}
+        if {row, against} <= set(table["row"]):
+            found = paired.difference(table, row, against, metric)
+            own = table[table["row"] == row]
+            line |= {
+                "measured": round(found.mean, 2),
+                "±": round(found.half, 2),
+                "outcome": paired.outcome(found),
+                "low - high": round((own[f"mIoU, low {said.attribute}"] - own[metric]).mean(), 1),
+            }
+        lines[name, f"{said.side} {said.attribute}"] = line
+    return pd.DataFrame(lines).T

@@ -1,0 +1,32 @@
+"""A search over variants: what each gains on the seeds and videos for choosing."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from evis.viz import style
+from evis.viz.reproduction import MEASURED, PAIRED
+
+
+def gains_over(table: pd.DataFrame, variants: Sequence[str], baseline: str) -> pd.DataFrame:
+    """AP above the baseline, a column a seed, and the mean; worst first."""
+    ap = table.pivot(index="row", columns="seed", values="AP")
+    gains = ap.loc[ap.index.intersection(list(variants))].sub(ap.loc[baseline]).dropna()
+    gains["mean"] = gains.mean(axis=1)
+    return gains.sort_values("mean").rename_axis(columns=None)
+
+
+def search_figure(gains: pd.DataFrame) -> Figure:
+    """What `search` found: every seed a dot, the mean a diamond, the best in its own colour."""
+    figure, axis = plt.subplots(figsize=(style.PAGE, 2.6))
+    axis.axvline(0, color="#999999", linewidth=0.8)
+    for height, (name, line) in enumerate(gains.iterrows()):
+        colour = PAIRED if name == gains.index[-1] else MEASURED
+        values = line.drop("mean")
+        axis.scatter(values, [height] * len(values), s=16, alpha=0.5, color=colour)
+        axis.plot(line["mean"], height, "D", color=colour)
+    axis.set_yticks(range(len(gains)), gains.index)
+    axis.set(xlabel="AP above TEL + QCC on the validation videos (measured)")
+    return figure
