@@ -281,7 +281,7 @@ _WORDS = (
         "B1",
         "III-B",
         "TK binds matching patches strongly, and alike in all frames",
-        untestable="that is Eq. 12 in words, and 'strongly' is no number; section 4 counts pairs",
+        untestable="that is Eq. 12 in words, and 'strongly' is no number; section 5 counts pairs",
     ),
     Claim(
         "B2",

@@ -170,8 +170,8 @@ def _differences(axis: Axes, published, rows, table, heights, baseline, metric) 
             found = paired.difference(table, row, rows[baseline], metric)
             if found.seeds > 1:
                 interval(axis, found.mean, found.half, height - 0.1, PAIRED)
-    reach = max((abs(edge) for edge in axis.dataLim.intervalx if np.isfinite(edge)), default=0)
-    if reach == 0:
+    axis.margins(x=0.15)
+    if not any(np.isfinite(edge) and edge for edge in axis.dataLim.intervalx):
         axis.set_xlim(-1, 1)
     axis.set(title="difference to the baseline", xlabel=f"{metric}, paired by seed")
 
