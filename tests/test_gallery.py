@@ -14,7 +14,7 @@ def test_the_page_is_what_its_record_gives():
 
 
 def test_every_figure_is_on_the_page_and_every_link_leads_somewhere():
-    shown = re.findall(r"!\[\w+\]\((\w+\.png)\)", PAGE)
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+\.png)\)", PAGE)
     assert sorted(shown) == sorted(path.name for path in paths.figures().glob("*.png"))
     for target in re.findall(r"\]\(([^)]+)\)", PAGE):
         assert (paths.figures() / target).exists(), target

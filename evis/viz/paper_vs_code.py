@@ -52,7 +52,10 @@ def overview(table: pd.DataFrame) -> Figure:
     axis.set_xticks([1e-4, 1e-2, 1, 1e2, 1e4])
     axis.set_yticks(list(ticks), list(ticks.values()), fontsize=6.5)
     axis.tick_params(axis="y", length=0)
-    label = f"by the code / by the paper (computed;\narrows: 0, or beyond {_WIDEST:,.0f};\ngrey: no number in the text, its plainest reading)"
+    label = (
+        f"by the code / by the paper (computed;\narrows: 0, or beyond {_WIDEST:,.0f};\n"
+        "grey: no number in the text, its plainest reading)"
+    )
     axis.set_xlabel(label, fontsize=7)
     axis.spines["left"].set_visible(False)
     axis.text(1.03, -1, f"quantity: by the paper {_ARROW} by the code", size=7, **beside)
