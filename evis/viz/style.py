@@ -60,7 +60,10 @@ def save(figure: Figure, name: str) -> None:
     """Write figures/<name>.pdf and .png; the same figure gives the same bytes on any day."""
     for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
         content = io.BytesIO()
-        figure.savefig(content, format=suffix, metadata=metadata, bbox_inches="tight")
+        # Matplotlib would lay out anew, by the defaults, a figure that was made without a layout.
+        keep = {"figure.constrained_layout.use": figure.get_layout_engine() is not None}
+        with mpl.rc_context(keep):
+            figure.savefig(content, format=suffix, metadata=metadata, bbox_inches="tight")
         written = shrink(content.getvalue()) if suffix == "png" else content.getvalue()
         files.write_bytes(paths.figures() / f"{name}.{suffix}", written)
 
