@@ -60,7 +60,7 @@ def edges(clip: Boxed, truth: Tensor, thresholds: Sequence[float]) -> dict[str, 
 
 
 def chosen(similarity: Tensor) -> Tensor:
-    return tk.best_candidates(similarity) & (similarity >= 0.05)
+    return tk.best_candidates(similarity) & (similarity >= tk.THRESHOLD)
 
 
 def match_quality(clip: Boxed, truth: Tensor) -> pd.Series:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evis import __version__, cli_measure, cli_predict, cli_train
+from evis.cli_arguments import add_command, count
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,20 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands, name: str, run, help: str, examples: str, description: str | None = None):
-    parser = commands.add_parser(
-        name,
-        help=help,
-        description=description or help[0].upper() + help[1:] + ".",
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
-    return parser
-
-
 def _add_reproduce(commands) -> None:
-    parser = _add(
+    parser = add_command(
         commands,
         "reproduce",
         _reproduce,
@@ -89,7 +78,7 @@ def _add_reproduce(commands) -> None:
 def _add_data(commands) -> None:
     parser = commands.add_parser("data", help="make toy sets, check real ones")
     kinds = parser.add_subparsers(metavar="COMMAND", required=True)
-    toy = _add(
+    toy = add_command(
         kinds,
         "toy",
         _data_toy,
@@ -98,11 +87,11 @@ def _add_data(commands) -> None:
     )
     toy.add_argument("name", metavar="NAME", help="e.g. toy-ytvis19")
     toy.add_argument("--root", type=Path, required=True, metavar="DIR", help="where to write it")
-    toy.add_argument("--videos", type=_count, metavar="N", help="how many; default: the set's own")
+    toy.add_argument("--videos", type=count, metavar="N", help="how many; default: the set's own")
     toy.add_argument(
         "--seed", type=int, default=0, metavar="S", help="fixes every byte; default: 0"
     )
-    check = _add(
+    check = add_command(
         kinds,
         "check",
         _data_check,
@@ -117,7 +106,7 @@ def _add_data(commands) -> None:
 
 
 def _add_results(commands) -> None:
-    parser = _add(
+    parser = add_command(
         commands,
         "results",
         _results,
@@ -125,12 +114,6 @@ def _add_results(commands) -> None:
         examples="  evis results\n  evis results --json",
     )
     parser.add_argument("--json", action="store_true", help="whole rows, with their provenance")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 def _reproduce(options: argparse.Namespace) -> int:

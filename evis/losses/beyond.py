@@ -14,9 +14,7 @@ from torch import Tensor
 
 from evis.losses import tel
 from evis.losses.temporal import Scheme
-from evis.losses.tk import Pairs, check_clip, patch_similarity, tk_loss
-
-THRESHOLD = 0.05  # released
+from evis.losses.tk import THRESHOLD, Pairs, check_clip, patch_similarity, tk_loss
 
 
 def relative_change(values: Tensor, pairs: Pairs) -> Tensor:

@@ -17,6 +17,7 @@ from evis.losses.neighbours import WINDOW, inside_picture, weighted_mean, window
 Pairs = Sequence[tuple[int, int]]
 
 DILATION = 3
+THRESHOLD = 0.05  # released
 
 
 @torch.no_grad()
@@ -63,7 +64,7 @@ def tk_loss(
     box_masks: Tensor,
     pairs: Pairs,
     top_k: int = 5,
-    threshold: float = 0.05,
+    threshold: float = THRESHOLD,
     flavour: Literal["paper", "released"] = "released",
 ) -> Tensor:
     """One value a pair (a, b) of frames, before weight and warm-up.

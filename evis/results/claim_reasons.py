@@ -25,7 +25,6 @@ from evis.training.optimiser import adamw
 from evis.training.recipes import changed, named, toy
 
 RECIPE = changed(toy(named("eigencluster.stage3")), {"model": "tiny_s"})
-THRESHOLD = 0.05  # of TK
 VARIANTS = {  # of the loss; a placebo is TK's loss by a constant
     "TEL": {"alpha": 0},
     "QCC": {"beta": 0.0},

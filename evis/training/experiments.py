@@ -20,7 +20,6 @@ SEEDS = tuple(range(8))
 SEARCH_SEEDS = (100, 101)  # of `beyond`
 
 TK, CONTROL, TEL, QCC, BOTH = "TK", "more steps", "TEL", "QCC", "TEL + QCC"
-_NEITHER = {"settings.alpha": 0, "settings.beta": 0}
 
 
 @dataclass(frozen=True)
@@ -106,12 +105,10 @@ def beyond(size: str) -> dict[str, Experiment]:
     Searched on seeds `SEARCH_SEEDS` and the validation videos, reported on `SEEDS` and the test.
     """
     one, two = _stage_one(size), _stage("eigencluster.stage2", size)
-    chains = {
-        name: [one, two, _stage("eigencluster.stage3", size, **{"scheme": name, **_NEITHER})]
-        for name in VARIANTS
-    }
-    strong = {"scheme": "TEL as a loss", **_NEITHER, "settings.temporal_factor": 1.0}
-    chains["TEL as a loss, x 10"] = [one, two, _stage("eigencluster.stage3", size, **strong)]
+    plain = _stage_three(size, alpha=0, beta=0)
+    strong = _stage_three(size, alpha=0, beta=0, temporal_factor=1.0)
+    chains = {name: [one, two, replace(plain, scheme=name)] for name in VARIANTS}
+    chains["TEL as a loss, x 10"] = [one, two, replace(strong, scheme="TEL as a loss")]
     return _experiments(chains) | _on_stage_two(size, {"soft QCC": {"beta": 0, "soft_qcc": True}})
 
 

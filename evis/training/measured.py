@@ -6,9 +6,11 @@ was measured again lies apart (`AGAIN`), so that it can be interrupted, go on an
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import nn
 
@@ -195,13 +197,19 @@ def generalisation(
     bare = replace(dataset, categories=objects, tracks=(), supervision="none")
     found = [replace(t, category_id=first.id) for t in _predict(network, bare, progress)]
     ious = ytvis.object_ious(dataset, found, progress=False)
-    of_videos = attributes.table(dataset, progress=False).set_index("video")
+    of_videos = _attributes(held_out)
     means = {"mIoU": float(ious["iou"].mean())}
     for name in SPLITS:
         side = ious["video"].map(attributes.median_split(of_videos[name]))
         for half in ("low", "high"):
             means[f"mIoU, {half} {name}"] = float(ious["iou"][side == half].mean())
     return means
+
+
+@cache
+def _attributes(held_out: HeldOut) -> pd.DataFrame:
+    """By video id; the same for every row, and SIFT takes as long as predicting."""
+    return attributes.table(held_out.dataset(), progress=False).set_index("video")
 
 
 def _predict(model: Path | nn.Module, dataset: VISDataset, progress: bool):
@@ -227,11 +235,11 @@ def committed(stages: Sequence[Recipe]) -> Path | None:
     """Stage one of a size, where data/weights holds it."""
     if len(stages) > 1 or stages[0].init is not None:
         return None
-    wanted = store.key(content(stages), "", 0)
+    own = content(stages)
+    wanted = store.key(own, "", 0)
     for path in sorted((paths.data() / "weights").glob("*.safetensors")):
         theirs = read_about(path).get("recipe")
-        mine = content(stages) | {"stages": [_without_words(theirs)]}
-        if store.key(mine, "", 0) == wanted:
+        if store.key(own | {"stages": [_without_words(theirs)]}, "", 0) == wanted:
             return path
     return None
 

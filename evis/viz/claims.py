@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from evis.losses.tk import THRESHOLD
 from evis.results import claims
-from evis.results.claim_reasons import THRESHOLD
 from evis.viz import style
 
 _COLOURS = {

@@ -19,7 +19,7 @@ def gains_over(table: pd.DataFrame, variants: Sequence[str], baseline: str) -> p
 
 
 def search_figure(gains: pd.DataFrame) -> Figure:
-    """What `search` found: every seed a dot, the mean a diamond, the best in its own colour."""
+    """What `gains_over` found: every seed a dot, the mean a diamond, the best in its own colour."""
     figure, axis = plt.subplots(figsize=(style.PAGE, 2.6))
     axis.axvline(0, color="#999999", linewidth=0.8)
     for height, (name, line) in enumerate(gains.iterrows()):

@@ -1,6 +1,5 @@
 """The pictures of data and metrics show what they are given, and the numbers of the metrics."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,12 +12,6 @@ from evis.metrics import davis, perturb, ytvis
 from evis.viz import boundaries
 from evis.viz import data as pictures
 from evis.viz import metrics as views
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,12 @@
 
 from collections import Counter
 
-import matplotlib.pyplot as plt
 import pytest
 
 from evis.data.errors import DataError
 from evis.results import audit, published
 from evis.viz import atlas, field, gains, html_tables, retention
 from evis.viz import published as audit_viz
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Tables and pictures of measured rows beside published ones."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,12 +14,6 @@ TABLE = pd.DataFrame(
 )
 PUBLISHED = {"A": 40.0, "B": 42.5, "C": 50.0}
 ROWS = {"A": "a", "B": "b", "D": "not there"}
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def test_published_values_are_the_printed_ones_without_references():

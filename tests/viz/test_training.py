@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,12 +12,6 @@ from evis.viz import training as views
 
 STAGE3 = named("eigencluster.stage3")
 RELEASED = named("eigencluster.stage3.released")
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def test_the_comparison_marks_what_differs_and_only_that():
