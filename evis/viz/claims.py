@@ -27,23 +27,32 @@ _SIGNS = {
     claims.UNMEASURED: "…",
     claims.UNTESTABLE: "–",
 }
-GROUPS = {  # how an id begins -> where the claims stand
+# Twenty times the differences between methods, so in a panel of their own.
+_HARDER = ("S1", *(f"G6{part}-{number}" for part in "abc" for number in (1, 2)))
+GROUPS = {  # where the claims stand: how their ids begin; the longest that fits counts
     "In words": ("A", "I", "R", "B", "C", "D", "E", "S"),
     "Table I": ("T1-",),
     "Table II": ("T2-",),
     "Tables III and IV, Fig. 5": ("T3-", "T4-", "G1"),
     "Table V, Fig. 6 and conclusion": ("T5-", "G6", "V"),
+    "Section IV-A and Fig. 6: what is harder": _HARDER,
 }
+_GROUP_OF = {start: title for title, starts in GROUPS.items() for start in starts}
 
 
 def group_of(name: str) -> str:
-    return next(title for title, starts in GROUPS.items() if name.startswith(starts))
+    return _GROUP_OF[max(filter(name.startswith, _GROUP_OF), key=len)]
+
+
+def _by_group(ledger: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """In the order of `GROUPS`; groups without a claim are left out."""
+    groups = ledger["id"].map(group_of)
+    return [(title, ledger[groups == title]) for title in GROUPS if (groups == title).any()]
 
 
 def forest(ledger: pd.DataFrame) -> Figure:
     """A line a claim that rows decide; to the right of 0 is what is claimed, whatever its sign."""
-    drawn = ledger[ledger["tests"].map(len) > 0]
-    parts = [(title, of) for title, of in drawn.groupby(drawn["id"].map(group_of), sort=False)]
+    parts = _by_group(ledger[ledger["tests"].map(len) > 0])
     heights = [len(of) + 1.2 for _, of in parts]
     figure, panels = plt.subplots(
         len(parts),
@@ -113,9 +122,8 @@ def _legend() -> list[Line2D]:
 
 def table(ledger: pd.DataFrame) -> str:
     """The whole ledger as html, folded by where the claims stand."""
-    places = ledger["id"].map(group_of)
     parts = []
-    for title, of in ledger.groupby(places, sort=False):
+    for title, of in _by_group(ledger):
         counts = of["verdict"].value_counts().reindex(claims.VERDICTS).dropna().astype(int)
         summary = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
         body = "".join(_row(line) for line in of.to_dict("records"))

@@ -1,0 +1,41 @@
+"""The ledger's picture and table show every claim once, where it stands."""
+
+import re
+
+import pytest
+
+from evis.results import claims
+from evis.results.claims_list import CLAIMS
+from evis.training import measured
+from evis.viz import claims as viz
+
+
+@pytest.fixture(scope="module")
+def ledger():
+    return claims.verdicts(measured.STORED)
+
+
+def test_every_claim_has_a_group_and_the_longest_beginning_counts():
+    groups = {claim.id: viz.group_of(claim.id) for claim in CLAIMS}
+    assert set(groups.values()) == set(viz.GROUPS)
+    assert groups["G6a-1"] == groups["S1"] != groups["G6a-3"] == groups["T5-1"]
+
+
+def test_forest_draws_each_claim_that_rows_decide_once(ledger):
+    figure = viz.forest(ledger)
+    labels = [tick.get_text() for axes in figure.axes for tick in axes.get_yticklabels()]
+    with_tests = ledger.loc[ledger["tests"].map(len) > 0, "id"]
+    assert sorted(label.split()[0] for label in labels) == sorted(with_tests)
+
+
+def test_forest_marks_every_claim_without_rows(tmp_path):
+    empty = measured.Shelf(lambda: tmp_path, lambda: tmp_path)
+    tested = [claim for claim in CLAIMS if claim.tests]
+    figure = viz.forest(claims.verdicts(empty, tested))
+    notes = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert notes == ["not measured"] * len(tested)
+
+
+def test_table_has_a_line_for_each_claim(ledger):
+    ids = re.findall(r'<tr><td style="text-align:left">([^<]+)</td>', viz.table(ledger))
+    assert sorted(ids) == sorted(ledger["id"])
