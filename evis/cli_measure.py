@@ -29,6 +29,9 @@ def add(commands) -> None:
     tested.add_argument(
         "--generalisation", action="store_true", help="test on toy-ytvis21 and toy-ovis"
     )
+    tested.add_argument(
+        "--clips", action="store_true", help="what TEL and QCC say of clips of the test videos"
+    )
     parser.add_argument(
         "--terms", action="store_true", help="also keep how large the terms of the loss were"
     )
@@ -63,12 +66,16 @@ def _measure(options) -> int:
     sets = [measured.VALIDATION if options.validation else measured.TEST]
     if options.generalisation:
         sets = [measured.UNSEEN, measured.CROWDED]
+    if options.clips:
+        sets = [measured.CLIPS]
     shelf = measured.AGAIN if options.again else measured.STORED
     seeds = SEEDS if options.seeds is None else options.seeds
     for held_out in sets:
         found = series.measure(chosen, seeds, held_out, shelf, jobs=options.jobs)
-        means = found.drop(columns="seed").groupby("row", sort=False).mean().round(1)
-        print(f"{held_out}: means over {len(seeds)} seeds, percent")
+        means = found.drop(columns="seed").groupby("row", sort=False).mean()
+        means = means.round(3 if held_out.clips else 1)
+        unit = "" if held_out.clips else ", percent"
+        print(f"{held_out}: means over {len(seeds)} seeds{unit}")
         print(means.iloc[:, :7].to_string())
     if options.terms:
         for stages in [each.seeded(seed) for each in chosen for seed in seeds]:

@@ -48,6 +48,12 @@ def test_choices_are_made_on_other_videos(asked):
     assert [call[2] for call in asked] == [measured.VALIDATION]
 
 
+def test_what_the_losses_say_of_clips_is_measured_and_printed_as_it_is(asked, capsys):
+    assert cli.main(["measure", "components", "--clips", "--rows", "TEL"]) == 0
+    assert [call[2] for call in asked] == [measured.CLIPS]
+    assert "percent" not in capsys.readouterr().out
+
+
 def test_terms_are_kept_of_what_was_trained(asked, monkeypatch):
     trained = []
     monkeypatch.setattr(measured, "terms_row", lambda stages, shelf: trained.append(stages))

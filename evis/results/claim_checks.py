@@ -1,5 +1,5 @@
 """Claims of Eigen-Cluster VIS that need no training row: each is computed here, from its formulas,
-the recipes, two committed weights or a stored benchmark, and comes with what was found.
+the recipes, committed weights or a stored benchmark, and comes with what was found.
 """
 
 from dataclasses import dataclass
@@ -12,22 +12,24 @@ from torch import Tensor, nn
 
 from evis import paths
 from evis.data import toy
-from evis.data.clips import Clip, ClipDataset
-from evis.data.supervision import weaken
+from evis.data.clips import Clip
 from evis.losses import boxinst, tel
 from evis.losses.neighbours import RING, shifted
-from evis.losses.qcc import quality_cluster_coefficient
+from evis.losses.qcc import feature_points, kmeans, quality_cluster_coefficient
 from evis.losses.targets import fill_boxes
 from evis.losses.temporal import SCHEMES
 from evis.models import VideoMask2Former, load
 from evis.models import named as model_named
 from evis.results import paired, published, store
+from evis.training import clip_terms
 from evis.training.batches import admit
+from evis.training.clip_terms import Predicted
 from evis.training.recipes import named
 
 BURDEN = 0.1  # of a training step: ours, as the paper names no limit
-WEIGHTS = {name: f"toy_{name}_tiny_s.safetensors" for name in ("tk", "eigencluster")}
+WEIGHTS = "toy_eigencluster_tiny_s.safetensors"
 _VIDEOS = 60
+_SCALE = 4  # S
 _STAGES = tuple(f"eigencluster.stage{number}" for number in (1, 2, 3))
 
 
@@ -35,6 +37,9 @@ _STAGES = tuple(f"eigencluster.stage{number}" for number in (1, 2, 3))
 class Outcome:
     verdict: str  # as `paired.verdict`'s, or "not measured yet"
     found: str
+
+
+_WITHOUT_WEIGHTS = Outcome("not measured yet", f"data/weights lacks {WEIGHTS}")
 
 
 def _outcome(holds: bool, found: str) -> Outcome:
@@ -157,7 +162,7 @@ def q_tells_clusters_apart() -> Outcome:
 def similar_colours_share_a_mask() -> Outcome:
     """Pixels in boxes and their neighbours at BoxInst's distance, in toy frames."""
     alike, together = [], []
-    for clip in _clips(toy.sample("toy-ytvis19", _VIDEOS)):
+    for clip in clip_terms.held_out_clips(toy.sample("toy-ytvis19", _VIDEOS)):
         masks = F.avg_pool2d(clip.masks.float(), 4) > 0.5  # (N, T, h, w), at the logits' size
         boxes = fill_boxes(clip.boxes, clip.visible, tuple(clip.frames.shape[-2:]))
         in_box = boxinst.resize_boxes(boxes, masks.shape[-2:]).any(0).unsqueeze(1)  # (T, 1, h, w)
@@ -176,56 +181,55 @@ def similar_colours_share_a_mask() -> Outcome:
     return _outcome(similar > 50, f"{found} (in toy frames, which evis drew)")
 
 
-def q_falls() -> Outcome:
-    """Q on held-out clips of several objects, after stage three against before."""
-    found = _qualities()
+def clusters_part_instances() -> Outcome:
+    """Of two pixels of different objects, how often K-means puts them into different clusters.
+
+    "holds" where that is more often than a coin would; the limit is ours.
+    """
+    found = _predicted()
     if found is None:
-        return Outcome("not measured yet", f"data/weights lacks {' or '.join(WEIGHTS.values())}")
-    before, after = found
-    change = paired.Difference(tuple(after - before))
-    low, high = change.bootstrap()
+        return _WITHOUT_WEIGHTS
+    shares = [_parted(of) for of in found]
+    apart = paired.Difference(tuple(share - 0.5 for share in shares if share is not None))
+    mean, low, high = (100 * (value + 0.5) for value in (apart.mean, *apart.bootstrap()))
     text = (
-        f"Q {before.mean():.2f} after stage two, {after.mean():.2f} after three, change "
-        f"[{low:+.3f}, {high:+.3f}] over {change.seeds} clips; one training each, no control"
+        f"{mean:.0f}% [{low:.0f}, {high:.0f}] of pairs of pixels of two objects are in two "
+        f"clusters, over {apart.seeds} clips; one training; a coin would part 50%"
     )
-    return Outcome(paired.verdict(change, "lower"), text)
+    return Outcome(paired.verdict(apart), text)
+
+
+def _parted(of: Predicted) -> float | None:
+    """None where fewer than two objects fill a pixel of the resized clip."""
+    points, objects = feature_points(of.mask_logits, _SCALE), len(of.clip.labels)
+    clusters = kmeans(points, [objects])[0][0]  # (T * h' * w',)
+    masks = F.avg_pool2d(of.clip.masks.float(), of.stride * _SCALE) > 0.5  # (N, T, h', w')
+    counts = masks.flatten(1).float() @ F.one_hot(clusters, objects).float()  # (N, K)
+    pairs = counts.sum() ** 2 - counts.sum(1).square().sum()  # of pixels of two objects, twice
+    together = counts.sum(0).square().sum() - counts.square().sum()
+    return float(1 - together / pairs) if pairs else None
 
 
 def q_differs_between_clips() -> Outcome:
-    found = _qualities()
+    found = _predicted()
     if found is None:
-        return Outcome("not measured yet", f"data/weights lacks {' or '.join(WEIGHTS.values())}")
-    low, high = np.quantile(found[1], [0.05, 0.95])
-    alone = 100 * np.mean([len(clip.labels) < 2 for clip in _clips(_held_out())])
+        return _WITHOUT_WEIGHTS
+    low, high = np.quantile([clip_terms.quality(of) for of in found], [0.05, 0.95])
+    alone = 100 * np.mean([len(clip.labels) < 2 for clip in _held_out()])
     text = (
         f"Q {low:.2f} to {high:.2f} (5 to 95%) for clips of several objects, 1 for the {alone:.0f}%"
     )
     return _outcome(high > low, f"{text} with one; it scales patch and clip terms alike")
 
 
-def _held_out():
-    return weaken(toy.sample("toy-ytvis19", _VIDEOS, seed=2, split="valid"), "box")
-
-
-def _clips(dataset) -> list[Clip]:
-    return list(ClipDataset(dataset, shorter_sides=(64,), longest_side=96, flip=0))
+def _held_out() -> list[Clip]:
+    return clip_terms.held_out_clips(toy.sample("toy-ytvis19", _VIDEOS, seed=2, split="valid"))
 
 
 @cache
-@torch.no_grad()
-def _qualities() -> tuple[np.ndarray, np.ndarray] | None:
-    """Q of every clip of several objects by the weights after stages two and three."""
-    files = [paths.data() / "weights" / name for name in WEIGHTS.values()]
-    if not all(file.exists() for file in files):
+def _predicted() -> list[Predicted] | None:
+    """Held-out clips of several objects, by the committed weights of stage three."""
+    file = paths.data() / "weights" / WEIGHTS
+    if not file.exists():
         return None
-    clips = [clip for clip in _clips(_held_out()) if len(clip.labels) > 1]
-    found = []
-    for file in files:
-        model = load(file)
-        logits = [model(clip.frames[None]).mask_logits for clip in clips]
-        q = [
-            float(quality_cluster_coefficient(of, [len(clip.labels)]))
-            for of, clip in zip(logits, clips, strict=True)
-        ]
-        found.append(np.array(q))
-    return found[0], found[1]
+    return clip_terms.predict(load(file), [clip for clip in _held_out() if len(clip.labels) > 1])

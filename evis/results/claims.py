@@ -6,7 +6,7 @@ if that one stands Bonferroni's correction.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,6 @@ HOLDS, CONTRADICTED, CANNOT_TELL = "holds", "contradicted", "can't tell"
 UNMEASURED, UNTESTABLE = "not measured yet", "not testable here"
 VERDICTS = (HOLDS, CANNOT_TELL, CONTRADICTED, UNMEASURED, UNTESTABLE)
 DECIDED = (HOLDS, CONTRADICTED)
-LEAST_SEEDS = 4  # fewer have too few resamples for a 95% interval
 ALPHA = 1 - paired.LEVEL
 
 
@@ -65,7 +64,7 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        if self.difference.seeds < LEAST_SEEDS:
+        if self.difference.seeds < paired.LEAST_SEEDS:
             return UNMEASURED
         return paired.verdict(self.difference, self.test.direction)
 
@@ -137,15 +136,23 @@ def verdicts(shelf: Shelf = STORED, claims: Iterable[Claim] = CLAIMS) -> pd.Data
 
     published, measured, low, high, seeds and resolvable are of the claim's one comparison, or of
     the weakest of several. "control": the same against the row that trained as long as stage three
-    does, without TEL and QCC. p is of the claim alone, "p, Holm" among all different claims.
+    does, without TEL and QCC. "first": no earlier claim compares the same rows. p is of the claim
+    alone, "p, Holm" among all that are first.
     """
     rows = Rows(shelf)
     lines = [_line(claim, rows) for claim in claims]
     ledger = pd.DataFrame(lines)
-    once = ~ledger["tests"].duplicated() & ledger["p"].notna()
-    corrected = dict(zip(ledger["tests"][once], holm(ledger["p"][once]), strict=True))
-    ledger["p, Holm"] = [corrected.get(tests, np.nan) for tests in ledger["tests"]]
+    compared = ledger["tests"].map(_rows_compared)
+    ledger["first"] = ~compared.duplicated()
+    once = ledger["first"] & ledger["p"].notna()
+    corrected = dict(zip(compared[once], holm(ledger["p"][once]), strict=True))
+    ledger["p, Holm"] = [corrected.get(tests, np.nan) for tests in compared]
     return ledger
+
+
+def _rows_compared(tests: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """Without what is printed: claims that differ in that alone are decided by the same rows."""
+    return tuple(replace(test, published=None) for test in tests)
 
 
 def _line(claim: Claim, rows: Rows) -> dict:
@@ -162,6 +169,7 @@ _EMPTY = {
     "low": np.nan,
     "high": np.nan,
     "seeds": 0,
+    "digits": 2,  # to print
     "resolvable": np.nan,
     "p": np.nan,
     "control": "",
@@ -193,6 +201,7 @@ def _compared(claim: Claim, rows: Rows) -> dict:
         "low": low,
         "high": high,
         "seeds": shown.difference.seeds,
+        "digits": 3 if shown.test.left.held_out.clips else 2,
         "resolvable": shown.difference.smallest,
         "p": joint_p(results),
         "note": claim.note,
@@ -238,8 +247,10 @@ def sentence(ledger: pd.DataFrame, name: str) -> str:
     line = ledger.set_index("id").loc[name]
     parts = [f"{name}, {line['says']}: {line['verdict']}"]
     if not np.isnan(line["low"]):
-        parts.append(f"measured {line['measured']:+.2f} [{line['low']:+.2f}, {line['high']:+.2f}]")
-        parts.append(f"resolvable {line['resolvable']:.2f} with {line['seeds']} seeds")
+        digits = line["digits"]
+        mean, low, high = (f"{line[name]:+.{digits}f}" for name in ("measured", "low", "high"))
+        parts.append(f"measured {mean} [{low}, {high}]")
+        parts.append(f"resolvable {line['resolvable']:.{digits}f} with {line['seeds']} seeds")
     if not np.isnan(line["published"]):
         parts.append(f"published {line['published']:+.2f}")
     if line["control"]:

@@ -2,7 +2,8 @@
 
 Paper: its sections, equations and figures as printed. Code: what it was measured to do
 (DESIGN.md, "What the released code does"), which evis holds as the flavour "released" and in the
-recipes that end in ".released". Nothing here says which of the two made the paper's tables: nobody
+recipes that end in ".released". What it does with colours, patches and pairs of neighbours it has
+from [28], MaskFreeVIS. Nothing here says which of the two made the paper's tables: nobody
 tells, and released code may be older or newer than the numbers.
 """
 
@@ -18,11 +19,12 @@ from evis.results.both_ways import Values
 from evis.results.same_input import Batch
 from evis.training.experiments import BOTH, TK
 
-Kind = Literal["formula", "schedule", "unsaid"]
+Kind = Literal["formula", "two readings", "schedule", "unsaid"]
 Topic = Literal["TEL", "QCC", "frames and TK", "boxes and weights", "training"]
 KINDS, TOPICS = get_args(Kind), get_args(Topic)
 MEANING = {
     "formula": "the paper writes one thing, the code computes another",
+    "two readings": "the text contradicts itself or can't be meant as printed; the code takes one",
     "schedule": "the paper gives another number or another input for training",
     "unsaid": "the paper leaves it open or to a reference; beside it stands the plainest reading",
 }
@@ -102,7 +104,7 @@ DIFFERENCES = (
         "Abstract and III-D; III-B and Eq. 13",
         'A "loss function" in some places, a "coefficient" of L_tk in Eq. 13.',
         "The factor of Eq. 13. The raw value is logged under a name without a weight: no loss.",
-        "formula",
+        "two readings",
         "Formula and code agree that it is a factor. Given the rows above, the code's is 1.",
         both_ways.tel_factor,
         _IN_STAGE_THREE,
@@ -114,7 +116,7 @@ DIFFERENCES = (
         "Eq. 10; abstract, III-D, Fig. 4",
         'An L1 norm in Eq. 10, the sum over N instances and Y eigenvalues; "MAE" in words.',
         "The mean, as in the words.",
-        "formula",
+        "two readings",
         "TEL's weight does not grow with the number of instances; beta means N Y times less.",
         both_ways.tel_norm,
         _IN_STAGE_THREE,
@@ -138,7 +140,7 @@ DIFFERENCES = (
         "III-D, step 1",
         "N = B x I, as if all clips had the same number I.",
         "The matched objects of all clips, one after another.",
-        "formula",
+        "two readings",
         "Only that clips with many objects count for more in a mean over N.",
         both_ways.instances,
     ),
@@ -173,7 +175,7 @@ DIFFERENCES = (
         "With K = 1 the maximum is over nothing; no rule is given.",
         "Q counts where K is at least 2; else its score is 0.",
         "unsaid",
-        "About half of the videos add nothing to Q.",
+        "About half of the toy videos add nothing to Q.",
         both_ways.quality_single,
     ),
     Difference(
@@ -183,7 +185,7 @@ DIFFERENCES = (
         "III-C, step 4; Eq. 3",
         '"The sum of the d_b values plus one" in words, with 1/B in Eq. 3.',
         "The mean, as in Eq. 3.",
-        "formula",
+        "two readings",
         "Q does not grow with the batch.",
         both_ways.quality_mean,
     ),
@@ -229,7 +231,7 @@ DIFFERENCES = (
         "III-A",
         "U has D x T x H x W numbers a clip: a category for every pixel of every frame.",
         "Mask2Former's: one vector of categories a query, for the whole clip.",
-        "formula",
+        "two readings",
         "None: a slip of notation, listed for whoever builds from the text alone.",
         both_ways.class_shape,
     ),
@@ -242,7 +244,7 @@ DIFFERENCES = (
         "counted from, one pair is missing and one names a frame that is not there. Fig. 4 says "
         '"cyclically", and so evis reads it.',
         "Pairs of frames that exist.",
-        "formula",
+        "two readings",
         "None where it is read as meant; as printed, two of three pairs would be lost.",
         both_ways.printed_pairs,
     ),
@@ -553,8 +555,9 @@ def measured(rows: pd.DataFrame, metric: str = "AP") -> pd.DataFrame:
         line["differences"] = sum(d.rows == (code, paper) for d in DIFFERENCES)
         if {code, paper} <= set(rows["row"]):
             found = paired.difference(rows, code, paper, metric)
-            line |= {"seeds": found.seeds, "mean": found.mean, "±": found.half}
+            low, high = found.bootstrap()
+            line |= {"seeds": found.seeds, "mean": found.mean, "low": low, "high": high}
             line |= {"resolvable": found.smallest}
         lines.append(line)
-    columns = [*lines[0], "seeds", "mean", "±", "resolvable"]
+    columns = [*lines[0], "seeds", "mean", "low", "high", "resolvable"]
     return pd.DataFrame(lines, columns=list(dict.fromkeys(columns)))

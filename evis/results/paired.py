@@ -1,9 +1,11 @@
 """Rows that share their seeds, compared: means, paired differences, and what n seeds can tell.
 
 Two rows of one seed saw the same clips in the same order, so that their difference varies less than
-either does. An interval is Student's; the bootstrap of `verdict` asks nothing of the distribution.
+either does. A row's own interval is Student's; a difference's is the bootstrap's, which asks
+nothing of the distribution, and its outcome goes by that.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +17,7 @@ from evis.data.errors import DataError
 
 LEVEL = 0.95
 POWER = 0.8
+LEAST_SEEDS = 4  # fewer have too few resamples for a 95% interval
 RESAMPLES = 20_000
 
 Verdict = Literal["holds", "contradicted", "can't tell"]
@@ -43,6 +46,24 @@ class Difference:
     def smallest(self) -> float:
         """The true difference that this many seeds with this spread would find 4 times in 5."""
         return smallest_resolvable(self.values)
+
+    def seeds_for(self, size: float) -> int:
+        """How many seeds with this spread would find a true difference of this size."""
+        if self.seeds < 2 or not size:
+            raise DataError(
+                f"{self.seeds} seeds and a difference of {size:g} say nothing of how many it takes",
+                remedy="Give a difference other than 0, and rows that share two seeds or more",
+            )
+        spread, seeds = np.std(self.values, ddof=1), LEAST_SEEDS
+        while _resolvable(spread, seeds) > abs(size):
+            seeds += 1
+        return seeds
+
+    def __str__(self) -> str:
+        if self.seeds < LEAST_SEEDS:
+            return f"{self.mean:+.2f} ({self.seeds} seeds, too few for an interval)"
+        low, high = self.bootstrap()
+        return f"{self.mean:+.2f} [{low:+.2f}, {high:+.2f}] ({self.seeds} seeds)"
 
     def bootstrap(self, seed: int = 0) -> tuple[float, float]:
         """The mean's 95% interval by the studentised bootstrap over seeds.
@@ -108,12 +129,23 @@ def half_width(values) -> float:
 
 
 def smallest_resolvable(values) -> float:
+    """NaN below `LEAST_SEEDS`, which resolve nothing."""
     values = np.asarray(values, dtype=float)
-    if len(values) < 2:
+    if len(values) < LEAST_SEEDS:
         return np.nan
-    degrees = len(values) - 1
-    quantiles = stats.t.ppf((1 + LEVEL) / 2, degrees) + stats.t.ppf(POWER, degrees)
-    return float(quantiles * values.std(ddof=1) / np.sqrt(len(values)))
+    return _resolvable(values.std(ddof=1), len(values))
+
+
+def _resolvable(spread: float, seeds: int) -> float:
+    quantiles = stats.t.ppf((1 + LEVEL) / 2, seeds - 1) + stats.t.ppf(POWER, seeds - 1)
+    return float(quantiles * spread / np.sqrt(seeds))
+
+
+def shared(table: pd.DataFrame, rows: Iterable[str]) -> pd.DataFrame:
+    """Of these rows, the seeds that all have which are measured at all."""
+    own = table[table["row"].isin(set(rows))]
+    counts = own.groupby("seed")["row"].nunique()
+    return own[own["seed"].isin(counts.index[counts == own["row"].nunique()])]
 
 
 def summary(table: pd.DataFrame, metric: str = "AP", baseline: str | None = None) -> pd.DataFrame:

@@ -4,7 +4,8 @@ A row is found by its recipes, its seed and its test videos, so a stored one nee
 was measured again lies apart (`AGAIN`), so that it can be interrupted, go on and be compared.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import nn
+from tqdm.auto import tqdm
 
 from evis import paths
 from evis.data import toy
@@ -21,7 +23,7 @@ from evis.inference import Options, predict_dataset
 from evis.metrics import attributes, stability, ytvis
 from evis.models import load, read_about
 from evis.results import store
-from evis.training import log, start
+from evis.training import clip_terms, log, start
 from evis.training.engine import train
 from evis.training.folder import WEIGHTS
 from evis.training.recipes import Recipe
@@ -42,6 +44,7 @@ class HeldOut:
     videos: int
     seed: int  # of the toy set: other seeds, other videos
     toy_set: str = VIDEOS
+    clips: bool = False  # what TEL and QCC say of clips, in place of scores of whole videos
 
     def dataset(self) -> VISDataset:
         return toy.sample(self.toy_set, self.videos, self.seed, split="valid")
@@ -56,6 +59,7 @@ SMALL = HeldOut("smoke", 4, 3)
 # Other sets, never trained on: Table V and Fig. 6.
 UNSEEN = HeldOut("unseen", 150, 2, "toy-ytvis21")
 CROWDED = HeldOut("unseen", 60, 2, "toy-ovis")
+CLIPS = HeldOut("test clips", 300, 2, clips=True)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ AGAIN = Shelf(lambda: paths.build() / "again" / "results", lambda: paths.build()
 
 def metrics(held_out: HeldOut) -> list[str]:
     """What a row on these videos holds."""
+    if held_out.clips:
+        return list(clip_terms.METRICS)
     if held_out.toy_set != VIDEOS:
         return ["mIoU", *(f"mIoU, {half} {name}" for name in SPLITS for half in ("low", "high"))]
     return [*SCORES, *(f"agnostic {name}" for name in SCORES), "mIoU", "unsteadiness"]
@@ -97,7 +103,10 @@ def row(
 
     videos: how many of them are trained on (the toy set's own number).
     """
-    test = scores if held_out.toy_set == VIDEOS else generalisation
+    if held_out.clips:
+        test = terms_on_clips
+    else:
+        test = scores if held_out.toy_set == VIDEOS else generalisation
 
     def measure() -> Mapping[str, float]:
         return test(_model(stages, videos, shelf, progress), held_out, progress)
@@ -206,6 +215,16 @@ def generalisation(
     return means
 
 
+def terms_on_clips(
+    model: Path | nn.Module, held_out: HeldOut, progress: bool = True
+) -> dict[str, float]:
+    """Q and L_eig, whatever the model was trained with."""
+    network = load(model) if isinstance(model, Path) else model
+    clips = tqdm(clip_terms.held_out_clips(held_out.dataset()), "clips", disable=not progress)
+    with _one_thread():
+        return clip_terms.statistics(clip_terms.predict(network, clips))
+
+
 @cache
 def _attributes(held_out: HeldOut) -> pd.DataFrame:
     """By video id; the same for every row, and SIFT takes as long as predicting."""
@@ -213,10 +232,17 @@ def _attributes(held_out: HeldOut) -> pd.DataFrame:
 
 
 def _predict(model: Path | nn.Module, dataset: VISDataset, progress: bool):
+    with _one_thread():
+        return predict_dataset(model, dataset, Options(shorter_side=None), progress=progress)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """So that a row does not depend on the number of cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return predict_dataset(model, dataset, Options(shorter_side=None), progress=progress)
+        yield
     finally:
         torch.set_num_threads(before)
 

@@ -81,13 +81,14 @@ def table(
     shelf: Shelf = STORED,
     videos: int | None = None,
 ) -> pd.DataFrame:
-    """What the shelf has: columns "row", "seed" and the metrics, in percent."""
+    """What the shelf has: columns "row", "seed" and the metrics, scores in percent."""
     lines = []
     for experiment in experiments:
         for seed in seeds:
             row = measured.find(experiment.seeded(seed), held_out, videos, shelf)
             if row is not None:
-                lines.append({"row": experiment.name, "seed": row.seed} | _percent(row))
+                metrics = row.metrics if held_out.clips else _percent(row)
+                lines.append({"row": experiment.name, "seed": row.seed} | metrics)
     columns = ["row", "seed", *measured.metrics(held_out)]
     found = pd.DataFrame(lines, columns=columns)
     return found.drop_duplicates(["row", "seed"], ignore_index=True)  # stage one has one seed

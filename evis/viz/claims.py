@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from evis.losses.tk import THRESHOLD
 from evis.results import claims
+from evis.results.claims_list import Comparison
 from evis.viz import style
 
 _COLOURS = {
@@ -51,8 +52,11 @@ def _by_group(ledger: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def forest(ledger: pd.DataFrame) -> Figure:
-    """A line a claim that rows decide; to the right of 0 is what is claimed, whatever its sign."""
-    parts = _by_group(ledger[ledger["tests"].map(len) > 0])
+    """A line a claim that scores decide; to the right of 0 is what is claimed, whatever its sign.
+
+    Claims about Q and L_eig on clips are not in points of a score, and stand in the table alone.
+    """
+    parts = _by_group(ledger[ledger["tests"].map(_of_scores)])
     heights = [len(of) + 1.2 for _, of in parts]
     figure, panels = plt.subplots(
         len(parts),
@@ -67,6 +71,10 @@ def forest(ledger: pd.DataFrame) -> Figure:
     )
     figure.legend(handles=_legend(), loc="outside upper center", ncols=5, handletextpad=0.4)
     return figure
+
+
+def _of_scores(tests: tuple[Comparison, ...]) -> bool:
+    return bool(tests) and not any(test.left.held_out.clips for test in tests)
 
 
 def _panel(axes: Axes, title: str, of: pd.DataFrame) -> None:
@@ -155,7 +163,9 @@ def _row(line: dict) -> str:
     verdict = (
         f'<span style="color:{colour}"><b>{_SIGNS[line["verdict"]]} {line["verdict"]}</b></span>'
     )
-    control = _measured(line["against control"], line["control low"], line["control high"])
+    digits = line["digits"]
+    control = [line[name] for name in ("against control", "control low", "control high")]
+    control = _measured(*control, digits)
     control += f": {line['control']}" if line["control"] else ""
     texts = [
         line["id"],
@@ -163,9 +173,9 @@ def _row(line: dict) -> str:
         html.escape(line["says"]),
         verdict,
         _number(line["published"]),
-        _measured(line["measured"], line["low"], line["high"]),
+        _measured(line["measured"], line["low"], line["high"], digits),
         str(line["seeds"] or ""),
-        _number(line["resolvable"], "{:.2f}"),
+        _number(line["resolvable"], f"{{:.{digits}f}}"),
         control,
         _holm(line["p, Holm"]),
         html.escape("; ".join(filter(None, (line["compared"], line["note"])))),
@@ -182,8 +192,11 @@ def _number(value: float, pattern: str = "{:+.2f}") -> str:
     return "" if np.isnan(value) else pattern.format(value)
 
 
-def _measured(mean: float, low: float, high: float) -> str:
-    return "" if np.isnan(low) else f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+def _measured(mean: float, low: float, high: float, digits: int) -> str:
+    if np.isnan(low):
+        return ""
+    mean, low, high = (f"{value:+.{digits}f}" for value in (mean, low, high))
+    return f"{mean} [{low}, {high}]"
 
 
 def _holm(p: float) -> str:

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from evis.results import paired
 from evis.results import published as published_tables
-from evis.viz import style
-from evis.viz.reproduction import MEASURED, PAIRED, PUBLISHED, interval
+from evis.viz import intervals, style
+from evis.viz.intervals import MEASURED, PUBLISHED
 
 
 def attribute_spread(
@@ -41,15 +41,14 @@ def on_other_sets(
 
     published: data set -> the printed difference, a diamond on the first pair's line.
     """
-    size = style.PAGE, 3.6
+    size = style.PAGE, 3.8
     figure, axes = plt.subplots(2, len(tables), figsize=size, height_ratios=(1.6, 1), squeeze=False)
     labels = [label.replace(" (", "\n(") for label in rows]
     for (upper, lower), (name, table) in zip(axes.T, tables.items(), strict=True):
         for number, row in enumerate(rows.values()):
             own = table[metric][table["row"] == row]
-            upper.scatter([number] * len(own), own, s=10, alpha=0.35, color=MEASURED)
-            half = np.nan_to_num(paired.half_width(own))
-            upper.errorbar(number, own.mean(), yerr=half, fmt="o", capsize=4, color=MEASURED)
+            if len(own):
+                intervals.seeds(upper, own.to_numpy(), number, MEASURED, vertical=True)
         upper.set_xticks(range(len(rows)), labels)
         upper.set(title=f"{name}, measured", xlim=(-0.5, len(rows) - 0.5))
         lower.axvline(0, color="#999999", linewidth=0.8)
@@ -57,7 +56,7 @@ def on_other_sets(
         for number, (row, against) in enumerate(reversed(pairs)):
             if {row, against} <= set(table["row"]):
                 found = paired.difference(table, row, against, metric)
-                interval(lower, found.mean, found.half, number, PAIRED)
+                intervals.difference(lower, found, number)
         names = [f"{row} - {against}" for row, against in reversed(pairs)]
         lower.set_yticks(range(len(pairs)), names)
         lower.set(xlabel=f"{metric}, paired by seed", ylim=(-0.6, len(pairs) - 0.4))
@@ -65,6 +64,8 @@ def on_other_sets(
     axes[0, 0].set_ylabel(f"{metric}, percent")
     for axis in axes[1, 1:]:
         axis.set_yticklabels([])
+    marks = intervals.legend(published=True)
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
     return figure
 
 
@@ -93,9 +94,47 @@ def splits(
                 axis.errorbar(places, means, yerr=halves, label=label, linewidth=1, **look)
             axis.set_xticks((0, 1), ("low", "high"))
             axis.set(xlim=(-0.4, 1.4), title=f"{name}: {title}")
-        line[0].set_ylabel("mIoU, percent")
+        line[0].set_ylabel("measured mIoU, percent")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def side_gains(
+    tables: Mapping[str, pd.DataFrame],
+    stands_for: Mapping[str, str],
+    attributes: Mapping[str, str],
+    pairs: Sequence[tuple[str, str]],
+) -> Figure:
+    """Fig. 6's gains on the side that the text names: paired differences, a panel a data set.
+
+    pairs: rows; the printed gains stand on the lines of the first.
+    """
+    said = published_tables.figure_six()
+    figure, axes = plt.subplots(
+        1, len(stands_for), figsize=(style.PAGE, 2.9), sharex=True, sharey=True, squeeze=False
+    )
+    for axis, (dataset, name) in zip(axes[0], stands_for.items(), strict=True):
+        axis.axvline(0, color="#999999", linewidth=0.8)
+        names = []
+        for line in said[said.dataset == dataset].itertuples():
+            metric, title = f"mIoU, {line.side} {line.attribute}", attributes[line.attribute]
+            for number, (row, against) in enumerate(pairs):
+                place = len(names)
+                names.append(f"{line.side} side, {title}\n{row} - {against}")
+                if number == 0:
+                    axis.plot(line.gain, place - 0.22, "D", color=PUBLISHED, markersize=4)
+                if {row, against} <= set(tables[name]["row"]):
+                    found = paired.difference(tables[name], row, against, metric)
+                    intervals.difference(axis, found, place)
+                else:
+                    intervals.absent(axis, place)
+        axis.set_yticks(range(len(names)), names, fontsize=6.5)
+        axis.set(title=f"{name}, measured", xlabel="mIoU, paired by seed")
+        axis.set_ylim(len(names) - 0.5, -0.6)
+        axis.grid(axis="y", visible=False)
+    marks = [mark for mark in intervals.legend(published=True) if mark.get_color() != MEASURED]
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
     return figure
 
 
@@ -114,10 +153,11 @@ def split_gains(
         line = {"published": said.gain}
         if {row, against} <= set(table["row"]):
             found = paired.difference(table, row, against, metric)
+            low, high = found.bootstrap()
             own = table[table["row"] == row]
             line |= {
                 "measured": round(found.mean, 2),
-                "±": round(found.half, 2),
+                "95% interval": f"{low:+.2f} to {high:+.2f}",
                 "outcome": paired.outcome(found),
                 "low - high": round((own[f"mIoU, low {said.attribute}"] - own[metric]).mean(), 1),
             }

@@ -19,11 +19,11 @@ from evis.results.differences import KINDS, TOPICS
 from evis.results.same_input import PARTS
 from evis.training.optimiser import learning_rate
 from evis.training.recipes import Recipe
-from evis.viz import style
+from evis.viz import intervals, style
 from evis.viz.spectral import disc
 
 PAPER, CODE = style.COLOURS[0], style.COLOURS[3]
-_LOOKS = ("o", style.COLOURS[3]), ("s", style.COLOURS[2]), ("D", style.COLOURS[7])
+_LOOKS = tuple((mark, style.COLOURS[i]) for mark, i in (("o", 3), ("^", 0), ("s", 2), ("D", 7)))
 _KIND_LOOKS = dict(zip(KINDS, _LOOKS, strict=True))
 _WIDEST = 3e4  # ratios beyond stand at the edge
 _ARROW = "\N{RIGHTWARDS ARROW}"
@@ -64,7 +64,7 @@ def overview(table: pd.DataFrame) -> Figure:
         for kind, (marker, colour) in _KIND_LOOKS.items()
     ]
     where = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 0.2}
-    axis.legend(handles=handles, ncols=3, columnspacing=0.8, handletextpad=0.1, **where)
+    axis.legend(handles=handles, ncols=4, columnspacing=0.8, handletextpad=0.1, **where)
     return figure
 
 
@@ -147,6 +147,34 @@ def two_frames(seed: int = 0) -> dict[str, Tensor]:
         "jumps": torch.stack((here, disc((0.81, 0.28), radius=0.18))),
         "empty": torch.stack((here, -8 + 0.2 * noise)),
     }
+
+
+def random_places(count: int, seed: int = 0) -> pd.DataFrame:
+    """The paper's L_eig of `two_frames`' smooth and jumping disc, wherever the disc is."""
+    random = np.random.default_rng(seed)
+    lines = []
+    for here, there in random.uniform(0.25, 0.75, (count, 2, 2)):
+        frame, moved = disc(tuple(here)), disc((here[0] + 0.02, here[1]))
+        clips = torch.stack([torch.stack((frame, moved)), torch.stack((frame, _smaller(there)))])
+        values = tel.eigenvalues(clips)
+        lines.append([float(tel.eigenvalue_loss(of[None], [(0, 1)])) for of in values])
+    return pd.DataFrame(lines, columns=["smooth", "jumps"])
+
+
+def _smaller(place: np.ndarray) -> Tensor:
+    return disc(tuple(place), radius=0.18)
+
+
+def smooth_or_jumping(places: pd.DataFrame) -> Figure:
+    """What `random_places` found: a dot a place; above the line, smooth pays more."""
+    figure, axis = plt.subplots(figsize=(style.COLUMN * 1.2, style.COLUMN))
+    axis.loglog(places["jumps"], places["smooth"], "o", ms=3, alpha=0.5, color=PAPER)
+    edges = places.to_numpy()[places.to_numpy() > 0]
+    both = [edges.min(), edges.max()]
+    axis.plot(both, both, color="black", linewidth=0.8)
+    axis.set(xlabel="$L_{eig}$ of the jumping disc", ylabel="$L_{eig}$ of the smooth one")
+    axis.set_title("paper's TEL (computed)")
+    return figure
 
 
 def spectra(cases: Mapping[str, Tensor], count: int = 3, shown: int = 8) -> Figure:
@@ -365,18 +393,17 @@ def training(
     for place, name in enumerate(names):
         own = rows[metric][rows["row"] == name] if len(rows) else pd.Series(dtype=float)
         if own.empty:
-            _absent(left, place)
+            intervals.absent(left, place)
             continue
-        left.scatter(own, [place] * len(own), s=10, color=PAPER, alpha=0.4)
-        _interval(left, own.mean(), paired.half_width(own), place, PAPER)
+        intervals.seeds(left, own.to_numpy(), place, PAPER)
     measured = set(rows["row"])
     for place, (row, baseline) in enumerate(comparisons):
         found = {row, baseline} <= measured and paired.difference(rows, row, baseline, metric)
         if not found or not found.seeds:
-            _absent(right, place)
+            intervals.absent(right, place)
             continue
         right.scatter(found.values, [place] * found.seeds, s=10, color=CODE, alpha=0.4)
-        _interval(right, found.mean, found.half, place, CODE)
+        intervals.difference(right, found, place, CODE)
     right.axvline(0, color="black", linewidth=0.8)
     left.set_yticks(range(len(names)), names)
     right.set_yticks(range(len(comparisons)), [f"{a} - {b}" for a, b in comparisons])
@@ -384,13 +411,3 @@ def training(
     right.set(title="differences", xlabel=f"{metric}, paired by seed")
     right.set_ylim(len(comparisons) - 0.4, -0.6)
     return figure
-
-
-def _interval(axis: Axes, mean: float, half: float, place: int, colour: str) -> None:
-    look = {"fmt": "o", "markersize": 4.5, "capsize": 2.5, "color": colour, "zorder": 3}
-    axis.errorbar(mean, place, xerr=np.nan_to_num(half), **look)
-
-
-def _absent(axis: Axes, place: int) -> None:
-    where = {"transform": axis.get_yaxis_transform(), "ha": "center", "va": "center"}
-    axis.text(0.5, place, "not measured", size=7, color="#777777", **where)

@@ -172,7 +172,7 @@ def differences(table: pd.DataFrame, marked: Mapping[str, int], models: Sequence
         )
     for colour, model in zip(style.COLOURS[1::-1], models, strict=True):
         axes.bar(0, 0, color=colour, label=f"{model} is better")
-    axes.set(xlabel="test videos, in order", ylabel="difference of mIoU,\npoints (measured)")
+    axes.set(xlabel="videos, in order", ylabel="difference of mIoU,\npoints (measured)")
     axes.set(xlim=(-0.8, len(ordered) - 0.2), xticks=[])
     axes.margins(y=0.2)
     axes.legend(loc="upper left")

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from evis.results import paired
 from evis.results import published as published_tables
-from evis.viz import style
+from evis.results.paired import Difference
+from evis.viz import intervals, style
+from evis.viz.intervals import MEASURED, PUBLISHED
 
-PUBLISHED, MEASURED, PAIRED = style.COLOURS[7], style.COLOURS[0], style.COLOURS[3]
 METHODS = {  # of Table I: published method -> measured row
     "Mask2Former": "masks",
     "Mask2Former + BoxInst": "boxes",
@@ -36,23 +37,25 @@ def published_values(table: int, metric: str = "AP", backbone: str | None = None
 def table_one(tables: Mapping[str, pd.DataFrame], metrics: Sequence[str]) -> pd.DataFrame:
     """Table I: every published row and, of the four methods that evis trains, what is measured.
 
-    tables: backbone -> rows of the size that stands for it.
+    tables: backbone -> rows of the size that stands for it. "Mask ann.", as printed: masks of
+    images (I), of videos (V).
     """
     wide = published_tables.wide("eigen-cluster-vis", 1)
     cells = published_tables.tables("eigen-cluster-vis", 1).drop_duplicates("row")
+    seen = published_tables.tables("eigen-cluster-vis", 1).query("metric == 'Mask ann.'")
+    masks = seen.set_index("row")["as_printed"]
     lines = []
-    for (label, line), backbone in zip(wide.iterrows(), cells.backbone, strict=True):
+    for (label, line), cell in zip(wide.iterrows(), cells.itertuples(), strict=True):
         row = METHODS.get(label.split(" [")[0])
-        table = tables[backbone]
-        own = table[table["row"] == row]
-        entry = {("", "backbone"): backbone, ("", "method"): label}
-        entry |= {("published", metric): line[metric] for metric in metrics}
+        own = tables[cell.backbone]
+        own = own[own["row"] == row]
+        entry = {"backbone": cell.backbone, "method": label, "Mask ann.": masks[cell.row]}
+        entry |= {f"{metric}, published": line[metric] for metric in metrics}
         for metric in metrics:
             shown = "published only" if row is None else "not measured"
-            entry["measured at toy scale", metric] = _mean(own[metric]) if len(own) else shown
-        lines.append(entry)
-    found = pd.DataFrame(lines)
-    return found.set_index([("", "backbone"), ("", "method")]).rename_axis(["", ""])
+            entry[f"{metric}, measured"] = _mean(own[metric]) if len(own) else shown
+        lines.append(entry | {"seeds": len(own) or ""})
+    return pd.DataFrame(lines).set_index(["backbone", "method"])
 
 
 def _mean(values: pd.Series) -> str:
@@ -69,7 +72,8 @@ def beside(
 ) -> pd.DataFrame:
     """A line a label: what is published and, of the row that stands for it, what is measured.
 
-    rows: label -> row of `table`. baseline: a label; differences to it are paired by seed.
+    rows: label -> row of `table`. baseline: a label; differences to it are paired by seed, "low" to
+    "high" being their 95% interval.
     """
     lines = {}
     for label in dict.fromkeys((*published, *rows)):
@@ -81,11 +85,10 @@ def beside(
             line["published difference"] = line["published"] - published.get(baseline, np.nan)
             if len(own) and (table["row"] == rows[baseline]).any():
                 found = paired.difference(table, row, rows[baseline], metric)
-                line |= {
-                    "measured difference": found.mean,
-                    "± difference": found.half,
-                    "resolvable": found.smallest,
-                }
+                if found.seeds > 1:
+                    low, high = found.bootstrap()
+                    line |= {"measured difference": found.mean, "low": low, "high": high}
+                    line["resolvable"] = found.smallest
         lines[label] = line
     found = pd.DataFrame(lines).T
     return found.astype({"seeds": int}) if len(found) else found
@@ -102,11 +105,18 @@ def contrasts(
             lines[f"{row} - {against}"] = {
                 "seeds": found.seeds,
                 metric: round(found.mean, digits),
-                "±": round(found.half, digits),
+                "95% interval": _range(found, digits),
                 "resolvable": round(found.smallest, digits),
                 "outcome": paired.outcome(found),
             }
     return pd.DataFrame(lines).T
+
+
+def _range(found: paired.Difference, digits: int) -> str:
+    if found.seeds < paired.LEAST_SEEDS:
+        return "too few seeds"
+    low, high = found.bootstrap()
+    return f"{low:+.{digits}f} to {high:+.{digits}f}"
 
 
 def panels(
@@ -118,7 +128,7 @@ def panels(
 ) -> Figure:
     """Published values, every measured seed as a dot, and differences to `baseline`, a label."""
     labels = list(dict.fromkeys((*published, *rows)))
-    size = style.PAGE, 0.95 + 0.27 * len(labels)
+    size = style.PAGE, 1.15 + 0.27 * len(labels)
     widths = [1, 1.3, 1.3] if published else [1, 1]
     grid = {"width_ratios": widths}
     figure, axes = plt.subplots(1, len(widths), figsize=size, sharey=True, gridspec_kw=grid)
@@ -132,6 +142,8 @@ def panels(
     for axis in axes:
         axis.grid(axis="y", visible=False)
         axis.locator_params(axis="x", nbins=5)
+    marks = intervals.legend(bool(published))
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
     return figure
 
 
@@ -147,11 +159,10 @@ def _published(axis: Axes, published, heights, metric) -> None:
 def _seeds(axis: Axes, rows, table, heights, metric) -> None:
     for label, row in rows.items():
         values = table[metric][table["row"] == row].to_numpy()
-        if not len(values):
-            _absent(axis, heights[label])
-            continue
-        axis.scatter(values, [heights[label]] * len(values), s=9, color=MEASURED, alpha=0.35)
-        interval(axis, values.mean(), paired.half_width(values), heights[label], MEASURED)
+        if len(values):
+            intervals.seeds(axis, values, heights[label], MEASURED)
+        else:
+            intervals.absent(axis, heights[label])
     axis.set(title="measured at toy scale", xlabel=f"{metric}, toy-ytvis19")
 
 
@@ -169,29 +180,11 @@ def _differences(axis: Axes, published, rows, table, heights, baseline, metric) 
         if {row, rows[baseline]} <= set(table["row"]):
             found = paired.difference(table, row, rows[baseline], metric)
             if found.seeds > 1:
-                interval(axis, found.mean, found.half, height - 0.1, PAIRED)
+                intervals.difference(axis, found, height - 0.1)
     axis.margins(x=0.15)
     if not any(np.isfinite(edge) and edge for edge in axis.dataLim.intervalx):
         axis.set_xlim(-1, 1)
     axis.set(title="difference to the baseline", xlabel=f"{metric}, paired by seed")
-
-
-def interval(axis: Axes, mean: float, half: float, height: float, colour: str) -> None:
-    half = 0 if np.isnan(half) else half
-    style_of_bar = {"fmt": "o", "markersize": 4, "capsize": 2.5, "elinewidth": 1.6}
-    axis.errorbar(mean, height, xerr=half, color=colour, zorder=3, **style_of_bar)
-
-
-def _absent(axis: Axes, height: float) -> None:
-    axis.annotate(
-        "not measured",
-        (0.5, height),
-        xycoords=("axes fraction", "data"),
-        ha="center",
-        va="center",
-        fontsize=7,
-        color="#888888",
-    )
 
 
 def by_size(
@@ -199,9 +192,11 @@ def by_size(
 ) -> Figure:
     """Table I's four methods over backbones, published and measured.
 
-    published: index backbone, a column a method. tables: size of the model -> `series.table`.
+    published: index backbone, a column a method. tables: size of the model -> `series.table`, of
+    which the seeds count that all measured methods have.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 2.9))
+    own = {size: paired.shared(table, METHODS.values()) for size, table in tables.items()}
     for number, (method, row) in enumerate(METHODS.items()):
         look = {
             "color": _METHOD_COLOURS[method],
@@ -209,37 +204,67 @@ def by_size(
             "markersize": 5,
         }
         left.plot(published.index, published[method], label=method, **look)
-        sizes = [size for size, table in tables.items() if (table["row"] == row).any()]
-        own = [tables[size][metric][tables[size]["row"] == row] for size in sizes]
-        means, halves = [o.mean() for o in own], np.nan_to_num([paired.half_width(o) for o in own])
-        places = [list(tables).index(size) + 0.06 * (number - 1.5) for size in sizes]
+        of_sizes = [table[metric][table["row"] == row] for table in own.values()]
+        there = [place for place, values in enumerate(of_sizes) if len(values)]
+        means = [of_sizes[place].mean() for place in there]
+        halves = np.nan_to_num([paired.half_width(of_sizes[place]) for place in there])
+        places = [place + 0.06 * (number - 1.5) for place in there]
         right.errorbar(places, means, yerr=halves, capsize=3, label=row, **look)
-    right.set_xticks(range(len(tables)), list(tables))
+    right.set_xticks(range(len(own)), [f"{size}\n{_seeds_of(own[size])}" for size in own])
     left.set(title="published, YouTube-VIS 2019", ylabel=metric, xlabel="backbone")
     right.set(title="measured, toy-ytvis19", ylabel=metric, xlabel="size of the toy model")
-    for axis in (left, right):
-        axis.margins(x=0.12)
+    left.margins(x=0.12)
+    right.set_xlim(-0.3, len(own) - 0.7)
     names = [f"{method.removeprefix('Mask2Former ')} ({row})" for method, row in METHODS.items()]
     figure.legend(left.get_lines(), names, loc="outside lower center", ncols=len(names))
     return figure
 
 
-def kept(tables: Mapping[str, Mapping[str, float]]) -> Figure:
+def _seeds_of(table: pd.DataFrame) -> str:
+    count = table["seed"].nunique()
+    return f"{count} seeds" if count else "not measured"
+
+
+def share_kept(table: pd.DataFrame, metric: str = "AP") -> dict[str, Difference]:
+    """What each method keeps of the masks' row, in percent, seed by seed; {} if one is missing.
+
+    A `Difference` holds the shares, one a seed that all four methods have.
+    """
+    own = paired.shared(table, METHODS.values())
+    wide = own.pivot(index="seed", columns="row", values=metric)
+    if not set(METHODS.values()) <= set(wide):
+        return {}
+    full = wide[METHODS["Mask2Former"]]
+    methods = list(METHODS.items())[1:]
+    return {method: Difference(tuple(100 * wide[row] / full)) for method, row in methods}
+
+
+def kept(shares: Mapping[str, Mapping[str, Difference]]) -> Figure:
     """How much of full supervision each method keeps: a group a backbone or size, in percent."""
-    figure, axis = plt.subplots(figsize=(style.PAGE, 2.4))
-    names = list(next(iter(tables.values())))
+    figure, axis = plt.subplots(figsize=(style.PAGE, 2.6))
+    names = list(next(iter(shares.values())))
+    axis.axhline(100, color=_METHOD_COLOURS["Mask2Former"], linewidth=1, zorder=0)
     for number, name in enumerate(names):
-        places = np.arange(len(tables)) + (number - (len(names) - 1) / 2) * 0.25
-        values = [of_group[name] for of_group in tables.values()]
-        colour = _METHOD_COLOURS[name]
-        axis.bar(places, values, width=0.23, color=colour, label=name)
-        for place, value in zip(places, values, strict=True):
-            if not np.isnan(value):
-                note = {"xytext": (0, 2), "textcoords": "offset points"}
-                axis.annotate(f"{value:.0f}", (place, value), ha="center", fontsize=7, **note)
-    axis.axhline(100, color=_METHOD_COLOURS["Mask2Former"], linewidth=1)
-    axis.set_xticks(range(len(tables)), list(tables))
-    axis.set(ylabel="percent of Mask2Former's AP", ylim=(0, 115))
+        for group, of_group in enumerate(shares.values()):
+            place, found = group + (number - (len(names) - 1) / 2) * 0.27, of_group[name]
+            first = group == 0
+            colour = _METHOD_COLOURS[name]
+            axis.bar(place, found.mean, 0.25, color=colour, label=name if first else None)
+            low, high = found.bootstrap() if found.seeds >= paired.LEAST_SEEDS else [found.mean] * 2
+            bar = [[found.mean - low], [high - found.mean]]
+            if high > low:
+                axis.errorbar(place, found.mean, yerr=bar, color="#222222", capsize=2, lw=1)
+            axis.annotate(
+                f"{found.mean:.1f}",
+                (place, high),
+                (0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            )
+    axis.set_xticks(range(len(shares)), list(shares))
+    axis.set(ylabel="percent of Mask2Former's AP", ylim=(0, 118))
     axis.grid(axis="x", visible=False)
     figure.legend(loc="outside lower center", ncols=len(names))
     return figure

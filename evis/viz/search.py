@@ -1,13 +1,14 @@
 """A search over variants: what each gains on the seeds and videos for choosing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from evis.viz import style
-from evis.viz.reproduction import MEASURED, PAIRED
+from evis.viz.intervals import MEASURED, PAIRED
 
 
 def gains_over(table: pd.DataFrame, variants: Sequence[str], baseline: str) -> pd.DataFrame:
@@ -16,6 +17,18 @@ def gains_over(table: pd.DataFrame, variants: Sequence[str], baseline: str) -> p
     gains = ap.loc[ap.index.intersection(list(variants))].sub(ap.loc[baseline]).dropna()
     gains["mean"] = gains.mean(axis=1)
     return gains.sort_values("mean").rename_axis(columns=None)
+
+
+def discs(logits: Mapping[str, Tensor]) -> Figure:
+    """Mask logits (h, w) side by side, their outlines where the logit is 0."""
+    figure, panels = plt.subplots(1, len(logits), figsize=(style.PAGE, 1.5))
+    strongest = max(float(image.abs().max()) for image in logits.values())
+    for axis, (name, image) in zip(panels, logits.items(), strict=True):
+        shown = style.bare(axis).imshow(image, cmap="RdBu_r", vmin=-strongest, vmax=strongest)
+        axis.contour(image, levels=[0], colors="black", linewidths=0.8)
+        axis.set_title(name)
+    figure.colorbar(shown, ax=panels, label="logit", shrink=0.8)
+    return figure
 
 
 def search_figure(gains: pd.DataFrame) -> Figure:

@@ -42,6 +42,7 @@ def test_a_claim_is_compared_or_computed_or_says_why_neither():
 def test_every_side_is_an_experiment_and_a_metric_that_its_videos_are_scored_by():
     others = {"mIoU"} | {f"mIoU, {h} {s}" for h in ("low", "high") for s in measured.SPLITS}
     metrics = {TEST: {*measured.SCORES, "mIoU", "unsteadiness"}, UNSEEN: others, CROWDED: others}
+    metrics[measured.CLIPS] = {"Q", "L_eig", "relative L_eig"}
     for _, test in TESTS:
         for side in (test.left, test.right):
             assert side.row in rows_of(side.size)
@@ -146,7 +147,7 @@ def test_a_difference_is_the_paired_one_of_the_stored_rows(tmp_path):
 
 
 def test_rows_that_are_lacking_make_no_verdict(tmp_path):
-    few = shelf_with(tmp_path, seeds=SEEDS[: claims.LEAST_SEEDS - 1], both=34.0, TK=32.0)
+    few = shelf_with(tmp_path, seeds=SEEDS[: paired.LEAST_SEEDS - 1], both=34.0, TK=32.0)
     ledger = claims.verdicts(few, [GAIN, BOXES, JOINT])
     assert set(ledger["verdict"]) == {"not measured yet"}
     assert ledger[["low", "high", "p", "p, Holm"]].isna().all(axis=None)

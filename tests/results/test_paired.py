@@ -65,6 +65,7 @@ def test_one_seed_tells_nothing():
     found = Difference((3.0,))
     assert found.mean == 3.0
     assert np.isnan([found.half, found.smallest, *found.bootstrap()]).all()
+    assert str(found) == "+3.00 (1 seeds, too few for an interval)"
     assert paired.verdict(found) == "can't tell"
 
 
@@ -90,6 +91,43 @@ def test_the_smallest_resolvable_difference_is_found_four_times_in_five(seeds):
 def test_the_smallest_resolvable_difference_is_wider_than_the_interval_and_grows_with_spread():
     narrow, wide = Difference((1.0, 1.2, 0.9, 1.1)), Difference((1.0, 3.0, -1.0, 1.2))
     assert narrow.half < narrow.smallest < wide.smallest
+
+
+def test_below_four_seeds_nothing_is_resolvable():
+    assert np.isnan(paired.smallest_resolvable([1.0, 2.0, 1.5]))
+    assert paired.smallest_resolvable([1.0, 2.0, 1.5, 1.2]) > 0
+
+
+@pytest.mark.parametrize("size", [0.3, -0.5, 1.0, 5.0])
+def test_the_seeds_that_a_difference_takes_are_the_fewest_that_resolve_it(size):
+    """By hand: at this spread, the smallest n of at least 4 whose power by the t test is 80%."""
+    found = Difference((0.1, 0.9, -0.4, 1.3, 0.6, 0.2, 0.8, 0.5))
+    spread, seeds = np.std(found.values, ddof=1), found.seeds_for(size)
+
+    def resolvable(n):
+        return (stats.t.ppf(0.975, n - 1) + stats.t.ppf(0.8, n - 1)) * spread / n**0.5
+
+    assert seeds >= 4 and resolvable(seeds) <= abs(size)
+    assert seeds == 4 or resolvable(seeds - 1) > abs(size)
+
+
+@pytest.mark.parametrize(("values", "size"), [((1.0,), 0.5), ((1.0, 2.0), 0.0)])
+def test_how_many_seeds_it_takes_needs_a_spread_and_a_difference(values, size):
+    with pytest.raises(DataError, match="how many"):
+        Difference(values).seeds_for(size)
+
+
+def test_a_difference_in_words_has_the_interval_that_its_outcome_goes_by():
+    found = Difference((0.9, 1.1, 1.0, 1.2, 0.8))
+    low, high = found.bootstrap()
+    assert str(found) == f"+1.00 [{low:+.2f}, {high:+.2f}] (5 seeds)"
+
+
+def test_shared_seeds_are_those_that_all_measured_rows_have():
+    own = paired.shared(TABLE, ["TK", "TEL", "not measured"])
+    assert set(own["row"]) == {"TK", "TEL"}
+    assert set(own["seed"]) == {0, 1, 2} and len(own) == 6
+    assert paired.shared(TABLE, ["nonesuch"]).empty
 
 
 def falsely_decided(seeds: int, draw, trials: int = 300) -> float:
@@ -160,9 +198,10 @@ def test_a_summary_has_what_each_row_and_each_pair_gives():
     assert line[["seeds", "AP", "±"]].tolist() == pytest.approx(
         [4, own.mean(), paired.half_width(own)]
     )
-    assert line[["paired seeds", "difference", "± difference", "resolvable"]].tolist() == (
-        pytest.approx([3, pair.mean, pair.half, pair.smallest])
+    assert line[["paired seeds", "difference", "± difference"]].tolist() == (
+        pytest.approx([3, pair.mean, pair.half])
     )
+    assert np.isnan(line["resolvable"])  # of three seeds
     assert found.loc["TK", ["difference", "resolvable"]].isna().all()
     assert found.loc["alone", "paired seeds"] == 1
 

@@ -6,7 +6,7 @@ import pytest
 
 from evis.results import store
 from evis.training import experiments, measured, series
-from evis.training.measured import SMALL
+from evis.training.measured import SMALL, HeldOut
 
 VIDEOS = 4  # that are trained on
 SEEDS = (0, 1)
@@ -106,3 +106,16 @@ def test_at_other_scales_the_stored_rows_are_shown(monkeypatch):
     assert shown.equals(series.table(rows, experiments.SEEDS)) and not asked
     assert series.at_scale("toy", rows, recompute=True) is None
     assert asked == [(rows, experiments.SEEDS, measured.TEST, measured.AGAIN)]
+
+
+def test_clips_are_measured_with_the_same_weights_and_not_in_percent(shelf, found):
+    """`found` has trained these rows; on clips Q is 1 or more, and no share."""
+    clips = HeldOut("clips", 12, 5, clips=True)
+    before = set(shelf.runs().iterdir())
+    rows = series.measure(brief(["boxes"]), SEEDS, clips, shelf, VIDEOS, progress=False)
+    assert set(shelf.runs().iterdir()) == before
+    assert list(rows.columns) == ["row", "seed", "Q", "L_eig", "relative L_eig"]
+    assert rows["Q"].between(1, 10).all() and (rows["relative L_eig"] <= 1).all()
+    weights = measured.trained(brief(["boxes"])[0].seeded(1), VIDEOS, shelf, progress=False)
+    by_hand = measured.terms_on_clips(weights, clips, progress=False)
+    assert rows[rows["seed"] == 1].iloc[0, 2:].to_dict() == pytest.approx(by_hand)

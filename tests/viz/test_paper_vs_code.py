@@ -102,11 +102,8 @@ def test_parts_are_exchanged_one_at_a_time():
 def test_training_with_rows_and_without():
     rows = pd.DataFrame({"row": ["a", "a", "b", "b"], "seed": [0, 1, 0, 1], "AP": [3.0, 5, 2, 2]})
     left, right = views.training(rows, [("a", "b"), ("c", "b")]).axes
-    assert (
-        [t.get_text() for t in right.texts]
-        == ["not measured"]
-        == [t.get_text() for t in left.texts]
-    )
+    assert [t.get_text() for t in right.texts] == ["not measured"]
+    assert [t.get_text() for t in left.texts] == ["n=2", "n=2", "not measured"]
     assert right.collections[0].get_offsets()[:, 0].tolist() == [1, 3]
     nothing = pd.DataFrame(columns=["row", "seed"])
     _, right = views.training(nothing, [("a", "b")]).axes

@@ -30,8 +30,8 @@ def test_beside_pairs_by_seed_and_leaves_gaps_as_gaps():
     assert list(found.index) == ["A", "B", "C", "D"]
     assert found.loc["B", "measured difference"] == pytest.approx(1.0)
     assert found.loc["B", "published difference"] == 2.5
-    expected = paired.half_width([2, 0, 2, 0])
-    assert found.loc["B", "± difference"] == pytest.approx(expected)
+    expected = paired.Difference((2, 0, 2, 0)).bootstrap()
+    assert tuple(found.loc["B", ["low", "high"]]) == pytest.approx(expected)
     assert found.loc["C", "seeds"] == 0 and np.isnan(found.loc["C", "measured"])
     assert np.isnan(found.loc["D", "published"]) and np.isnan(found.loc["D", "measured"])
 
@@ -47,18 +47,60 @@ def test_table_one_has_every_published_row_and_says_what_is_not_measured():
     own = pd.DataFrame([("masks", s, 40.0 + s) for s in range(3)], columns=["row", "seed", "AP"])
     found = reproduction.table_one({"R50": own, "R101": empty, "Swin-L": empty}, ["AP"])
     assert len(found) == 32
-    cells = found["measured at toy scale", "AP"]
+    cells = found["AP, measured"]
     assert cells["R50", "Mask2Former [9]"].startswith("41.0 ±")
     assert cells["R101", "Mask2Former [9]"] == "not measured"
     assert cells["R50", "PCAN [78]"] == "published only"
+    seen = found["Mask ann."]["R50"]
+    assert seen["Mask2Former [9]"] == "I+V" and seen["Mask2Former + BoxInst [24]"] == "-"
+    assert seen["Mask2Former + Eigen-Cluster VIS"] == "I"
 
 
 def test_panels_show_every_label_and_mark_absent_rows():
     figure = reproduction.panels(PUBLISHED, ROWS, TABLE, "A")
     left, middle, right = figure.axes
     assert sorted(t.get_text() for t in left.get_yticklabels()) == ["A", "B", "C", "D"]
-    assert [t.get_text() for t in middle.texts] == ["not measured"]
+    assert [t.get_text() for t in middle.texts] == ["n=4", "n=4", "not measured"]
     assert [t.get_text() for t in right.texts] == ["baseline"]
+
+
+METHODS = list(reproduction.METHODS.values())
+
+
+def of_all_methods(seeds_of_masks: int) -> pd.DataFrame:
+    """Each row half of the one before, and seed s one higher; the masks' row has fewer seeds."""
+    lines = [
+        (row, seed, (32.0 + seed) / 2**place)
+        for place, row in enumerate(METHODS)
+        for seed in range(seeds_of_masks if row == "masks" else 5)
+    ]
+    return pd.DataFrame(lines, columns=["row", "seed", "AP"])
+
+
+def test_shares_are_taken_seed_by_seed_where_all_methods_have_one():
+    shares = reproduction.share_kept(of_all_methods(4))
+    assert [round(found.mean, 6) for found in shares.values()] == [50.0, 25.0, 12.5]
+    assert {found.seeds for found in shares.values()} == {4}
+    assert reproduction.share_kept(TABLE) == {}
+
+
+def test_sizes_without_rows_keep_their_place_and_say_so():
+    empty = pd.DataFrame(columns=["row", "seed", "AP"])
+    published = pd.DataFrame(np.eye(2, 4), ["R50", "R101"], list(reproduction.METHODS))
+    figure = reproduction.by_size(published, {"tiny_s": of_all_methods(4), "tiny": empty})
+    labels = [tick.get_text() for tick in figure.axes[1].get_xticklabels()]
+    assert labels == ["tiny_s\n4 seeds", "tiny\nnot measured"]
+    low, high = figure.axes[1].get_xlim()
+    assert low < 0 < 1 < high
+
+
+def test_a_difference_of_few_seeds_has_no_bar():
+    few = TABLE[TABLE["seed"] < 3]
+    for table, bars in ((TABLE, True), (few, False)):
+        axis = reproduction.panels({}, {"A": "a", "B": "b"}, table, "A").axes[-1]
+        (line,) = axis.collections  # of the error bar
+        vertices = line.get_paths()[0].vertices
+        assert (np.ptp(vertices[:, 0]) > 0) == bars
 
 
 def test_seeds_in_words():

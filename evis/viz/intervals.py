@@ -1,0 +1,53 @@
+"""Means and paired differences as points with 95% intervals, and what is not measured as such."""
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
+
+from evis.results import paired
+from evis.results.paired import Difference
+from evis.viz import style
+
+PUBLISHED, MEASURED, PAIRED = style.COLOURS[7], style.COLOURS[0], style.COLOURS[3]
+_BAR = {"fmt": "o", "markersize": 4, "capsize": 2.5, "elinewidth": 1.6, "zorder": 3}
+_FAINT = {"color": "#888888", "fontsize": 7, "va": "center"}
+
+
+def seeds(axis: Axes, values: ArrayLike, place: float, colour: str, vertical=False) -> None:
+    """Every seed a dot; their mean with Student's interval, and how many they are."""
+    mean, half, at = sum(values) / len(values), paired.half_width(values), [place] * len(values)
+    if vertical:
+        axis.scatter(at, values, s=9, color=colour, alpha=0.35)
+        axis.errorbar(place, mean, yerr=_bar(half), color=colour, **_BAR)
+        return
+    axis.scatter(values, at, s=9, color=colour, alpha=0.35)
+    axis.errorbar(mean, place, xerr=_bar(half), color=colour, **_BAR)
+    beyond = {"xycoords": ("axes fraction", "data"), "ha": "left"}
+    axis.annotate(f"n={len(values)}", (1.01, place), **beyond, **_FAINT)
+
+
+def difference(axis: Axes, found: Difference, place: float, colour: str = PAIRED) -> None:
+    """A paired difference with the interval that its outcome goes by; too few seeds have none."""
+    low, high = found.bootstrap() if found.seeds >= paired.LEAST_SEEDS else (found.mean, found.mean)
+    bar = [[found.mean - low], [high - found.mean]]
+    axis.errorbar(found.mean, place, xerr=bar, color=colour, **_BAR)
+
+
+def absent(axis: Axes, place: float) -> None:
+    where = (0.5, place)
+    axis.annotate("not measured", where, xycoords=("axes fraction", "data"), ha="center", **_FAINT)
+
+
+def legend(published: bool) -> list[Line2D]:
+    """What the marks mean."""
+    diamond = Line2D([], [], color=PUBLISHED, marker="D", markersize=4, lw=0, label="published")
+    dot = Line2D([], [], color=MEASURED, marker="o", markersize=3, alpha=0.35, lw=0)
+    dot.set_label("measured, a seed")
+    look = {"marker": "o", "markersize": 4, "lw": 1.6}
+    mean = Line2D([], [], color=MEASURED, label="mean and 95% interval", **look)
+    gain = Line2D([], [], color=PAIRED, label="mean difference and 95% interval", **look)
+    return [diamond] * published + [dot, mean, gain]
+
+
+def _bar(half: float) -> float:
+    return half if half == half else 0.0  # one seed has none

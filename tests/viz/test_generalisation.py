@@ -1,0 +1,56 @@
+"""Fig. 6's gains: which difference stands on which line, and what is printed beside it."""
+
+import pandas as pd
+import pytest
+
+from evis.results import paired, published
+from evis.viz import generalisation
+from evis.viz.intervals import PUBLISHED
+
+ATTRIBUTES = {"mbor": "occlusion", "instances": "objects", "keypoints": "keypoints"}
+STANDS_FOR = {"YouTube-VIS 2021 new videos": "new", "OVIS": "crowded"}
+PAIRS = [("ours", "TK"), ("ours", "control")]
+
+
+def a_table(gain: float) -> pd.DataFrame:
+    """ours - TK is about `gain` on every side, ours - control twice that."""
+    metrics = [f"mIoU, {half} {name}" for half in ("low", "high") for name in ATTRIBUTES]
+    lines = []
+    for row, level in (("ours", 0.0), ("TK", -gain), ("control", -2 * gain)):
+        for seed in range(4):
+            value = 60 + level + 0.1 * seed * (row == "ours")
+            lines.append({"row": row, "seed": seed} | dict.fromkeys(metrics, value))
+    return pd.DataFrame(lines)
+
+
+TABLES = {"new": a_table(1.0), "crowded": a_table(-3.0)}
+
+
+def test_each_line_is_the_paired_difference_of_its_pair():
+    figure = generalisation.side_gains(TABLES, STANDS_FOR, ATTRIBUTES, PAIRS)
+    for axis, (name, table) in zip(figure.axes, TABLES.items(), strict=True):
+        means = [bar.lines[0].get_xdata()[0] for bar in axis.containers]
+        by_hand = [paired.difference(table, *pair, "mIoU, high mbor").mean for pair in PAIRS]
+        assert means == pytest.approx(by_hand * 3), name
+
+
+def test_lines_are_named_by_side_and_pair():
+    figure = generalisation.side_gains(TABLES, STANDS_FOR, ATTRIBUTES, PAIRS)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names[:2] == ["high side, occlusion\nours - TK", "high side, occlusion\nours - control"]
+    assert len(names) == 6
+
+
+def test_diamonds_are_the_printed_gains():
+    figure = generalisation.side_gains(TABLES, STANDS_FOR, ATTRIBUTES, PAIRS)
+    said = published.figure_six()
+    for axis, dataset in zip(figure.axes, STANDS_FOR, strict=True):
+        marks = [line.get_xdata()[0] for line in axis.lines if line.get_color() == PUBLISHED]
+        assert marks == list(said[said.dataset == dataset].gain)
+
+
+def test_a_row_that_is_not_measured_is_shown_as_such():
+    without = {name: table[table["row"] != "control"] for name, table in TABLES.items()}
+    figure = generalisation.side_gains(without, STANDS_FOR, ATTRIBUTES, PAIRS)
+    for axis in figure.axes:
+        assert [text.get_text() for text in axis.texts] == ["not measured"] * 3
