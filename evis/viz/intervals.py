@@ -14,14 +14,15 @@ _FAINT = {"color": "#888888", "fontsize": 7, "va": "center"}
 
 
 def seeds(axis: Axes, values: ArrayLike, place: float, colour: str, vertical=False) -> None:
-    """Every seed a dot; their mean with Student's interval, and how many they are."""
-    mean, half, at = sum(values) / len(values), paired.half_width(values), [place] * len(values)
+    """Every seed a dot; their mean, with Student's interval unless they are few; their number."""
+    mean, at = sum(values) / len(values), [place] * len(values)
+    half = paired.half_width(values) if len(values) >= paired.LEAST_SEEDS else 0.0
     if vertical:
         axis.scatter(at, values, s=9, color=colour, alpha=0.35)
-        axis.errorbar(place, mean, yerr=_bar(half), color=colour, **_BAR)
+        axis.errorbar(place, mean, yerr=half, color=colour, **_BAR)
         return
     axis.scatter(values, at, s=9, color=colour, alpha=0.35)
-    axis.errorbar(mean, place, xerr=_bar(half), color=colour, **_BAR)
+    axis.errorbar(mean, place, xerr=half, color=colour, **_BAR)
     beyond = {"xycoords": ("axes fraction", "data"), "ha": "left"}
     axis.annotate(f"n={len(values)}", (1.01, place), **beyond, **_FAINT)
 
@@ -47,7 +48,3 @@ def legend(published: bool) -> list[Line2D]:
     mean = Line2D([], [], color=MEASURED, label="mean and 95% interval", **look)
     gain = Line2D([], [], color=PAIRED, label="mean difference and 95% interval", **look)
     return [diamond] * published + [dot, mean, gain]
-
-
-def _bar(half: float) -> float:
-    return half if half == half else 0.0  # one seed has none

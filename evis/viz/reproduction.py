@@ -184,6 +184,9 @@ def _differences(axis: Axes, published, rows, table, heights, baseline, metric) 
     axis.margins(x=0.15)
     if not any(np.isfinite(edge) and edge for edge in axis.dataLim.intervalx):
         axis.set_xlim(-1, 1)
+    low, high = axis.get_xlim()
+    room = 0.2 * (high - low)  # for "baseline"
+    axis.set_xlim(min(low, -room), max(high, room))
     axis.set(title="difference to the baseline", xlabel=f"{metric}, paired by seed")
 
 
