@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from evis.losses import tel
-from evis.losses.temporal import Scheme
+from evis.losses.temporal import Scheme, pairwise_3d
 from evis.losses.tk import THRESHOLD, Pairs, check_clip, patch_similarity, tk_loss
 
 
@@ -73,10 +73,23 @@ def own_loss(
     return change + _tk(mask_logits, pictures, box_masks, pairs, THRESHOLD)
 
 
-VARIANTS: dict[str, Callable[[], Scheme]] = {
+def pairwise_scale_free(
+    mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs
+) -> Tensor:
+    """3D pairwise matching in TK's place in Eq. 13, with the relative change of Eq. 8."""
+    cost = pairwise_3d(mask_logits, pictures, box_masks, pairs)
+    return tel.psi(cost, relative_change(tel.eigenvalues(mask_logits), pairs), beta=1.0)
+
+
+FIRST_ROUND: dict[str, Callable[[], Scheme]] = {
     "scale-free TEL": lambda: scale_free,
     "TK with more matches": lambda: more_matches,
     "scale-free TEL, more matches": lambda: partial(scale_free, threshold=0.001),
     "TEL as a loss": lambda: partial(own_loss, with_tk=False),
     "TEL as a loss, and TK": lambda: partial(own_loss, with_tk=True),
 }
+SECOND_ROUND: dict[str, Callable[[], Scheme]] = {
+    "3D pairwise": lambda: pairwise_3d,
+    "3D pairwise, scale-free TEL": lambda: pairwise_scale_free,
+}
+VARIANTS = FIRST_ROUND | SECOND_ROUND

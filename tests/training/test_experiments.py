@@ -3,7 +3,7 @@
 import pytest
 
 from evis.data.errors import DataError
-from evis.losses.beyond import VARIANTS
+from evis.losses.beyond import FIRST_ROUND, SECOND_ROUND
 from evis.losses.temporal import SCHEMES
 from evis.models import SIZES as MODELS
 from evis.results import published, store
@@ -56,7 +56,8 @@ def test_no_stage_three_is_without_its_own_check(size):
     """Those that go on from `TK`: in STAGE3, a placebo or beyond the paper."""
     rows, placebos = all_rows(size), experiments.placebos(size)
     three = {name for name, row in rows.items() if row.stages[:-1] == rows[TK].stages}
-    assert three == {*STAGE3, BOTH, *placebos, *experiments.beyond(size)}
+    ours = {**experiments.beyond(size), **experiments.beyond_again(size)}
+    assert three == {*STAGE3, BOTH, *placebos, *ours}
     for row in placebos.values():
         changes = differing(row.stages[-1], rows[CONTROL].stages[-1])
         assert changes and set(changes) <= {"temporal_factor", "mask_weight", "dice_weight"}
@@ -65,10 +66,19 @@ def test_no_stage_three_is_without_its_own_check(size):
 @pytest.mark.parametrize("size", SIZES.values())
 def test_beyond_the_paper_a_term_takes_the_place_of_tel_and_qcc(size):
     rows, control = experiments.beyond(size), all_rows(size)[CONTROL].stages[-1]
-    expected = {name: {"scheme": name} for name in VARIANTS}
+    expected = {name: {"scheme": name} for name in FIRST_ROUND}
     expected["TEL as a loss, x 10"] = {"scheme": "TEL as a loss", "temporal_factor": 1.0}
     expected["soft QCC"] = {"alpha": 1, "soft_qcc": True}
     assert {name: differing(row.stages[-1], control) for name, row in rows.items()} == expected
+
+
+@pytest.mark.parametrize("size", SIZES.values())
+def test_the_second_round_puts_3d_pairwise_matching_in_tk_s_place(size):
+    rows, control = experiments.beyond_again(size), all_rows(size)[CONTROL].stages[-1]
+    expected = {name: {"scheme": name} for name in SECOND_ROUND}
+    expected["3D pairwise x 10"] = {"scheme": "3D pairwise", "temporal_factor": 1.0}
+    assert {name: differing(row.stages[-1], control) for name, row in rows.items()} == expected
+    assert not set(rows) & set(experiments.beyond(size))
 
 
 def test_variants_are_searched_on_seeds_that_nothing_is_reported_on():
