@@ -6,6 +6,7 @@ beta means another thing at every size; and the first three of a mask are two ze
 hangs on a single pixel (notebook 02). Both are mended here, one at a time.
 """
 
+from collections import ChainMap
 from collections.abc import Callable
 from functools import partial
 
@@ -92,4 +93,4 @@ SECOND_ROUND: dict[str, Callable[[], Scheme]] = {
     "3D pairwise": lambda: pairwise_3d,
     "3D pairwise, scale-free TEL": lambda: pairwise_scale_free,
 }
-VARIANTS = FIRST_ROUND | SECOND_ROUND
+VARIANTS = ChainMap(FIRST_ROUND, SECOND_ROUND)  # one that is added joins the first round

@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from evis.results import paired
+from evis.training.experiments import BOTH, CONTROL
 from evis.viz import style
 from evis.viz.intervals import MEASURED, PAIRED
 
@@ -17,6 +19,20 @@ def gains_over(table: pd.DataFrame, variants: Sequence[str], baseline: str) -> p
     gains = ap.loc[ap.index.intersection(list(variants))].sub(ap.loc[baseline]).dropna()
     gains["mean"] = gains.mean(axis=1)
     return gains.sort_values("mean").rename_axis(columns=None)
+
+
+def judgement(table: pd.DataFrame, row: str) -> list[str]:
+    """In sentences, what a row gains on the published method and on its control."""
+    if row not in set(table["row"]):
+        return [f"{row} is not measured on these videos yet."]
+    gains = {against: paired.difference(table, row, against) for against in (BOTH, CONTROL)}
+    lines = [
+        f"{row}: {gain} AP over {against}: {paired.outcome(gain)}."
+        for against, gain in gains.items()
+    ]
+    beats = all(paired.outcome(gain) == "higher" for gain in gains.values())
+    verb = "beats" if beats else "is not shown to beat"
+    return [*lines, f"It {verb} our toy rows of the published method and of its control."]
 
 
 def discs(logits: Mapping[str, Tensor]) -> Figure:
