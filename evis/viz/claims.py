@@ -95,7 +95,20 @@ def _panel(axes: Axes, title: str, of: pd.DataFrame) -> None:
     axes.tick_params(axis="y", labelsize=6, length=0)
     axes.tick_params(axis="x", labelsize=6.5)
     axes.set_ylim(len(of) - 0.4, -0.6)
+    axes.set_xlim(*_reach(of))
     axes.set_title(title, loc="left", fontsize=8)
+
+
+def _reach(of: pd.DataFrame) -> tuple[float, float]:
+    """Every mean, 0 and whole intervals, but for those of few seeds that would hide all others."""
+    signs = np.array([1 if tests[0].direction == "higher" else -1 for tests in of["tests"]])
+    signed = of[["published", "measured", "against control"]].mul(signs, axis=0).to_numpy()
+    low, high = np.nanmin([*signed.flat, 0.0]), np.nanmax([*signed.flat, 0.0])
+    edges = of[["low", "high", "control low", "control high"]].mul(signs, axis=0).to_numpy()
+    more = (high - low) / 2
+    edges = np.clip([*edges[~np.isnan(edges)], low, high], low - more, high + more)
+    room = 0.04 * np.ptp(edges)
+    return edges.min() - room, edges.max() + room
 
 
 _GREY = {"va": "center", "size": 5.5, "color": "#888888"}

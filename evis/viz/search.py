@@ -49,7 +49,7 @@ def discs(logits: Mapping[str, Tensor]) -> Figure:
 
 def search_figure(gains: pd.DataFrame) -> Figure:
     """What `gains_over` found: every seed a dot, the mean a diamond, the best in its own colour."""
-    figure, axis = plt.subplots(figsize=(style.PAGE, 2.6))
+    figure, axis = plt.subplots(figsize=(style.PAGE, 0.8 + 0.26 * len(gains)))
     axis.axvline(0, color="#999999", linewidth=0.8)
     for height, (name, line) in enumerate(gains.iterrows()):
         colour = PAIRED if name == gains.index[-1] else MEASURED
@@ -57,5 +57,6 @@ def search_figure(gains: pd.DataFrame) -> Figure:
         axis.scatter(values, [height] * len(values), s=16, alpha=0.5, color=colour)
         axis.plot(line["mean"], height, "D", color=colour)
     axis.set_yticks(range(len(gains)), gains.index)
+    axis.set_ylim(-0.6, len(gains) - 0.4)
     axis.set(xlabel="AP above TEL + QCC on the validation videos (measured)")
     return figure

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from evis.results import claims
@@ -41,3 +42,13 @@ def test_forest_marks_every_claim_without_rows(tmp_path):
 def test_table_has_a_line_for_each_claim(ledger):
     ids = re.findall(r'<tr><td style="text-align:left">([^<]+)</td>', viz.table(ledger))
     assert sorted(ids) == sorted(ledger["id"])
+
+
+def test_a_panel_holds_every_mean_and_no_interval_hides_the_others(ledger):
+    figure = viz.forest(ledger)
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        marks = [line.get_xdata()[0] for line in axes.lines if line.get_marker() in "DosX"]
+        means = [mark for mark in marks if not np.isnan(mark)]
+        assert all(low <= mean <= high for mean in means)
+        assert high - low <= 2.2 * (max([*means, 0]) - min([*means, 0]))
