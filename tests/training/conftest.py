@@ -2,11 +2,20 @@ import importlib.util
 import multiprocessing
 import os
 import runpy
+import signal
 from pathlib import Path
 
 import pytest
 
 SMALL = Path(__file__).with_name("small.py")
+
+
+@pytest.fixture(autouse=True)
+def interruptible():
+    """What a shell starts in its background ignores Ctrl-C; these tests press it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
