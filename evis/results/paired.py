@@ -59,6 +59,21 @@ class Difference:
             seeds += 1
         return seeds
 
+    @property
+    def bar(self) -> tuple[float, float]:
+        """How far the interval reaches below and above the mean; 0 where seeds are too few."""
+        if self.seeds < LEAST_SEEDS:
+            return 0.0, 0.0
+        low, high = self.bootstrap()
+        return self.mean - low, high - self.mean
+
+    def range(self, digits: int = 2) -> str:
+        """The interval in words."""
+        if self.seeds < LEAST_SEEDS:
+            return "too few seeds"
+        low, high = self.bootstrap()
+        return f"{low:+.{digits}f} to {high:+.{digits}f}"
+
     def __str__(self) -> str:
         if self.seeds < LEAST_SEEDS:
             return f"{self.mean:+.2f} ({self.seeds} seeds, too few for an interval)"

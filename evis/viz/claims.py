@@ -77,10 +77,15 @@ def _of_scores(tests: tuple[Comparison, ...]) -> bool:
     return bool(tests) and not any(test.left.held_out.clips for test in tests)
 
 
+def _sign(tests: tuple[Comparison, ...]) -> int:
+    """What turns a difference into the direction of the claim."""
+    return 1 if tests[0].direction == "higher" else -1
+
+
 def _panel(axes: Axes, title: str, of: pd.DataFrame) -> None:
     axes.axvline(0, color="#999999", lw=0.8)
     for y, line in enumerate(of.itertuples()):
-        sign = 1 if line.tests[0].direction == "higher" else -1
+        sign = _sign(line.tests)
         axes.plot(sign * line.published, y, "D", ms=4, mfc="white", mec="#222222", zorder=3)
         if line.verdict in _COLOURS:
             _interval(axes, y, sign, line.measured, line.low, line.high, line.verdict)
@@ -101,7 +106,7 @@ def _panel(axes: Axes, title: str, of: pd.DataFrame) -> None:
 
 def _reach(of: pd.DataFrame) -> tuple[float, float]:
     """Every mean, 0 and whole intervals, but for those of few seeds that would hide all others."""
-    signs = np.array([1 if tests[0].direction == "higher" else -1 for tests in of["tests"]])
+    signs = of["tests"].map(_sign)
     signed = of[["published", "measured", "against control"]].mul(signs, axis=0).to_numpy()
     low, high = np.nanmin([*signed.flat, 0.0]), np.nanmax([*signed.flat, 0.0])
     edges = of[["low", "high", "control low", "control high"]].mul(signs, axis=0).to_numpy()

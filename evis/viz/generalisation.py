@@ -153,11 +153,10 @@ def split_gains(
         line = {"published": said.gain}
         if {row, against} <= set(table["row"]):
             found = paired.difference(table, row, against, metric)
-            low, high = found.bootstrap()
             own = table[table["row"] == row]
             line |= {
                 "measured": round(found.mean, 2),
-                "95% interval": f"{low:+.2f} to {high:+.2f}",
+                "95% interval": found.range(),
                 "outcome": paired.outcome(found),
                 "low - high": round((own[f"mIoU, low {said.attribute}"] - own[metric]).mean(), 1),
             }

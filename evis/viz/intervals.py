@@ -29,8 +29,7 @@ def seeds(axis: Axes, values: ArrayLike, place: float, colour: str, vertical=Fal
 
 def difference(axis: Axes, found: Difference, place: float, colour: str = PAIRED) -> None:
     """A paired difference with the interval that its outcome goes by; too few seeds have none."""
-    low, high = found.bootstrap() if found.seeds >= paired.LEAST_SEEDS else (found.mean, found.mean)
-    bar = [[found.mean - low], [high - found.mean]]
+    bar = [[length] for length in found.bar]
     axis.errorbar(found.mean, place, xerr=bar, color=colour, **_BAR)
 
 

@@ -141,12 +141,16 @@ def features_and_problems(masks: Mapping[str, Tensor]) -> Figure:
 def two_frames(seed: int = 0) -> dict[str, Tensor]:
     """(2, h, w) logits: a mask that hardly moves, one that jumps, one that is gone."""
     noise = torch.randn(40, 56, generator=torch.Generator().manual_seed(seed))
-    here = disc((0.35, 0.5))
-    return {
-        "smooth": torch.stack((here, disc((0.37, 0.5)))),
-        "jumps": torch.stack((here, disc((0.81, 0.28), radius=0.18))),
-        "empty": torch.stack((here, -8 + 0.2 * noise)),
-    }
+    smooth, jumps = _smooth_and_jumping((0.35, 0.5), (0.81, 0.28))
+    empty = torch.stack((smooth[0], -8 + 0.2 * noise))
+    return {"smooth": smooth, "jumps": jumps, "empty": empty}
+
+
+def _smooth_and_jumping(here: Sequence[float], there: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """(2, h, w) each: a disc that hardly moves, and one that jumps and shrinks."""
+    frame, moved = disc((here[0], here[1])), disc((here[0] + 0.02, here[1]))
+    smaller = disc((there[0], there[1]), radius=0.18)
+    return torch.stack((frame, moved)), torch.stack((frame, smaller))
 
 
 def random_places(count: int, seed: int = 0) -> pd.DataFrame:
@@ -154,15 +158,9 @@ def random_places(count: int, seed: int = 0) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     lines = []
     for here, there in random.uniform(0.25, 0.75, (count, 2, 2)):
-        frame, moved = disc(tuple(here)), disc((here[0] + 0.02, here[1]))
-        clips = torch.stack([torch.stack((frame, moved)), torch.stack((frame, _smaller(there)))])
-        values = tel.eigenvalues(clips)
+        values = tel.eigenvalues(torch.stack(_smooth_and_jumping(here, there)))
         lines.append([float(tel.eigenvalue_loss(of[None], [(0, 1)])) for of in values])
     return pd.DataFrame(lines, columns=["smooth", "jumps"])
-
-
-def _smaller(place: np.ndarray) -> Tensor:
-    return disc(tuple(place), radius=0.18)
 
 
 def smooth_or_jumping(places: pd.DataFrame) -> Figure:

@@ -41,15 +41,13 @@ def table_one(tables: Mapping[str, pd.DataFrame], metrics: Sequence[str]) -> pd.
     images (I), of videos (V).
     """
     wide = published_tables.wide("eigen-cluster-vis", 1)
-    cells = published_tables.tables("eigen-cluster-vis", 1).drop_duplicates("row")
-    seen = published_tables.tables("eigen-cluster-vis", 1).query("metric == 'Mask ann.'")
-    masks = seen.set_index("row")["as_printed"]
+    cells = published_tables.tables("eigen-cluster-vis", 1).query("metric == 'Mask ann.'")
     lines = []
     for (label, line), cell in zip(wide.iterrows(), cells.itertuples(), strict=True):
         row = METHODS.get(label.split(" [")[0])
         own = tables[cell.backbone]
         own = own[own["row"] == row]
-        entry = {"backbone": cell.backbone, "method": label, "Mask ann.": masks[cell.row]}
+        entry = {"backbone": cell.backbone, "method": label, "Mask ann.": cell.as_printed}
         entry |= {f"{metric}, published": line[metric] for metric in metrics}
         for metric in metrics:
             shown = "published only" if row is None else "not measured"
@@ -105,18 +103,11 @@ def contrasts(
             lines[f"{row} - {against}"] = {
                 "seeds": found.seeds,
                 metric: round(found.mean, digits),
-                "95% interval": _range(found, digits),
+                "95% interval": found.range(digits),
                 "resolvable": round(found.smallest, digits),
                 "outcome": paired.outcome(found),
             }
     return pd.DataFrame(lines).T
-
-
-def _range(found: paired.Difference, digits: int) -> str:
-    if found.seeds < paired.LEAST_SEEDS:
-        return "too few seeds"
-    low, high = found.bootstrap()
-    return f"{low:+.{digits}f} to {high:+.{digits}f}"
 
 
 def panels(
@@ -253,13 +244,13 @@ def kept(shares: Mapping[str, Mapping[str, Difference]]) -> Figure:
             first = group == 0
             colour = _METHOD_COLOURS[name]
             axis.bar(place, found.mean, 0.25, color=colour, label=name if first else None)
-            low, high = found.bootstrap() if found.seeds >= paired.LEAST_SEEDS else [found.mean] * 2
-            bar = [[found.mean - low], [high - found.mean]]
-            if high > low:
+            below, above = found.bar
+            if above:
+                bar = [[below], [above]]
                 axis.errorbar(place, found.mean, yerr=bar, color="#222222", capsize=2, lw=1)
             axis.annotate(
                 f"{found.mean:.1f}",
-                (place, high),
+                (place, found.mean + above),
                 (0, 3),
                 textcoords="offset points",
                 ha="center",
