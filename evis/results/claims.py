@@ -190,10 +190,28 @@ def _told(claim: Claim, rows: Rows) -> dict:
 
 
 def _compared(claim: Claim, rows: Rows) -> dict:
-    results = [Result(test, rows.difference(test)) for test in claim.tests]
+    line = _decided(claim.tests, rows) | {"note": claim.note}
+    controlled = [test.against_control for test in claim.tests]
+    if any(controlled):
+        tests = [new or old for new, old in zip(controlled, claim.tests, strict=True)]
+        against = _decided(tests, rows)
+        line |= {name: against[of] for name, of in _AGAINST_CONTROL.items()}
+    return line
+
+
+_AGAINST_CONTROL = {
+    "control": "verdict",
+    "against control": "measured",
+    "control low": "low",
+    "control high": "high",
+}
+
+
+def _decided(tests: Sequence[Comparison], rows: Rows) -> dict:
+    results = [Result(test, rows.difference(test)) for test in tests]
     shown = weakest(results)
     mean, low, high = shown.numbers
-    line = {
+    return {
         "verdict": joint_verdict(results),
         "compared": describe(shown.test) + (f"; weakest of {len(results)}" if results[1:] else ""),
         "published": shown.published,
@@ -204,25 +222,6 @@ def _compared(claim: Claim, rows: Rows) -> dict:
         "digits": 3 if shown.test.left.held_out.clips else 2,
         "resolvable": shown.difference.smallest,
         "p": joint_p(results),
-        "note": claim.note,
-    }
-    return line | _control(claim, rows)
-
-
-def _control(claim: Claim, rows: Rows) -> dict:
-    """Where a comparison has a control: what comes of the claim with it in the baseline's place."""
-    controlled = [test.against_control for test in claim.tests]
-    if not any(controlled):
-        return {}
-    tests = [new or old for new, old in zip(controlled, claim.tests, strict=True)]
-    results = [Result(test, rows.difference(test)) for test in tests]
-    shown = weakest(results)
-    mean, low, high = shown.numbers
-    return {
-        "control": joint_verdict(results),
-        "against control": mean,
-        "control low": low,
-        "control high": high,
     }
 
 

@@ -172,9 +172,7 @@ def terms_key(stages: Sequence[Recipe]) -> tuple[dict[str, Any], str, int]:
     return content(stages), f"{VIDEOS} training log", stages[-1].seed
 
 
-def scores(
-    model: Path | nn.Module, held_out: HeldOut = TEST, progress: bool = True
-) -> dict[str, float]:
+def scores(model: nn.Module, held_out: HeldOut = TEST, progress: bool = True) -> dict[str, float]:
     """AP and AR for classes and, as "agnostic ...", for objects alone; mIoU and how steady it is.
 
     "unsteadiness": how much an object's IoU changes from frame to frame, in the mean.
@@ -192,19 +190,16 @@ def scores(
     )
 
 
-def generalisation(
-    model: Path | nn.Module, held_out: HeldOut, progress: bool = True
-) -> dict[str, float]:
+def generalisation(model: nn.Module, held_out: HeldOut, progress: bool = True) -> dict[str, float]:
     """Class-agnostic mIoU, and on either side of the median of what makes videos hard (Fig. 6).
 
     The model's classes need not be the videos': what it finds counts as an object, no more.
     """
     dataset = held_out.dataset()
-    network = load(model) if isinstance(model, Path) else model
     first = dataset.categories[0]
-    objects = tuple(replace(first, id=n, name=str(n)) for n in range(1, network.config.classes + 1))
+    objects = tuple(replace(first, id=n, name=str(n)) for n in range(1, model.config.classes + 1))
     bare = replace(dataset, categories=objects, tracks=(), supervision="none")
-    found = [replace(t, category_id=first.id) for t in _predict(network, bare, progress)]
+    found = [replace(t, category_id=first.id) for t in _predict(model, bare, progress)]
     ious = ytvis.object_ious(dataset, found, progress=False)
     of_videos = _attributes(held_out)
     means = {"mIoU": float(ious["iou"].mean())}
@@ -215,14 +210,11 @@ def generalisation(
     return means
 
 
-def terms_on_clips(
-    model: Path | nn.Module, held_out: HeldOut, progress: bool = True
-) -> dict[str, float]:
+def terms_on_clips(model: nn.Module, held_out: HeldOut, progress: bool = True) -> dict[str, float]:
     """Q and L_eig, whatever the model was trained with."""
-    network = load(model) if isinstance(model, Path) else model
     clips = tqdm(clip_terms.held_out_clips(held_out.dataset()), "clips", disable=not progress)
     with _one_thread():
-        return clip_terms.statistics(clip_terms.predict(network, clips))
+        return clip_terms.statistics(clip_terms.predict(model, clips))
 
 
 @cache
@@ -231,7 +223,7 @@ def _attributes(held_out: HeldOut) -> pd.DataFrame:
     return attributes.table(held_out.dataset(), progress=False).set_index("video")
 
 
-def _predict(model: Path | nn.Module, dataset: VISDataset, progress: bool):
+def _predict(model: nn.Module, dataset: VISDataset, progress: bool):
     with _one_thread():
         return predict_dataset(model, dataset, Options(shorter_side=None), progress=progress)
 
@@ -247,13 +239,11 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _model(
-    stages: Sequence[Recipe], videos: int | None, shelf: Shelf, progress: bool
-) -> Path | nn.Module:
-    """Trained weights. After stills alone, the videos' classes that it never saw are untrained."""
+def _model(stages: Sequence[Recipe], videos: int | None, shelf: Shelf, progress: bool) -> nn.Module:
+    """Trained. After stills alone, the videos' classes that it never saw are untrained."""
     weights = trained(stages, videos, shelf, progress)
     if any(role == "videos" for role, _ in stages[-1].mixture):
-        return weights
+        return load(weights)
     return start.build(stages[-1], toy.SPECS[VIDEOS].category_names, weights)
 
 

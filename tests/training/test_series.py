@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from evis.models import load
 from evis.results import store
 from evis.training import experiments, measured, series
 from evis.training.measured import SMALL, HeldOut
@@ -117,5 +118,5 @@ def test_clips_are_measured_with_the_same_weights_and_not_in_percent(shelf, foun
     assert list(rows.columns) == ["row", "seed", "Q", "L_eig", "relative L_eig"]
     assert rows["Q"].between(1, 10).all() and (rows["relative L_eig"] <= 1).all()
     weights = measured.trained(brief(["boxes"])[0].seeded(1), VIDEOS, shelf, progress=False)
-    by_hand = measured.terms_on_clips(weights, clips, progress=False)
+    by_hand = measured.terms_on_clips(load(weights), clips, progress=False)
     assert rows[rows["seed"] == 1].iloc[0, 2:].to_dict() == pytest.approx(by_hand)
