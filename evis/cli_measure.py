@@ -1,6 +1,7 @@
 """`evis measure`."""
 
 import argparse
+from collections.abc import Iterable
 
 from evis.cli_arguments import add_command, count
 
@@ -46,12 +47,20 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _shown(columns: Iterable[str]) -> list[str]:
+    """Metrics, as many as fit a terminal's width."""
+    hidden = ("row", "seed", "agnostic", "mIoU, ")
+    return [name for name in columns if not name.startswith(hidden)]
+
+
 def _measure(options) -> int:
     from evis.data.errors import DataError
     from evis.training import measured, series
     from evis.training.experiments import GROUPS, SEEDS, group
 
     if not options.groups:
+        if options.rows:
+            raise DataError("--rows needs a group", remedy=f"There are {', '.join(GROUPS)}")
         print("Groups: " + ", ".join(GROUPS))
         return 0
     experiments = {}
@@ -72,11 +81,13 @@ def _measure(options) -> int:
     seeds = SEEDS if options.seeds is None else options.seeds
     for held_out in sets:
         found = series.measure(chosen, seeds, held_out, shelf, jobs=options.jobs)
-        means = found.drop(columns="seed").groupby("row", sort=False).mean()
+        rows = found.groupby("row", sort=False)
+        means = rows.mean()[_shown(found.columns)]
         means = means.round(3 if held_out.clips else 1)
+        means.insert(0, "seeds", rows.size())
         unit = "" if held_out.clips else ", percent"
-        print(f"{held_out}: means over {len(seeds)} seeds{unit}")
-        print(means.iloc[:, :7].to_string())
+        print(f"{held_out}: means over seeds{unit}")
+        print(means.to_string())
     if options.terms:
         for stages in [each.seeded(seed) for each in chosen for seed in seeds]:
             if not measured.committed(stages):  # which leaves no log

@@ -18,17 +18,21 @@ MADE_FROM = {
     "03": "generated clips, fits of single clips",
     "04": "generated clips, fits of single clips",
     "05": "`toy_video.safetensors` on generated videos",
-    "06": "measured rows: `evis measure comparison --size tiny`, a run of a few steps, the budget",
+    "06": "measured rows: `evis measure comparison --size tiny` and `evis measure 'from nothing' "
+    "--size tiny`, a run of a few steps, the budget",
     "07": "`toy_video.safetensors` on generated and real videos",
     "09": "published tables",
-    "10": 'published tables; measured rows: `evis measure comparison "from nothing"`',
+    "10": "published tables; measured rows: `evis measure comparison` with `--size tiny_s`, `tiny` "
+    "and `tiny_l`, `evis measure 'from nothing'`",
     "11": "published tables; measured rows: `evis measure comparison components eigenvalues "
     "placebos released unreported schemes`",
     "12": "published tables; measured rows: `evis measure comparison --generalisation`",
     "13": "`toy_tk_tiny_s.safetensors`, `toy_eigencluster_tiny_s.safetensors`, generated videos",
     "14": "published tables; all measured rows",
-    "15": "one batch of generated clips; measured rows: `evis measure comparison released`",
-    "16": "measured rows: `evis measure beyond comparison`",
+    "15": "one batch of generated clips; measured rows: `evis measure comparison components "
+    "placebos released unreported schemes`",
+    "16": "measured rows: `evis measure comparison beyond 'beyond again' --validation --seeds 100 "
+    "101`, then the chosen with `--rows`, `evis measure comparison 'beyond control'`",
 }
 
 

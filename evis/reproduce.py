@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -50,15 +50,21 @@ def reproduce(
     that failed ends at the failing cell. `store` puts the outputs of those that did not fail into
     notebooks/, as they are committed, and their figures onto the gallery page.
     """
+    if store and (scale != "toy" or recompute):
+        raise DataError(
+            "only a run with default parameters is stored",
+            remedy="Leave store out, or run at scale toy without recompute",
+        )
     parameters = {"scale": scale, "recompute": recompute}
     selected = select(sorted(paths.notebooks().glob("*.ipynb")), only)
     outcomes = []
     with _environment(kernel_environment()), tqdm(selected, unit="notebook", leave=False) as bar:
         for notebook in bar:
             bar.set_description(notebook.stem)
-            outcomes.append(_run(notebook, parameters))
-            if store and not outcomes[-1].failure:
-                outputs.store(_copy(notebook), notebook)
+            outcome = _run(notebook, parameters)
+            if store and not outcome.failure:
+                outcome = _stored(outcome, notebook)
+            outcomes.append(outcome)
     summary = [{**asdict(outcome), "verdict": outcome.verdict} for outcome in outcomes]
     files.write_json(paths.build() / "summary.json", {**parameters, "notebooks": summary}, indent=1)
     if store:
@@ -152,6 +158,14 @@ def _run(notebook: Path, parameters: dict[str, str | bool]) -> Outcome:
     seconds = round(time.perf_counter() - start, 1)
     written = sorted(path for path, stamp in _figures().items() if before.get(path) != stamp)
     return Outcome(notebook.stem, seconds, written, failure)
+
+
+def _stored(outcome: Outcome, notebook: Path) -> Outcome:
+    try:
+        outputs.store(_copy(notebook), notebook)
+    except ValueError as error:  # edited while it ran
+        return replace(outcome, failure=Failure(str(error)))
+    return outcome
 
 
 def _copy(notebook: Path) -> Path:

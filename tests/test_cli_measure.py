@@ -27,13 +27,29 @@ def test_without_a_group_it_lists_them(asked, capsys):
     assert all(group in out for group in experiments.GROUPS)
 
 
+def test_rows_without_a_group_are_refused(asked, capsys):
+    assert cli.main(["measure", "--rows", "boxes"]) == 2 and not asked
+    assert "--rows needs a group" in capsys.readouterr().err
+
+
+def test_all_metrics_but_class_agnostic_ones_and_halves_are_printed(asked, capsys, monkeypatch):
+    lines = [{"row": "TEL", "seed": 0} | dict.fromkeys(measured.metrics(measured.TEST), 1.0)]
+    monkeypatch.setattr(series, "measure", lambda *_, **__: pd.DataFrame(lines))
+    assert cli.main(["measure", "components", "--rows", "TEL"]) == 0
+    header = capsys.readouterr().out.splitlines()[1].split()
+    assert header == ["seeds", *measured.SCORES, "mIoU", "unsteadiness"]
+
+
 def test_a_group_s_rows_are_measured_and_their_means_printed(asked, capsys):
     arguments = ["--size", "tiny", "--seeds", "0", "3", "--rows", "masks", "boxes", "--jobs", "2"]
     assert cli.main(["measure", "comparison", *arguments]) == 0
     assert asked == [(["masks", "boxes"], [0, 3], measured.TEST, measured.STORED, 2)]
     first, *table = capsys.readouterr().out.splitlines()
-    assert first.startswith(f"{measured.TEST}: means over 2 seeds, percent")
-    assert [line.split() for line in table[-2:]] == [["masks", "41.5"], ["boxes", "41.5"]]
+    assert first.startswith(f"{measured.TEST}: means over seeds, percent")
+    assert [line.split() for line in table[-2:]] == [
+        ["masks", "2", "41.5"],
+        ["boxes", "2", "41.5"],
+    ]
 
 
 def test_groups_are_taken_together_for_all_seeds(asked):

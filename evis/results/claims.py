@@ -124,10 +124,15 @@ def holm(p_values: Iterable[float]) -> np.ndarray:
 
 
 def weakest(results: Sequence[Result]) -> Result:
-    """The comparison that speaks least for the claim; the first that is not measured, if any."""
-    for result in results:
-        if result.verdict == UNMEASURED:
-            return result
+    """The comparison that the verdict hangs on: the first that is not measured, the one that
+    contradicts most surely, or the one that speaks least for the claim.
+    """
+    joint = joint_verdict(results)
+    alike = [result for result in results if result.verdict == joint]
+    if joint == UNMEASURED:
+        return alike[0]
+    if joint == CONTRADICTED:
+        return min(alike, key=lambda result: result.p(alternative=True))
     return max(results, key=Result.p)
 
 
@@ -135,9 +140,9 @@ def verdicts(shelf: Shelf = STORED, claims: Iterable[Claim] = CLAIMS) -> pd.Data
     """The ledger, a line a claim, in order of the text; differences in points of the metric.
 
     published, measured, low, high, seeds and resolvable are of the claim's one comparison, or of
-    the weakest of several. "control": the same against the row that trained as long as stage three
-    does, without TEL and QCC. "first": no earlier claim compares the same rows. p is of the claim
-    alone, "p, Holm" among all that are first.
+    the `weakest` of several. "control": the verdict against the row that trained as long as stage
+    three does, without TEL and QCC; its numbers are of the same comparison. "first": no earlier
+    claim compares the same rows. p is of the claim alone, "p, Holm" among all that are first.
     """
     rows = Rows(shelf)
     lines = [_line(claim, rows) for claim in claims]
@@ -190,28 +195,10 @@ def _told(claim: Claim, rows: Rows) -> dict:
 
 
 def _compared(claim: Claim, rows: Rows) -> dict:
-    line = _decided(claim.tests, rows) | {"note": claim.note}
-    controlled = [test.against_control for test in claim.tests]
-    if any(controlled):
-        tests = [new or old for new, old in zip(controlled, claim.tests, strict=True)]
-        against = _decided(tests, rows)
-        line |= {name: against[of] for name, of in _AGAINST_CONTROL.items()}
-    return line
-
-
-_AGAINST_CONTROL = {
-    "control": "verdict",
-    "against control": "measured",
-    "control low": "low",
-    "control high": "high",
-}
-
-
-def _decided(tests: Sequence[Comparison], rows: Rows) -> dict:
-    results = [Result(test, rows.difference(test)) for test in tests]
+    results = [Result(test, rows.difference(test)) for test in claim.tests]
     shown = weakest(results)
     mean, low, high = shown.numbers
-    return {
+    line = {
         "verdict": joint_verdict(results),
         "compared": describe(shown.test) + (f"; weakest of {len(results)}" if results[1:] else ""),
         "published": shown.published,
@@ -222,7 +209,25 @@ def _decided(tests: Sequence[Comparison], rows: Rows) -> dict:
         "digits": 3 if shown.test.left.held_out.clips else 2,
         "resolvable": shown.difference.smallest,
         "p": joint_p(results),
+        "note": claim.note,
     }
+    return line | _control(shown.test, claim, rows)
+
+
+def _control(shown: Comparison, claim: Claim, rows: Rows) -> dict:
+    """What comes of the claim, and of the comparison that is shown, with the control's row in the
+    baseline's place, where there is one.
+    """
+    controls = {test: test.against_control for test in claim.tests}
+    if not any(controls.values()):
+        return {}
+    against = {test: control or test for test, control in controls.items()}
+    results = {test: Result(of, rows.difference(of)) for test, of in against.items()}
+    line = {"control": joint_verdict(list(results.values()))}
+    if controls[shown]:
+        columns = ("against control", "control low", "control high")
+        line |= dict(zip(columns, results[shown].numbers, strict=True))
+    return line
 
 
 def describe(test: Comparison) -> str:

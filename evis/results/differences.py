@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from evis.results import both_ways, paired, same_input
+from evis.results import both_ways, same_input
 from evis.results.both_ways import Values
 from evis.results.same_input import Batch
 from evis.training.experiments import BOTH, TK
@@ -543,21 +543,9 @@ def table() -> pd.DataFrame:
     return pd.DataFrame(lines).set_index("id")
 
 
-def measured(rows: pd.DataFrame, metric: str = "AP") -> pd.DataFrame:
-    """What the differences change in training: each two rows that stand for some, paired by seed.
-
-    rows: of `series.table`. Positive: the row nearer to the code does better. Where a row
-    is not measured, its line has no numbers.
-    """
-    lines = []
-    for code, paper in dict.fromkeys(d.rows for d in DIFFERENCES if d.rows):
-        line = {"nearer to the code": code, "nearer to the text": paper}
-        line["differences"] = sum(d.rows == (code, paper) for d in DIFFERENCES)
-        if {code, paper} <= set(rows["row"]):
-            found = paired.difference(rows, code, paper, metric)
-            low, high = found.bootstrap()
-            line |= {"seeds": found.seeds, "mean": found.mean, "low": low, "high": high}
-            line |= {"resolvable": found.smallest}
-        lines.append(line)
-    columns = [*lines[0], "seeds", "mean", "low", "high", "resolvable"]
-    return pd.DataFrame(lines, columns=list(dict.fromkeys(columns)))
+def rows_that_stand_for_them() -> pd.DataFrame:
+    """Which two measured rows show what some of the differences change in training."""
+    pairs = [difference.rows for difference in DIFFERENCES if difference.rows]
+    lines = [(*pair, pairs.count(pair)) for pair in dict.fromkeys(pairs)]
+    columns = ["nearer to the code", "nearer to the text", "differences it stands for"]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[0])

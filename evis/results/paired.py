@@ -19,6 +19,9 @@ LEVEL = 0.95
 POWER = 0.8
 LEAST_SEEDS = 4  # fewer have too few resamples for a 95% interval
 RESAMPLES = 20_000
+# Seeds -> the true difference, in standard deviations, that the bootstrap finds with this power in
+# normal samples: simulated, 4,000 each. With more seeds it is Student's, to 6%.
+_FOUND = {4: 5.5, 5: 2.35, 6: 1.70, 7: 1.42, 8: 1.27, 9: 1.16, 10: 1.07, 11: 1.0, 12: 0.95}
 
 Verdict = Literal["holds", "contradicted", "can't tell"]
 
@@ -85,9 +88,9 @@ class Difference:
 
         A resample's own spread goes into its deviation. Without that (the plain percentiles of the
         resampled means) an interval of 8 seeds misses the truth in 11% of cases, of 4 in 20%.
-        Fewer than 4 seeds have too many resamples without any spread: the interval is infinite.
+        NaN below `LEAST_SEEDS`, which have too many resamples without any spread.
         """
-        if self.seeds < 2:
+        if self.seeds < LEAST_SEEDS:
             return np.nan, np.nan
         values = np.array(self.values)
         error = values.std(ddof=1) / np.sqrt(self.seeds)
@@ -152,6 +155,8 @@ def smallest_resolvable(values) -> float:
 
 
 def _resolvable(spread: float, seeds: int) -> float:
+    if seeds in _FOUND:
+        return float(_FOUND[seeds] * spread)
     quantiles = stats.t.ppf((1 + LEVEL) / 2, seeds - 1) + stats.t.ppf(POWER, seeds - 1)
     return float(quantiles * spread / np.sqrt(seeds))
 

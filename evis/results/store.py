@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,12 @@ def table(folder: Path | None = None) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(TABLE_COLUMNS))
 
 
+@cache
+def _commit(repository: Path) -> tuple[str | None, bool | None]:
+    """As a process finds it first: its code is of then, whatever is committed while it runs."""
+    return provenance.commit(repository)
+
+
 def measure(
     recipe: Mapping[str, Any],
     dataset: str,
@@ -140,7 +147,7 @@ def measure(
     """The stored row, or else `function()`'s metrics, stored with where they come from."""
     if not recompute and (stored := find(recipe, dataset, seed, folder)):
         return stored
-    commit, dirty = provenance.commit(paths.repository())  # before: this code is what runs
+    commit, dirty = _commit(paths.repository())
     start = time.perf_counter()
     metrics = function()
     row = ResultRow(

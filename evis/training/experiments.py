@@ -113,6 +113,15 @@ def beyond_again(size: str) -> dict[str, Experiment]:
     return _in_stage_three(size, SECOND_ROUND, {"3D pairwise x 10": "3D pairwise"})
 
 
+def beyond_control(size: str) -> dict[str, Experiment]:
+    """TK as the schemes of `beyond` have it, which are means over matches: Eq. 12 divides by all
+    pixels. So a variant can be told from its divisor.
+    """
+    one, two = _stage_one(size), _stage("eigencluster.stage2", size)
+    three = replace(_stage_three(size, alpha=0, beta=0), scheme="Temporal KNN-Matching (TK)")
+    return _experiments({"TK over its matches": [one, two, three]})
+
+
 def from_nothing(size: str) -> dict[str, Experiment]:
     """The second regime: no stage one, so that boxes see no mask of any kind."""
     chains = {
@@ -134,6 +143,7 @@ GROUPS = {
     "from nothing": from_nothing,
     "beyond": beyond,
     "beyond again": beyond_again,
+    "beyond control": beyond_control,
 }
 
 

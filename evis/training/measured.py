@@ -55,7 +55,6 @@ class HeldOut:
 
 VALIDATION = HeldOut("validation", 100, 1)  # for choices
 TEST = HeldOut("test", 300, 2)  # for what is reported
-SMALL = HeldOut("smoke", 4, 3)
 # Other sets, never trained on: Table V and Fig. 6.
 UNSEEN = HeldOut("unseen", 150, 2, "toy-ytvis21")
 CROWDED = HeldOut("unseen", 60, 2, "toy-ovis")

@@ -183,8 +183,7 @@ def _row(line: dict) -> str:
     )
     digits = line["digits"]
     control = [line[name] for name in ("against control", "control low", "control high")]
-    control = _measured(*control, digits)
-    control += f": {line['control']}" if line["control"] else ""
+    control = ": ".join(filter(None, (_measured(*control, digits), line["control"])))
     texts = [
         line["id"],
         html.escape(line["place"]),
@@ -195,7 +194,7 @@ def _row(line: dict) -> str:
         str(line["seeds"] or ""),
         _number(line["resolvable"], f"{{:.{digits}f}}"),
         control,
-        _holm(line["p, Holm"]),
+        _holm(line["p, Holm"]) if line["verdict"] in claims.DECIDED else "",
         html.escape("; ".join(filter(None, (line["compared"], line["note"])))),
     ]
     return _cells(texts)
@@ -218,7 +217,7 @@ def _measured(mean: float, low: float, high: float, digits: int) -> str:
 
 
 def _holm(p: float) -> str:
-    if np.isnan(p):
+    if np.isnan(p):  # decided without rows
         return ""
     return "stands" if p <= claims.ALPHA else "falls"
 

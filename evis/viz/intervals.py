@@ -16,15 +16,19 @@ _FAINT = {"color": "#888888", "fontsize": 7, "va": "center"}
 def seeds(axis: Axes, values: ArrayLike, place: float, colour: str, vertical=False) -> None:
     """Every seed a dot; their mean, with Student's interval unless they are few; their number."""
     mean, at = sum(values) / len(values), [place] * len(values)
-    half = paired.half_width(values) if len(values) >= paired.LEAST_SEEDS else 0.0
     if vertical:
         axis.scatter(at, values, s=9, color=colour, alpha=0.35)
-        axis.errorbar(place, mean, yerr=half, color=colour, **_BAR)
+        axis.errorbar(place, mean, yerr=half(values), color=colour, **_BAR)
         return
     axis.scatter(values, at, s=9, color=colour, alpha=0.35)
-    axis.errorbar(mean, place, xerr=half, color=colour, **_BAR)
+    axis.errorbar(mean, place, xerr=half(values), color=colour, **_BAR)
     beyond = {"xycoords": ("axes fraction", "data"), "ha": "left"}
     axis.annotate(f"n={len(values)}", (1.01, place), **beyond, **_FAINT)
+
+
+def half(values: ArrayLike) -> float:
+    """Half of Student's interval; 0, no bar, where seeds are few."""
+    return paired.half_width(values) if len(values) >= paired.LEAST_SEEDS else 0.0
 
 
 def difference(axis: Axes, found: Difference, place: float, colour: str = PAIRED) -> None:

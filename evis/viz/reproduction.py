@@ -57,8 +57,8 @@ def table_one(tables: Mapping[str, pd.DataFrame], metrics: Sequence[str]) -> pd.
 
 
 def _mean(values: pd.Series) -> str:
-    half = paired.half_width(values)
-    return f"{values.mean():.1f}" + ("" if np.isnan(half) else f" ± {half:.1f}")
+    few = len(values) < paired.LEAST_SEEDS
+    return f"{values.mean():.1f}" + ("" if few else f" ± {paired.half_width(values):.1f}")
 
 
 def beside(
@@ -83,10 +83,9 @@ def beside(
             line["published difference"] = line["published"] - published.get(baseline, np.nan)
             if len(own) and (table["row"] == rows[baseline]).any():
                 found = paired.difference(table, row, rows[baseline], metric)
-                if found.seeds > 1:
-                    low, high = found.bootstrap()
-                    line |= {"measured difference": found.mean, "low": low, "high": high}
-                    line["resolvable"] = found.smallest
+                low, high = found.bootstrap()
+                line |= {"measured difference": found.mean, "low": low, "high": high}
+                line["resolvable"] = found.smallest
         lines[label] = line
     found = pd.DataFrame(lines).T
     return found.astype({"seeds": int}) if len(found) else found
@@ -201,7 +200,7 @@ def by_size(
         of_sizes = [table[metric][table["row"] == row] for table in own.values()]
         there = [place for place, values in enumerate(of_sizes) if len(values)]
         means = [of_sizes[place].mean() for place in there]
-        halves = np.nan_to_num([paired.half_width(of_sizes[place]) for place in there])
+        halves = [intervals.half(of_sizes[place]) for place in there]
         places = [place + 0.06 * (number - 1.5) for place in there]
         right.errorbar(places, means, yerr=halves, capsize=3, label=row, **look)
     right.set_xticks(range(len(own)), [f"{size}\n{_seeds_of(own[size])}" for size in own])
@@ -233,6 +232,9 @@ def share_kept(table: pd.DataFrame, metric: str = "AP") -> dict[str, Difference]
     return {method: Difference(tuple(100 * wide[row] / full)) for method, row in methods}
 
 
+_TOP = 118  # percent; an interval of few seeds may end beyond
+
+
 def kept(shares: Mapping[str, Mapping[str, Difference]]) -> Figure:
     """How much of full supervision each method keeps: a group a backbone or size, in percent."""
     figure, axis = plt.subplots(figsize=(style.PAGE, 2.6))
@@ -250,7 +252,7 @@ def kept(shares: Mapping[str, Mapping[str, Difference]]) -> Figure:
                 axis.errorbar(place, found.mean, yerr=bar, color="#222222", capsize=2, lw=1)
             axis.annotate(
                 f"{found.mean:.1f}",
-                (place, found.mean + above),
+                (place, min(found.mean + above, _TOP - 8)),
                 (0, 3),
                 textcoords="offset points",
                 ha="center",
@@ -258,7 +260,7 @@ def kept(shares: Mapping[str, Mapping[str, Difference]]) -> Figure:
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
             )
     axis.set_xticks(range(len(shares)), list(shares))
-    axis.set(ylabel="percent of Mask2Former's AP", ylim=(0, 118))
+    axis.set(ylabel="percent of Mask2Former's AP", ylim=(0, _TOP))
     axis.grid(axis="x", visible=False)
     figure.legend(loc="outside lower center", ncols=len(names))
     return figure

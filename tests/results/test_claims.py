@@ -1,5 +1,6 @@
 """The ledger's list against the paper, and its verdicts against rows whose truth is known."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
+from evis.losses.temporal import SCHEMES
 from evis.results import claim_checks, claims, formulas, paired, published, store
 from evis.results.claim_checks import Outcome
 from evis.results.claims_list import ALONE, CLAIMS, Claim, Comparison, Side
@@ -63,6 +66,76 @@ T1-1 0.8 | T1-2 0.8 | T1-3 1.5 | T1-4 8.8 | T1-7 -0.4 | T1-8 -0.1 | T1-9 -3.6 | 
 T2-13 1.9 | T3-1 1.1 | T3-2 0.4 | T3-3 1.5 | T4-1 0.2 | T4-2 0.4 | T5-1 0.63 | T5-2 0.74
 G6a-3 0.54 | G6a-4 0.85 | G6b-3 0.85 | G6b-4 0.51 | G6c-3 0.65 | G6c-4 0.82 | I2 1.5 | T1-14 -0.1
 """
+
+
+# Of printed tables -> what is measured in its place.
+MEASURED_AS = {
+    1: {
+        "Mask2Former": {"masks"},
+        "Mask2Former + BoxInst": {"boxes"},
+        "Mask2Former + Mask-free VIS": {TK},
+        "Mask2Former + Eigen-Cluster VIS": {BOTH},
+    },
+    2: {name: {name} for name in SCHEMES}
+    | {
+        "Baseline (No Matching)": {"boxes"},
+        "Temporal KNN-Matching (TK)": {TK, "Temporal KNN-Matching (TK)", TK + ALONE},
+        "Temporal EigenValue + TK": {TEL, BOTH + ALONE},
+    },
+    3: {"neither": {TK}, "TEL": {TEL}, "TEL + QCC": {BOTH}},
+    4: {"Y = 2": {"Y = 2"}, "Y = 3": {BOTH}, "Y = 4": {"Y = 4"}},
+    5: {"MaskfreeVIS": {TK}, "Eigen-Cluster VIS": {BOTH}},
+}
+STANDS_FOR = {"R50": "tiny_s", "R101": "tiny", "Swin-L": "tiny_l"}
+ON = {"YouTube-VIS 2021 new videos": UNSEEN, "OVIS": CROWDED}
+
+
+def test_what_is_measured_is_what_the_cited_cells_are_about():
+    """Row, metric, size and videos of each side, by the cell's own labels."""
+    cells = published.tables()
+    cited = [
+        (claim.id, side, formulas.lookup(cells, reference))
+        for claim, test in TESTS
+        for side, reference in zip(
+            (test.left, test.right), formulas.references(test.published or ""), strict=False
+        )
+    ]
+    assert len(cited) > 200
+    for name, side, cell in cited:
+        label = re.sub(r" \[\d+\]", "", cell.row_label)
+        assert side.row in MEASURED_AS[cell.table][label], name
+        assert side.metric == cell.metric, name
+        assert side.size == (STANDS_FOR[cell.backbone] if cell.table == 1 else "tiny_s"), name
+        assert side.held_out == (ON[cell.dataset] if cell.table == 5 else TEST), name
+
+
+LESS_IS_CLAIMED = {"unsteadiness", "Q", "L_eig"}
+
+
+def test_claims_in_words_have_the_direction_of_their_metric():
+    """Those without a printed cell; Fig. 6 is below."""
+    for claim, test in TESTS:
+        if not formulas.references(test.published or "") and not claim.id.startswith("G6"):
+            lower = test.left.metric in LESS_IS_CLAIMED
+            assert test.direction == ("lower" if lower else "higher"), claim.id
+
+
+def test_figure_6_is_claimed_as_the_text_prints_it():
+    claimed = {claim.id: claim for claim in CLAIMS}
+    said = published.figure_six()
+    for part, attribute in zip("abc", ("mbor", "instances", "keypoints"), strict=True):
+        for number, (dataset, held_out) in enumerate(ON.items(), 1):
+            (harder,) = claimed[f"G6{part}-{number}"].tests
+            assert (harder.direction, harder.left.row, harder.right.row) == ("lower", BOTH, BOTH)
+            assert harder.left.metric == f"mIoU, high {attribute}"
+            assert harder.right.metric == f"mIoU, low {attribute}"
+            (gain,) = claimed[f"G6{part}-{number + 2}"].tests
+            (line,) = said[(said.dataset == dataset) & (said.attribute == attribute)].itertuples()
+            assert (gain.direction, gain.left.row, gain.right.row) == ("higher", BOTH, TK)
+            assert gain.left.metric == gain.right.metric == f"mIoU, {line.side} {attribute}"
+            assert float(gain.published) == line.gain
+            for side in (harder.left, harder.right, gain.left, gain.right):
+                assert side.held_out == held_out
 
 
 def test_published_differences_are_those_that_the_text_names():
@@ -132,6 +205,7 @@ def test_verdicts_follow_the_rows(tmp_path):
     assert line["measured"] == pytest.approx(2.0, abs=0.1)
     assert line["low"] < 2.0 < line["high"] and line["seeds"] == 8
     assert line["control"] == "can't tell" and abs(line["against control"]) < 0.2
+    assert line["control low"] < line["against control"] < line["control high"]
     assert ledger.loc["X3", "control"] == ""
 
 
@@ -159,7 +233,15 @@ def test_a_joint_claim_is_contradicted_by_one_sure_comparison(tmp_path):
     assert line["verdict"] == "contradicted"
     assert line["measured"] == pytest.approx(-3.0, abs=0.1)  # the weakest is shown
     assert line["compared"].startswith("TK − boxes") and "weakest of 2" in line["compared"]
-    assert line["against control"] == pytest.approx(-3.0, abs=0.1)
+    assert line["control"] == "contradicted" and np.isnan(line["against control"])  # has none
+
+
+def test_a_contradicted_claim_shows_what_contradicts_it(tmp_path):
+    """Not a comparison with a larger p and an interval across 0."""
+    results = [result(-0.3), claims.Result(GAIN.tests[0], paired.Difference((-5.0, -5, -5, 1)))]
+    assert [each.verdict for each in results] == ["contradicted", "can't tell"]
+    assert results[1].p() > results[0].p(alternative=True)
+    assert claims.weakest(results) is claims.weakest(results[::-1]) is results[0]
 
 
 def test_sizes_sets_and_metrics_are_kept_apart(tmp_path):
@@ -206,7 +288,8 @@ def test_holm_is_between_the_raw_and_bonferroni_and_keeps_the_order(p):
 def test_a_comparison_that_several_claims_share_counts_once(tmp_path):
     shelf = shelf_with(tmp_path, both=32.2, TK=32.0, more_steps=34.0, boxes=31.9)
     one = claims.verdicts(shelf, [GAIN, BOXES])
-    twice = claims.verdicts(shelf, [GAIN, BOXES, replace(GAIN, id="X7")])
+    printed = replace(GAIN.tests[0], published="[eigen-cluster-vis/3/3/AP]")
+    twice = claims.verdicts(shelf, [GAIN, BOXES, replace(GAIN, id="X7", tests=(printed,))])
     assert twice["p, Holm"].tolist()[:2] == one["p, Holm"].tolist()
     assert twice["p, Holm"].iloc[2] == one["p, Holm"].iloc[0]
 
@@ -217,6 +300,26 @@ def test_p_agrees_with_the_t_interval():
         found = paired.Difference(tuple(NOISE + shift))
         result = claims.Result(GAIN.tests[0], found)
         assert (claims.joint_p([result]) < 0.05) == (abs(found.mean) > found.half)
+
+
+def result(shift: float, direction="higher") -> claims.Result:
+    test = replace(GAIN.tests[0], direction=direction)
+    return claims.Result(test, paired.Difference(tuple(NOISE + shift)))
+
+
+def test_one_of_several_must_stand_bonferroni_to_contradict():
+    assert result(-0.18).verdict == "contradicted"
+    assert claims.joint_verdict([result(-0.18)]) == "contradicted"
+    assert claims.joint_verdict([result(-0.18), result(0)]) == "can't tell"
+    assert claims.joint_verdict([result(-0.3), result(0)]) == "contradicted"
+
+
+def test_p_of_several_is_that_of_the_weakest_in_the_claims_direction():
+    two = [result(-0.3, "lower"), result(-0.1, "lower")]
+    by_hand = [stats.ttest_1samp(NOISE + s, 0, alternative="less").pvalue for s in (-0.3, -0.1)]
+    assert [each.p() for each in two] == pytest.approx(by_hand)
+    assert claims.joint_p(two) == pytest.approx(2 * max(by_hand))
+    assert claims.weakest(two) is two[1]
 
 
 # Computed facts that do not depend on weights or stored rows

@@ -2,7 +2,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -191,21 +190,16 @@ def test_the_batch_has_boxes_only(batch):
 # What was measured --------------------------------------------------------------------------------
 
 
-def test_rows_that_stand_for_differences_are_paired_by_seed():
-    code, paper = DIFFERENCES[0].rows
-    rows = pd.DataFrame(
-        {"row": [code, code, paper, paper, paper], "seed": [0, 1, 1, 0, 2], "AP": [3, 5, 2, 1, 9.0]}
-    )
-    found = differences.measured(rows).iloc[0]
-    assert (found["seeds"], found["mean"]) == (2, 2.5)
-    assert found["differences"] == sum(d.rows == (code, paper) for d in DIFFERENCES) > 5
+def test_rows_that_stand_for_differences_are_counted():
+    found = differences.rows_that_stand_for_them().reset_index()
+    counted = {tuple(pair): count for *pair, count in found.itertuples(index=False)}
+    assert len(counted) == len(found)
+    assert counted[DIFFERENCES[0].rows] > 5
+    for pair, count in counted.items():
+        assert count == sum(difference.rows == pair for difference in DIFFERENCES)
+    assert sum(counted.values()) == sum(bool(difference.rows) for difference in DIFFERENCES)
 
 
 def test_rows_are_those_of_experiments():
     known = [set(group("tiny_s")) for group in experiments.GROUPS.values()]
     assert {row for d in DIFFERENCES if d.rows for row in d.rows} <= set().union(*known)
-
-
-def test_rows_that_are_not_measured_have_no_numbers():
-    found = differences.measured(pd.DataFrame(columns=["row", "seed"]))
-    assert len(found) == 4 and found["mean"].isna().all()

@@ -56,11 +56,25 @@ def test_no_stage_three_is_without_its_own_check(size):
     """Those that go on from `TK`: in STAGE3, a placebo or beyond the paper."""
     rows, placebos = all_rows(size), experiments.placebos(size)
     three = {name for name, row in rows.items() if row.stages[:-1] == rows[TK].stages}
-    ours = {**experiments.beyond(size), **experiments.beyond_again(size)}
+    beyond = (experiments.beyond, experiments.beyond_again, experiments.beyond_control)
+    ours = {name for group in beyond for name in group(size)}
     assert three == {*STAGE3, BOTH, *placebos, *ours}
-    for row in placebos.values():
-        changes = differing(row.stages[-1], rows[CONTROL].stages[-1])
-        assert changes and set(changes) <= {"temporal_factor", "mask_weight", "dice_weight"}
+
+
+@pytest.mark.parametrize("size", SIZES.values())
+def test_placebos_are_the_control_with_a_constant(size):
+    control = all_rows(size)[CONTROL].stages[-1]
+    own = control.settings
+    changes = {
+        name: differing(row.stages[-1], control) for name, row in experiments.placebos(size).items()
+    }
+    assert changes == {
+        "TK x 100": {"temporal_factor": pytest.approx(100 * own.temporal_factor)},
+        "loss x 1.4": {
+            "mask_weight": pytest.approx(1.4 * own.mask_weight),
+            "dice_weight": pytest.approx(1.4 * own.dice_weight),
+        },
+    }
 
 
 @pytest.mark.parametrize("size", SIZES.values())
@@ -79,6 +93,14 @@ def test_the_second_round_puts_3d_pairwise_matching_in_tk_s_place(size):
     expected["3D pairwise x 10"] = {"scheme": "3D pairwise", "temporal_factor": 1.0}
     assert {name: differing(row.stages[-1], control) for name, row in rows.items()} == expected
     assert not set(rows) & set(experiments.beyond(size))
+
+
+@pytest.mark.parametrize("size", SIZES.values())
+def test_the_control_of_the_variants_is_tk_as_they_have_it(size):
+    rows = all_rows(size)
+    (row,) = experiments.beyond_control(size).values()
+    changes = differing(row.stages[-1], rows[CONTROL].stages[-1])
+    assert changes == {"scheme": "Temporal KNN-Matching (TK)"}
 
 
 def test_variants_are_searched_on_seeds_that_nothing_is_reported_on():

@@ -13,9 +13,10 @@ from evis.metrics import attributes
 from evis.models import VideoMask2Former, load, named, read_about
 from evis.results import store
 from evis.training import changed, experiments, measured
-from evis.training.measured import AGAIN, SMALL, STORED, HeldOut
+from evis.training.measured import AGAIN, STORED, HeldOut
 
 VIDEOS = 4  # that are trained on
+SMALL = HeldOut("smoke", 4, 3)
 OTHER_CLASSES = HeldOut("smoke", 4, 3, "toy-ytvis21")
 
 

@@ -7,7 +7,9 @@ import pytest
 from evis.models import load
 from evis.results import store
 from evis.training import experiments, measured, series
-from evis.training.measured import SMALL, HeldOut
+from evis.training.measured import HeldOut
+
+SMALL = HeldOut("smoke", 4, 3)
 
 VIDEOS = 4  # that are trained on
 SEEDS = (0, 1)
