@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from evis import cli, reproduce
+from evis import cli, gallery, reproduce
 from evis.data.errors import DataError
 
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -142,6 +142,53 @@ def test_a_failure_before_any_parameter_is_counted_right(monkeypatch, tmp_path):
     assert outcome.failure.error == "NameError: name 'missing' is not defined"
 
 
+@pytest.fixture
+def two_notebooks(monkeypatch, tmp_path):
+    """One that draws a figure, and one that fails."""
+    monkeypatch.setenv("EVIS_ROOT", str(tmp_path))
+    for folder in ("notebooks", "figures"):
+        (tmp_path / folder).mkdir()
+    draw = "from evis import paths; paths.figures().joinpath('01_a.png').write_bytes(b'1')"
+    write_notebook(tmp_path / "notebooks" / "01_good.ipynb", draw, "print('done')")
+    write_notebook(tmp_path / "notebooks" / "02_bad.ipynb", "print(1)", "raise ValueError")
+    return tmp_path
+
+
+def test_outputs_of_what_did_not_fail_are_stored(two_notebooks, monkeypatch):
+    monkeypatch.setattr(gallery, "MADE_FROM", {"01": "nothing", "02": "nothing"})
+    bad = (two_notebooks / "notebooks" / "02_bad.ipynb").read_bytes()
+    reproduce.reproduce("toy", store=True)
+    assert printed(two_notebooks / "notebooks" / "01_good.ipynb") == "done\n"
+    assert (two_notebooks / "notebooks" / "02_bad.ipynb").read_bytes() == bad
+    known = json.loads((two_notebooks / "figures" / gallery.RECORD).read_text())
+    assert list(known) == ["01_good"] and known["01_good"]["figures"] == ["01_a.png"]
+
+
+def test_a_notebook_that_is_edited_while_it_runs_is_not_stored(two_notebooks, monkeypatch):
+    monkeypatch.setattr(gallery, "MADE_FROM", {"01": "nothing", "02": "nothing"})
+    notebook = two_notebooks / "notebooks" / "01_good.ipynb"
+    run_one = reproduce._run
+
+    def run_and_edit(path, parameters):
+        outcome = run_one(path, parameters)
+        if path == notebook:
+            write_notebook(path, "print('edited')")
+        return outcome
+
+    monkeypatch.setattr(reproduce, "_run", run_and_edit)
+    good, bad = reproduce.reproduce("toy", store=True)
+    assert "was changed while it ran" in good.failure.error and bad.failure
+    assert (two_notebooks / "build" / "summary.json").exists() and printed(notebook) == ""
+
+
+@pytest.mark.parametrize("options", [{"scale": "smoke"}, {"scale": "toy", "recompute": True}])
+def test_only_a_run_with_default_parameters_is_stored(two_notebooks, options):
+    before = (two_notebooks / "notebooks" / "01_good.ipynb").read_bytes()
+    with pytest.raises(DataError, match="default parameters"):
+        reproduce.reproduce(**options, store=True)
+    assert (two_notebooks / "notebooks" / "01_good.ipynb").read_bytes() == before
+
+
 BOOKS = [Path(name) for name in ("00_start.ipynb", "01_data.ipynb", "09_data.ipynb", "x.ipynb")]
 
 
@@ -172,13 +219,18 @@ def test_the_command_says_so_by_its_status(monkeypatch, capsys):
     calls = []
 
     def fake(scale, only, recompute, store):
-        calls.append((scale, list(only), recompute))
+        calls.append((scale, list(only), recompute, store))
         return [good, bad] if recompute else [good]
 
     monkeypatch.setattr(reproduce, "reproduce", fake)
     assert cli.main(["reproduce"]) == 0
     assert cli.main(["reproduce", "--scale", "smoke", "--only", "1", "9", "--recompute"]) == 1
-    assert calls == [("toy", [], False), ("smoke", ["1", "9"], True)]
+    assert cli.main(["reproduce", "--store"]) == 0
+    assert calls == [
+        ("toy", [], False, False),
+        ("smoke", ["1", "9"], True, False),
+        ("toy", [], False, True),
+    ]
     assert "failed" in capsys.readouterr().out
 
 

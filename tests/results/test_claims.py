@@ -3,10 +3,12 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -349,6 +351,40 @@ def test_a_spectrum_that_knew_places_would_be_noticed(monkeypatch):
         claim_checks.tel, "eigenvalues", lambda logits, *a, **k: eigenvalues(ramp(logits), *a, **k)
     )
     assert claim_checks.spectrum_sees_space().verdict == "holds"
+
+
+def test_a_learned_part_would_be_counted(monkeypatch):
+    learned = SCHEMES["Learnable Pixel Matching"]
+    monkeypatch.setitem(claim_checks.SCHEMES, "Temporal EigenValue + TK", learned)
+    assert claim_checks.no_parameters().verdict == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"), [(0.05, "holds"), (0.2, "contradicted"), (None, "not measured yet")]
+)
+def test_a_cost_is_judged_by_the_stored_benchmark(monkeypatch, share, verdict):
+    metrics = None if share is None else {"added by TEL": share, "added by TEL + QCC": 0.01}
+    row = metrics and store.ResultRow({}, "", 0, metrics, None, None, {}, {}, 0.0, "")
+    monkeypatch.setattr(claim_checks.store, "find", lambda *_: row)
+    assert claim_checks.tel_is_no_burden().verdict == verdict
+
+
+def test_pairs_that_clusters_part_are_counted_by_hand():
+    """Two objects side by side; the logits of one query tell their pixels apart but for one row."""
+    masks = torch.zeros(2, 1, 32, 64, dtype=torch.bool)
+    masks[0, :, :, :32], masks[1, :, :, 32:] = True, True
+    logits = torch.zeros(1, 2, 1, 8, 16)
+    logits[0, :, :, :, 8:] = 9.0
+    logits[0, :, :, 4:, 8:] = 0.0  # the lower half of the right object looks like the left one
+    frames = torch.zeros(1, 3, 32, 64, dtype=torch.uint8)
+    clip = SimpleNamespace(masks=masks, labels=torch.tensor([0, 1]), frames=frames)
+    of = claim_checks.Predicted(clip, logits, torch.tensor([0, 1]), stride=4)
+    # 2 x 2 pixels of the resized clip an object: all of the left, two of the right in one cluster
+    assert claim_checks._parted(of) == pytest.approx(0.5)
+    alone = replace(
+        of, clip=SimpleNamespace(masks=masks[:1], labels=clip.labels[:1], frames=frames)
+    )
+    assert claim_checks._parted(alone) is None
 
 
 def test_the_whole_ledger_has_a_line_a_claim(tmp_path, monkeypatch):

@@ -32,6 +32,28 @@ def test_every_clip_has_a_query_for_each_object(found, clips):
         assert of.mask_logits.shape[:1] + of.mask_logits.shape[2:3] == (1, len(of.clip.frames))
 
 
+class Planted(torch.nn.Module):
+    """Finds each object of a clip, without an error, by a query that was said beforehand."""
+
+    def __init__(self, clip, queries):
+        super().__init__()
+        size = [side // 4 for side in clip.frames.shape[-2:]]
+        masks = torch.nn.functional.interpolate(clip.masks.float(), size)  # (N, T, h, w)
+        self.mask_logits = torch.full((1, 6, *masks.shape[1:]), -8.0)
+        self.mask_logits[0, queries] = 16 * masks - 8
+        self.class_logits, self.stride = torch.zeros(1, 6, 9), 4
+
+    def forward(self, frames):
+        return self
+
+
+def test_objects_have_the_queries_that_find_them(clips):
+    clip = next(clip for clip in clips if len(clip.labels) == 2 and clip.masks.any((1, 2, 3)).all())
+    for planted in ([4, 1], [0, 5]):
+        (found,) = clip_terms.predict(Planted(clip, planted), [clip])
+        assert sorted(found.queries.tolist()) == sorted(planted)
+
+
 def test_means_are_those_of_the_losses_a_clip_at_a_time(found):
     values = statistics(found)
     several = [of for of in found if len(of.clip.labels) > 1]

@@ -167,6 +167,54 @@ def test_other_classes_are_scored_as_objects(root, row, toy_set):
         assert min(low, high) <= found["mIoU"] <= max(low, high)
 
 
+def test_scores_tell_classes_objects_and_steadiness_apart(monkeypatch):
+    """Every object is found in full, under the next class's name; and under its own."""
+    dataset = SMALL.dataset()
+    classes = [category.id for category in dataset.categories]
+    following = dict(zip(classes, classes[1:] + classes[:1], strict=True))
+
+    def found(wrong):
+        def predict(model, given, *_, **__):
+            names = [following[t.category_id] if wrong else t.category_id for t in dataset.tracks]
+            return [
+                PredictedTrack(track.video_id, name, 0.9, track.masks)
+                for track, name in zip(dataset.tracks, names, strict=True)
+            ]
+
+        monkeypatch.setattr(measured, "predict_dataset", predict)
+        return measured.scores(None, SMALL, progress=False)
+
+    right, wrong = found(wrong=False), found(wrong=True)
+    assert right["AP"] == right["AR10"] == right["agnostic AP"] == right["mIoU"] == 1
+    assert wrong["AP"] < 0.5 < wrong["agnostic AP"] == wrong["mIoU"] == 1
+    assert right["unsteadiness"] == wrong["unsteadiness"] == 0
+
+
+def test_terms_are_means_of_the_log_and_factors_are_after_warm_up(tmp_path, monkeypatch):
+    """A log by hand: warm-up to step 4; TK 0 has no factor; step 0 has no weight yet."""
+    monkeypatch.setenv("EVIS_ROOT", str(tmp_path))
+    stages = experiments.comparison("tiny_s")[experiments.BOTH].seeded(0)
+    settings = replace(stages[-1].settings, warm_up_steps=4, temporal_factor=0.5)
+    stages = (*stages[:-1], replace(stages[-1], settings=settings))
+    lines = [  # step, TK, the weighted temporal term, Q
+        (0, 1.0, 0.0, 1.0),
+        (2, 2.0, 2.0 * 0.25 * 3, 2.0),  # a factor of 3, half warmed up
+        (4, 2.0, 2.0 * 0.5 * 5, 3.0),
+        (8, 1.0, 1.0 * 0.5 * 13, 4.0),
+        (9, 0.0, 0.0, 5.0),
+    ]
+    names = ("step", "tk", "temporal", "qcc")
+    log = [dict(zip(names, line, strict=True)) | {"tel": 1.0, "total": 2.0} for line in lines]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    monkeypatch.setattr(measured, "trained", lambda *_: tmp_path / "weights.safetensors")
+    shelf = measured.Shelf(lambda: tmp_path / "results", lambda: tmp_path / "runs")
+    found = measured.terms_row(stages, shelf, progress=False).metrics
+    assert found["TEL factor, median"] == pytest.approx(5)
+    assert found["TEL factor, mean"] == pytest.approx(7)
+    assert (found["Q, mean"], found["Q, last"]) == pytest.approx((3, 4))
+    assert found["tk"] == pytest.approx(1.2) and "pairwise" not in found
+
+
 def test_halves_are_those_of_the_videos(root, monkeypatch):
     """A predictor that finds every object of the calm half of the videos, and none elsewhere."""
     model = VideoMask2Former(named("tiny_s", 3))

@@ -39,6 +39,24 @@ def test_forest_marks_every_claim_without_rows(tmp_path):
     assert notes == ["not measured"] * len(SCORED)
 
 
+SIDE = {"o": 1, "X": -1}  # of 0: what holds, what is contradicted
+
+
+def test_what_is_claimed_is_to_the_right_whatever_its_sign(ledger):
+    figure = viz.forest(ledger)
+    decided = [
+        (SIDE[line.get_marker()], line.get_xdata()[0])
+        for axes in figure.axes
+        for line in axes.lines
+        if line.get_marker() in SIDE and line.get_markersize() == 4
+    ]
+    drawn = ledger[ledger["id"].isin([claim.id for claim in SCORED])]
+    assert len(decided) == drawn["verdict"].isin(claims.DECIDED).sum()
+    assert all(side * mean > 0 for side, mean in decided)
+    lower = drawn[[tests[0].direction == "lower" for tests in drawn["tests"]]]
+    assert lower["verdict"].isin(claims.DECIDED).any()  # or their sign would not be seen
+
+
 def test_table_has_a_line_for_each_claim(ledger):
     ids = re.findall(r'<tr><td style="text-align:left">([^<]+)</td>', viz.table(ledger))
     assert sorted(ids) == sorted(ledger["id"])

@@ -13,13 +13,16 @@ PAIRS = [("ours", "TK"), ("ours", "control")]
 
 
 def a_table(gain: float) -> pd.DataFrame:
-    """ours - TK is about `gain` on every side, ours - control twice that."""
+    """ours - TK is about `gain` on the first side, twice that on the second, and so on; ours -
+    control is twice ours - TK.
+    """
     metrics = [f"mIoU, {half} {name}" for half in ("low", "high") for name in ATTRIBUTES]
     lines = []
     for row, level in (("ours", 0.0), ("TK", -gain), ("control", -2 * gain)):
         for seed in range(4):
-            value = 60 + level + 0.1 * seed * (row == "ours")
-            lines.append({"row": row, "seed": seed} | dict.fromkeys(metrics, value))
+            own = 60 + 0.1 * seed * (row == "ours")
+            scores = {metric: own + level * n for n, metric in enumerate(metrics, 1)}
+            lines.append({"row": row, "seed": seed, "mIoU": own + level} | scores)
     return pd.DataFrame(lines)
 
 
@@ -30,8 +33,43 @@ def test_each_line_is_the_paired_difference_of_its_pair():
     figure = generalisation.side_gains(TABLES, STANDS_FOR, ATTRIBUTES, PAIRS)
     for axis, (name, table) in zip(figure.axes, TABLES.items(), strict=True):
         means = [bar.lines[0].get_xdata()[0] for bar in axis.containers]
-        by_hand = [paired.difference(table, *pair, "mIoU, high mbor").mean for pair in PAIRS]
-        assert means == pytest.approx(by_hand * 3), name
+        by_hand = [
+            paired.difference(table, *pair, f"mIoU, high {attribute}").mean
+            for attribute in ATTRIBUTES
+            for pair in PAIRS
+        ]
+        assert len(set(by_hand)) == 6 and means == pytest.approx(by_hand), name
+
+
+def test_table_five_has_each_pair_on_the_line_that_names_it():
+    rows = {"TK (baseline)": "TK", "ours": "ours"}
+    printed = {"new": 0.63, "crowded": 0.74}
+    figure = generalisation.on_other_sets(TABLES, rows, PAIRS, printed)
+    upper, lower = figure.axes[:2], figure.axes[2:]
+    names = [label.get_text() for label in lower[0].get_yticklabels()]
+    assert names == ["ours - control", "ours - TK"]
+    for above, below, (name, table) in zip(upper, lower, TABLES.items(), strict=True):
+        means = [bar.lines[0].get_xdata()[0] for bar in below.containers]
+        by_hand = [paired.difference(table, *pair, "mIoU").mean for pair in reversed(PAIRS)]
+        assert means == pytest.approx(by_hand) and len(set(means)) == 2
+        (mark,) = [line for line in below.lines if line.get_color() == PUBLISHED]
+        assert mark.get_xdata()[0] == printed[name]
+        assert round(mark.get_ydata()[0]) == names.index("ours - TK")
+        heights = [bar.lines[0].get_ydata()[0] for bar in above.containers]
+        assert heights == pytest.approx(
+            [table["mIoU"][table["row"] == row].mean() for row in rows.values()]
+        )
+
+
+def test_halves_show_the_means_of_their_side():
+    figure = generalisation.splits(TABLES, {"ours": "ours", "TK": "TK"}, ATTRIBUTES)
+    panels = iter(figure.axes)
+    for table in TABLES.values():
+        for attribute in ATTRIBUTES:
+            for bar, row in zip(next(panels).containers, ("ours", "TK"), strict=True):
+                own = table[table["row"] == row]
+                sides = [own[f"mIoU, {half} {attribute}"].mean() for half in ("low", "high")]
+                assert bar.lines[0].get_ydata().tolist() == pytest.approx(sides)
 
 
 def test_lines_are_named_by_side_and_pair():

@@ -76,7 +76,8 @@ def test_only_one_models_misses_are_counted(three):
     assert table["only ours misses"].tolist() == [0, 0, 0, 0, 64, 64]
     net, low, high = rivals.recovered(table.reset_index())
     assert net == pytest.approx(100 * (64 - 128) / (6 * 128))
-    assert low < net < high
+    # Of 27 draws of three videos, all of one video are 3.7%: past 2.5%, and short of 5%.
+    assert (low, high) == pytest.approx((-50, 25))
 
 
 def test_pixels_that_both_miss_are_no_difference():

@@ -6,6 +6,7 @@ import pytest
 
 from evis.results import paired
 from evis.viz import reproduction
+from evis.viz.intervals import PUBLISHED as PUBLISHED_COLOUR
 
 TABLE = pd.DataFrame(
     [("a", seed, 30.0 + seed) for seed in range(4)]
@@ -44,11 +45,13 @@ def test_contrasts_leave_out_what_is_not_measured():
 
 def test_table_one_has_every_published_row_and_says_what_is_not_measured():
     empty = pd.DataFrame(columns=["row", "seed", "AP"])
-    own = pd.DataFrame([("masks", s, 40.0 + s) for s in range(3)], columns=["row", "seed", "AP"])
+    own = pd.DataFrame([("masks", s, 40.0 + s) for s in range(4)], columns=["row", "seed", "AP"])
     found = reproduction.table_one({"R50": own, "R101": empty, "Swin-L": empty}, ["AP"])
     assert len(found) == 32
     cells = found["AP, measured"]
-    assert cells["R50", "Mask2Former [9]"].startswith("41.0 ±")
+    assert cells["R50", "Mask2Former [9]"].startswith("41.5 ±")
+    few = reproduction.table_one({"R50": own[:3], "R101": empty, "Swin-L": empty}, ["AP"])
+    assert few["AP, measured"]["R50", "Mask2Former [9]"] == "41.0"  # too few for an interval
     assert cells["R101", "Mask2Former [9]"] == "not measured"
     assert cells["R50", "PCAN [78]"] == "published only"
     seen = found["Mask ann."]["R50"]
@@ -62,6 +65,23 @@ def test_panels_show_every_label_and_mark_absent_rows():
     assert sorted(t.get_text() for t in left.get_yticklabels()) == ["A", "B", "C", "D"]
     assert [t.get_text() for t in middle.texts] == ["n=4", "n=4", "not measured"]
     assert [t.get_text() for t in right.texts] == ["baseline"]
+
+
+def test_panels_draw_each_number_on_its_own_line():
+    left, middle, right = reproduction.panels(PUBLISHED, ROWS, TABLE, "A").axes
+    heights = dict(zip(["A", "B", "C", "D"], (3, 2, 1, 0), strict=True))
+    printed = {line.get_ydata()[0]: line.get_xdata()[0] for line in left.lines}
+    assert printed == {heights[label]: value for label, value in PUBLISHED.items()}
+    dots = {
+        offsets[0, 1]: offsets[:, 0].tolist()
+        for offsets in (np.asarray(each.get_offsets()) for each in middle.collections)
+        if len(offsets) > 1
+    }
+    assert dots == {3: [30, 31, 32, 33], 2: [32, 31, 34, 33]}
+    (bar,) = right.containers
+    assert (bar.lines[0].get_xdata()[0], bar.lines[0].get_ydata()[0]) == pytest.approx((1.0, 1.9))
+    gains = [line.get_xdata()[0] for line in right.lines if line.get_color() == PUBLISHED_COLOUR]
+    assert gains == [2.5]  # C has none measured, and D none printed
 
 
 METHODS = list(reproduction.METHODS.values())
@@ -92,6 +112,21 @@ def test_sizes_without_rows_keep_their_place_and_say_so():
     assert labels == ["tiny_s\n4 seeds", "tiny\nnot measured"]
     low, high = figure.axes[1].get_xlim()
     assert low < 0 < 1 < high
+
+
+def test_sizes_show_the_means_of_each_method():
+    published = pd.DataFrame(np.eye(1, 4), ["R50"], list(reproduction.METHODS))
+    right = reproduction.by_size(published, {"tiny_s": of_all_methods(4)}).axes[1]
+    drawn = {bar.get_label(): bar.lines[0].get_ydata().tolist() for bar in right.containers}
+    assert drawn == {row: [33.5 / 2**place] for place, row in enumerate(METHODS)}
+
+
+def test_what_is_kept_is_written_inside_the_picture_however_long_the_bar():
+    wide = paired.Difference((70.0, 90.0, 90.0, 90.0))
+    assert wide.mean + wide.bar[1] > 118
+    (axis,) = reproduction.kept({"tiny": {"Mask2Former + BoxInst": wide}}).axes
+    (number,) = axis.texts
+    assert number.get_text() == "85.0" and number.xy[1] < axis.get_ylim()[1]
 
 
 def test_a_difference_of_few_seeds_has_no_bar():

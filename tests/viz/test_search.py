@@ -33,6 +33,8 @@ def test_a_variant_must_beat_the_method_and_its_control():
     assert "over TEL + QCC: higher" in clear[0] and "over more steps: higher" in clear[1]
     by_leaving_out = search.judgement(a_table(both=30, control=33, mine=33), "mine")
     assert by_leaving_out[-1].startswith("It is not shown to beat")
+    over_the_control = search.judgement(a_table(both=33, control=30, mine=33), "mine")
+    assert over_the_control[-1].startswith("It is not shown to beat")
 
 
 def test_a_variant_that_is_not_measured_is_said_to_be_so():
