@@ -8,6 +8,7 @@ import pytest
 from evis import paths
 from evis.results import store
 from evis.training import experiments, series
+from evis.viz import reproduction
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -85,6 +86,18 @@ def test_toy_training_in_the_readme_is_the_stored_rows():
     line = r"^\|.*\(([^()]+)\) \| (\d+) \| (.+?) \| (.+?) \| (.+?) \|$"
     written = {name: cells for name, *cells in re.findall(line, README, re.MULTILINE)}
     assert written == expected
+
+
+def test_the_status_says_how_many_seeds_the_rows_have():
+    methods = list(reproduction.METHODS.values())
+    phrases = []
+    for size in experiments.SIZES.values():
+        rows = series.table(experiments.comparison(size).values(), experiments.SEEDS)
+        phrases.append(f"{reproduction.measured_seeds(rows, methods)} seeds at `{size}`")
+    rows = series.table(experiments.from_nothing("tiny_s").values(), experiments.SEEDS)
+    alone = reproduction.measured_seeds(rows, [f"{method}, no stage one" for method in methods])
+    phrases.append(f"{alone} seeds at `tiny_s` without stage one")
+    assert [phrase for phrase in phrases if phrase not in README] == []
 
 
 def _spread(values):
