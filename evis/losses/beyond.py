@@ -3,8 +3,8 @@
 They have the interface of `evis.losses.temporal`: what they return takes the place of TK and TEL.
 Eigenvalues grow with the square of the logits and with the number of pixels, so that in Eq. 13 one
 beta means another thing at every size; and the first three of a mask are two zeros and one that
-hangs on a single pixel (notebook 02). The variants mend the first of these, or both. All of them,
-and TK where it is part of them, are means over matches, as released; Eq. 12 divides by all pixels.
+hangs on a single pixel (notebook 02). The variants mend the first of these, or both. TK, and 3D
+pairwise in its place, are means over matches here, as released; Eq. 12 divides by all pixels.
 """
 
 from collections import ChainMap
