@@ -364,7 +364,7 @@ def test_a_learned_part_would_be_counted(monkeypatch):
 )
 def test_a_cost_is_judged_by_the_stored_benchmark(monkeypatch, share, verdict):
     metrics = None if share is None else {"added by TEL": share, "added by TEL + QCC": 0.01}
-    row = metrics and store.ResultRow({}, "", 0, metrics, None, None, {}, {}, 0.0, "")
+    row = metrics and store.ResultRow({"name": "cost"}, "", 0, metrics, None, None, {}, {}, 0.0, "")
     monkeypatch.setattr(claim_checks.store, "find", lambda *_: row)
     assert claim_checks.tel_is_no_burden().verdict == verdict
 
