@@ -7,6 +7,7 @@ if that one stands Bonferroni's correction.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -62,7 +63,7 @@ class Result:
     test: Comparison
     difference: paired.Difference
 
-    @property
+    @cached_property
     def verdict(self) -> str:
         if self.difference.seeds < paired.LEAST_SEEDS:
             return UNMEASURED
@@ -218,13 +219,12 @@ def _control(shown: Comparison, claim: Claim, rows: Rows) -> dict:
     """What comes of the claim, and of the comparison that is shown, with the control's row in the
     baseline's place, where there is one.
     """
-    controls = {test: test.against_control for test in claim.tests}
-    if not any(controls.values()):
+    if not any(test.against_control for test in claim.tests):
         return {}
-    against = {test: control or test for test, control in controls.items()}
+    against = {test: test.against_control or test for test in claim.tests}
     results = {test: Result(of, rows.difference(of)) for test, of in against.items()}
     line = {"control": joint_verdict(list(results.values()))}
-    if controls[shown]:
+    if shown.against_control:
         columns = ("against control", "control low", "control high")
         line |= dict(zip(columns, results[shown].numbers, strict=True))
     return line
