@@ -146,6 +146,7 @@ def test_a_failure_before_any_parameter_is_counted_right(monkeypatch, tmp_path):
 def two_notebooks(monkeypatch, tmp_path):
     """One that draws a figure, and one that fails."""
     monkeypatch.setenv("EVIS_ROOT", str(tmp_path))
+    monkeypatch.setattr(gallery, "MADE_FROM", {"01": "nothing", "02": "nothing"})
     for folder in ("notebooks", "figures"):
         (tmp_path / folder).mkdir()
     draw = "from evis import paths; paths.figures().joinpath('01_a.png').write_bytes(b'1')"
@@ -154,8 +155,7 @@ def two_notebooks(monkeypatch, tmp_path):
     return tmp_path
 
 
-def test_outputs_of_what_did_not_fail_are_stored(two_notebooks, monkeypatch):
-    monkeypatch.setattr(gallery, "MADE_FROM", {"01": "nothing", "02": "nothing"})
+def test_outputs_of_what_did_not_fail_are_stored(two_notebooks):
     bad = (two_notebooks / "notebooks" / "02_bad.ipynb").read_bytes()
     reproduce.reproduce("toy", store=True)
     assert printed(two_notebooks / "notebooks" / "01_good.ipynb") == "done\n"
@@ -165,7 +165,6 @@ def test_outputs_of_what_did_not_fail_are_stored(two_notebooks, monkeypatch):
 
 
 def test_a_notebook_that_is_edited_while_it_runs_is_not_stored(two_notebooks, monkeypatch):
-    monkeypatch.setattr(gallery, "MADE_FROM", {"01": "nothing", "02": "nothing"})
     notebook = two_notebooks / "notebooks" / "01_good.ipynb"
     run_one = reproduce._run
 

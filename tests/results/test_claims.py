@@ -238,7 +238,7 @@ def test_a_joint_claim_is_contradicted_by_one_sure_comparison(tmp_path):
     assert line["control"] == "contradicted" and np.isnan(line["against control"])  # has none
 
 
-def test_a_contradicted_claim_shows_what_contradicts_it(tmp_path):
+def test_a_contradicted_claim_shows_what_contradicts_it():
     """Not a comparison with a larger p and an interval across 0."""
     results = [result(-0.3), claims.Result(GAIN.tests[0], paired.Difference((-5.0, -5, -5, 1)))]
     assert [each.verdict for each in results] == ["contradicted", "can't tell"]

@@ -79,12 +79,17 @@ def test_half_is_students_interval(values):
     assert (found.mean - found.half, found.mean + found.half) == pytest.approx((low, high))
 
 
+def of_spread(spread: float, seeds: int) -> np.ndarray:
+    """Values with this standard deviation, and a mean of 0."""
+    values = np.arange(seeds, dtype=float)
+    return spread * (values - values.mean()) / values.std(ddof=1)
+
+
 @pytest.mark.parametrize("seeds", [4, 5, 6, 8, 12, 16])
 def test_the_smallest_resolvable_difference_is_found_four_times_in_five(seeds):
     """By the verdict itself, at spread 1; 300 trials know a share of 80% to 2.3%."""
-    values = np.arange(seeds, dtype=float)
-    spread_one = (values - values.mean()) / values.std(ddof=1)
-    smallest, normal = paired.smallest_resolvable(spread_one), np.random.default_rng(seeds).normal
+    smallest = paired.smallest_resolvable(of_spread(1, seeds))
+    normal = np.random.default_rng(seeds).normal
     verdicts = [paired.verdict(Difference(tuple(normal(smallest, 1, seeds)))) for _ in range(300)]
     assert np.mean([found == "holds" for found in verdicts]) == pytest.approx(0.8, abs=0.07)
 
@@ -106,8 +111,7 @@ def test_the_seeds_that_a_difference_takes_are_the_fewest_that_resolve_it(size):
     spread, seeds = np.std(found.values, ddof=1), found.seeds_for(size)
 
     def resolvable(n):
-        values = np.arange(n, dtype=float)
-        return paired.smallest_resolvable(spread * (values - values.mean()) / values.std(ddof=1))
+        return paired.smallest_resolvable(of_spread(spread, n))
 
     assert seeds >= 4 and resolvable(seeds) <= abs(size)
     assert seeds == 4 or resolvable(seeds - 1) > abs(size)
