@@ -88,7 +88,7 @@ def splits(
                 if own.empty:
                     continue
                 means = [own[metric].mean() for metric in metrics]
-                halves = np.nan_to_num([paired.half_width(own[metric]) for metric in metrics])
+                halves = [intervals.half(own[metric]) for metric in metrics]
                 places = np.arange(2) + (number - (len(rows) - 1) / 2) * 0.16
                 look = {"color": colours[number], "capsize": 3, "marker": "osD"[number]}
                 axis.errorbar(places, means, yerr=halves, label=label, linewidth=1, **look)

@@ -1,7 +1,9 @@
 """Fig. 6's gains: which difference stands on which line, and what is printed beside it."""
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import ErrorbarContainer
 
 from evis.results import paired, published
 from evis.viz import generalisation
@@ -24,6 +26,11 @@ def a_table(gain: float) -> pd.DataFrame:
             scores = {metric: own + level * n for n, metric in enumerate(metrics, 1)}
             lines.append({"row": row, "seed": seed, "mIoU": own + level} | scores)
     return pd.DataFrame(lines)
+
+
+def bar_lengths(bar: ErrorbarContainer) -> np.ndarray:
+    (lines,) = bar.lines[2]
+    return np.array([high - low for (_, low), (_, high) in lines.get_segments()])
 
 
 TABLES = {"new": a_table(1.0), "crowded": a_table(-3.0)}
@@ -70,6 +77,15 @@ def test_halves_show_the_means_of_their_side():
                 own = table[table["row"] == row]
                 sides = [own[f"mIoU, {half} {attribute}"].mean() for half in ("low", "high")]
                 assert bar.lines[0].get_ydata().tolist() == pytest.approx(sides)
+                width = 2 * paired.half_width(own[f"mIoU, low {attribute}"])
+                assert bar_lengths(bar) == pytest.approx([width] * 2)
+
+
+def test_halves_of_few_seeds_have_no_bar():
+    few = {name: table[table["seed"] < 3] for name, table in TABLES.items()}
+    figure = generalisation.splits(few, {"ours": "ours", "TK": "TK"}, ATTRIBUTES)
+    for axis in figure.axes:
+        assert [bar_lengths(bar).any() for bar in axis.containers] == [False, False]
 
 
 def test_lines_are_named_by_side_and_pair():
