@@ -66,6 +66,17 @@ def unreported(size: str) -> dict[str, Experiment]:
     )
 
 
+def at_once(size: str) -> dict[str, Experiment]:
+    """Stage three with its temporal term at full strength from the first step, as in the text.
+
+    All other rows raise it over the first 100 of 150 steps (`recipes.TOY_SETTINGS`).
+    """
+    settings = {CONTROL: {"alpha": 0, "beta": 0}, TEL: {"alpha": 0}, BOTH: {}}
+    return _on_stage_two(
+        size, {f"{name}, at once": own | {"warm_up_steps": 0} for name, own in settings.items()}
+    )
+
+
 def placebos(size: str) -> dict[str, Experiment]:
     """Constants in place of what TEL and QCC multiply by: the order of their mean in training."""
     return _on_stage_two(
@@ -136,6 +147,7 @@ GROUPS = {
     "comparison": comparison,
     "components": components,
     "eigenvalues": eigenvalue_numbers,
+    "at once": at_once,
     "placebos": placebos,
     "released": released,
     "unreported": unreported,

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -20,6 +21,7 @@ from evis import paths
 from evis.data import toy
 from evis.data.types import VISDataset
 from evis.inference import Options, predict_dataset
+from evis.losses import boxinst
 from evis.metrics import attributes, stability, ytvis
 from evis.models import load, read_about
 from evis.results import store
@@ -156,7 +158,8 @@ def terms_row(
         settings = stages[-1].settings
         found = {name: table[name].mean() for name in _TERMS if name in table}
         if "tel" in table:
-            warm = (table["step"] / settings.warm_up_steps).clip(upper=1) * settings.temporal_factor
+            raised = [boxinst.warm_up(step, settings.warm_up_steps) for step in table["step"]]
+            warm = settings.temporal_factor * np.array(raised)
             factor = (table["temporal"] / table["tk"] / warm)[(warm > 0) & (table["tk"] > 0)]
             found |= {"TEL factor, median": factor.median(), "TEL factor, mean": factor.mean()}
         if "qcc" in table:

@@ -28,6 +28,9 @@ STAGE3 = {  # what stage three has otherwise than that of TEL + QCC
     "beta = 1": {"beta": 1},
     "S = 2": {"scale": 2},
     "S = 8": {"scale": 8},
+    "more steps, at once": {"alpha": 0, "beta": 0.0, "warm_up_steps": 0},
+    "TEL, at once": {"alpha": 0, "warm_up_steps": 0},
+    "TEL + QCC, at once": {"warm_up_steps": 0},
 }
 
 
