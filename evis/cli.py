@@ -111,9 +111,12 @@ def _add_results(commands) -> None:
         "results",
         _results,
         help="list the measured results",
+        description="List the measured results, a line each; … stands for numbers left out.",
         examples="  evis results\n  evis results --json",
     )
-    parser.add_argument("--json", action="store_true", help="whole rows, with their provenance")
+    parser.add_argument(
+        "--json", action="store_true", help="whole rows, with every number and setting"
+    )
 
 
 def _reproduce(options: argparse.Namespace) -> int:
@@ -152,25 +155,45 @@ def _results(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([{"key": row.key, **store.to_json(row)} for row in rows], indent=1))
     elif rows:
-        print(_listing(rows))
+        print("\n".join(map(_listed, rows)))
     else:
         print("No measured results yet: notebooks write them to data/results.")
     return 0
 
 
-def _listing(rows) -> str:
-    """A line a row on what was measured and where it comes from, then its numbers."""
-    lines = []
-    for row in rows:
-        settings = (f"{name}={value}" for name, value in row.recipe.items() if name != "name")
-        commit = f"{(row.commit or 'no commit')[:9]}{'+' if row.dirty else ''}"
-        lines.append(
-            f"{row.key}  {row.date[:10]}  {commit:10}  {row.dataset}  seed {row.seed}  "
-            + " ".join((row.recipe["name"], *settings))
-        )
-        numbers = [f"{name} {value:.4g}" for name, value in row.metrics.items()]
-        whole = "  ".join(number.replace(" ", "\N{NO-BREAK SPACE}") for number in numbers)
-        indent = {"initial_indent": "  ", "subsequent_indent": "  "}
-        wrapped = textwrap.wrap(whole, 100, break_on_hyphens=False, **indent)
-        lines += [line.replace("\N{NO-BREAK SPACE}", " ") for line in wrapped]
-    return "\n".join(lines)
+_WIDTH = 160  # of a listed row
+
+
+def _listed(row) -> str:
+    """A line: where a row comes from, what it is of, and the first of its numbers, as room is."""
+    commit = row.commit[:8] if row.commit else "no commit"
+    device = row.machine["device"]
+    parts = [
+        row.key,
+        row.date[:10],
+        f"{commit}{'+' if row.dirty else ''}",
+        _short(row.machine["cpu"] if device == "cpu" else device, 24),
+        row.dataset,
+        f"seed {row.seed}",
+        _short(_in_words(row.recipe), 48),
+        *(f"{name} {value:.4g}" for name, value in row.metrics.items()),
+    ]
+    whole = "  ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)
+    (line,) = textwrap.wrap(whole, _WIDTH, max_lines=1, placeholder="  …", break_on_hyphens=False)
+    return line.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _in_words(recipe) -> str:
+    """Name and settings; of stages the last one's name and model, since whole they fill pages.
+
+    Rows whose stages end alike are told apart by their keys.
+    """
+    if "stages" in recipe:
+        last = recipe["stages"][-1]
+        return f"{recipe['name']}: {last['name']} {last['model']}"
+    settings = (f"{name}={value}" for name, value in recipe.items() if name != "name")
+    return " ".join((recipe["name"], *settings))
+
+
+def _short(text: str, width: int) -> str:
+    return textwrap.shorten(text, width, placeholder=" …")

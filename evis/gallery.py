@@ -10,7 +10,8 @@ from evis import files, paths
 
 RECORD = "gallery.json"
 
-# What a notebook's figures are made from. Measured rows: the groups of `evis measure`.
+# What a notebook's figures are made from, where the page says so. Measured rows: the groups of
+# `evis measure`.
 MADE_FROM = {
     "00": "generated videos; published tables",
     "01": "generated videos, degraded step by step",
@@ -45,8 +46,9 @@ def record(seconds: dict[str, float], figures: dict[str, Sequence[str]]) -> Path
         known[notebook] = {"seconds": taken, "figures": pictures}
     there = {notebook.stem for notebook in paths.notebooks().glob("*.ipynb")}
     known = {name: known[name] for name in sorted(known) if name in there}
+    text = page(known)  # before anything is written: a notebook that it can't show stays out
     files.write_json(path, known, indent=1)
-    return files.write_text(paths.figures() / "README.md", page(known))
+    return files.write_text(paths.figures() / "README.md", text)
 
 
 def page(known: dict[str, dict]) -> str:
@@ -64,11 +66,16 @@ def page(known: dict[str, dict]) -> str:
             "",
             f"## [{_title(notebook)}]({source})",
             "",
-            f"Made from: {MADE_FROM[notebook[:2]]}. Seconds: {own['seconds']:.0f}.",
+            f"{_made_from(notebook)}Seconds: {own['seconds']:.0f}.",
             "",
         ]
         lines += [f"[![{p[:-4]}]({p})]({p[:-4]}.pdf)" for p in own["figures"]]
     return "\n".join(lines) + "\n"
+
+
+def _made_from(notebook: str) -> str:
+    origin = MADE_FROM.get(notebook[:2])
+    return f"Made from: {origin}. " if origin else ""
 
 
 def _title(notebook: str) -> str:

@@ -27,8 +27,9 @@ def clean(notebook: NotebookNode) -> NotebookNode:
     kernel = notebook.metadata.get("kernelspec")
     notebook.metadata = NotebookNode(kernelspec=kernel, language_info={"name": "python"})
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)]
-    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
+    for cell in notebook.cells:
         cell.metadata = NotebookNode(tags=_tags(cell)) if _tags(cell) else NotebookNode()
+    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
         cell.execution_count = number
         cell.outputs = [_clean_output(o, number) for o in cell.outputs if o.get("name") != "stderr"]
     return notebook

@@ -141,15 +141,64 @@ def test_results_of_an_empty_store(root, capsys):
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_results_are_listed(root, capsys):
+def stored(recipe, metrics, commit="0123456789abcdef", dirty=False, **machine) -> str:
+    """A row in the store; -> its key."""
+    machine = {"platform": "x", "cpu": "AMD EPYC", "cores": 2, "device": "cpu"} | machine
+    date = "2026-01-02T03:04:05+00:00"
+    row = store.ResultRow(recipe, "toy-ovis", 3, metrics, commit, dirty, {}, machine, 1.5, date)
+    store.save(row)
+    return row.key
+
+
+def listed(capsys) -> list[str]:
+    assert cli.main(["results"]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_result_is_a_line(root, capsys):
+    key = stored({"name": "minvis", "steps": 7}, {"AP": 1 / 3, "AP_S": math.nan})
+    (line,) = listed(capsys)
+    assert line.split("  ") == [
+        key, "2026-01-02", "01234567", "AMD EPYC", "toy-ovis", "seed 3", "minvis steps=7",
+        "AP 0.3333", "AP_S nan",
+    ]  # fmt: skip
+
+
+def test_stages_are_named_by_the_last_and_told_apart_by_the_key(root, capsys):
+    stages = [{"name": "one", "model": "tiny"}, {"name": "two", "model": "tiny_s", "alpha": 1.0}]
+    recipes = [{"name": "toy training", "stages": chain} for chain in (stages, stages[1:])]
+    keys = {stored(recipe, {"AP": 0.5}) for recipe in recipes}
+    parts = [line.split("  ") for line in listed(capsys)]
+    assert {line[0] for line in parts} == keys and len(keys) == 2
+    assert [line[6:] for line in parts] == [["toy training: two tiny_s", "AP 0.5"]] * 2
+
+
+def test_a_listed_result_says_what_it_was_measured_on(root, capsys):
+    stored({"name": "1"}, {}, device="NVIDIA H200")
+    stored({"name": "2"}, {}, cpu="Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz")
+    stored({"name": "3"}, {}, commit=None, dirty=None)
+    stored({"name": "4"}, {}, dirty=True)
+    assert [line.split("  ")[2:4] for line in listed(capsys)] == [
+        ["01234567", "NVIDIA H200"],
+        ["01234567", "Intel(R) Xeon(R) …"],
+        ["no commit", "AMD EPYC"],
+        ["01234567+", "AMD EPYC"],
+    ]
+
+
+def test_a_listed_result_is_cut_between_two_numbers(root, capsys):
+    metrics = {f"a metric, {number}": number for number in range(9)}
+    stored({"name": "wide", "sets": ["toy-coco"] * 9}, metrics)
+    (line,) = listed(capsys)
+    *parts, last = line.split("  ")
+    assert 130 < len(line) <= 160 and last == "…"
+    assert parts[6] == "wide sets=['toy-coco', 'toy-coco', 'toy-coco', …"
+    assert parts[7:] == [f"a metric, {number} {number}" for number in range(len(parts) - 7)]
+
+
+def test_whole_results_are_json(root, capsys):
     recipe = {"name": "minvis", "steps": 7}
     row = store.measure(recipe, "toy-ovis", 3, lambda: {"AP": 1 / 3, "AP_S": math.nan})
-    assert cli.main(["results"]) == 0
-    head, numbers = capsys.readouterr().out.splitlines()
-    assert [part.strip() for part in head.split("  ")] == [
-        row.key, row.date[:10], "no commit", "toy-ovis", "seed 3", "minvis steps=7"
-    ]  # fmt: skip
-    assert numbers.split() == ["AP", "0.3333", "AP_S", "nan"]
     assert cli.main(["results", "--json"]) == 0
     (whole,) = json.loads(capsys.readouterr().out)
     assert whole["metrics"] == {"AP": 1 / 3, "AP_S": None}

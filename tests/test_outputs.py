@@ -24,7 +24,8 @@ def png():
 
 def book(outputs=(), extra=()):
     cells = [
-        new_markdown_cell("# title", id="a"),
+        new_markdown_cell("# title", id="a", metadata={"papermill": {"duration": 0.1}, "tags": []}),
+        new_markdown_cell("a summary", id="s", metadata={"papermill": {}, "tags": ["summary"]}),
         new_code_cell("scale = 1", id="b", metadata={"tags": ["parameters"]}),
         *extra,
         new_code_cell("print(2)", id="c", outputs=list(outputs), metadata={"papermill": {"x": 1}}),
@@ -54,25 +55,27 @@ def stored(tmp_path):
 def test_sources_and_ids_stay(stored):
     assert [(cell.id, cell.source) for cell in stored.cells] == [
         ("a", "# title"),
+        ("s", "a summary"),
         ("b", "scale = 1"),
         ("c", "print(2)"),
     ]
 
 
 def test_what_was_printed_is_kept_and_stderr_is_not(stored):
-    kinds = [(o.output_type, o.get("name")) for o in stored.cells[2].outputs]
+    kinds = [(o.output_type, o.get("name")) for o in stored.cells[3].outputs]
     assert kinds == [("stream", "stdout"), ("display_data", None), ("execute_result", None)]
 
 
 def test_nothing_tells_of_the_run(stored):
     assert set(stored.metadata) == {"kernelspec", "language_info"}
-    assert stored.cells[1].metadata == {"tags": ["parameters"]} and stored.cells[2].metadata == {}
-    assert [cell.get("execution_count") for cell in stored.cells] == [None, 1, 2]
-    assert stored.cells[2].outputs[2].execution_count == 2
+    kept = [cell.metadata for cell in stored.cells]
+    assert kept == [{}, {"tags": ["summary"]}, {"tags": ["parameters"]}, {}]
+    assert [cell.get("execution_count") for cell in stored.cells] == [None, None, 1, 2]
+    assert stored.cells[3].outputs[2].execution_count == 2
 
 
 def test_pictures_get_smaller_and_stay_pictures(stored):
-    kept = base64.b64decode(stored.cells[2].outputs[1].data["image/png"])
+    kept = base64.b64decode(stored.cells[3].outputs[1].data["image/png"])
     assert len(kept) < len(base64.b64decode(png()))
     assert Image.open(io.BytesIO(kept)).size == (100, 100)
 
@@ -80,7 +83,7 @@ def test_pictures_get_smaller_and_stay_pictures(stored):
 def test_a_notebook_that_was_changed_meanwhile_is_left_alone(tmp_path):
     nbformat.write(book(), tmp_path / "ran.ipynb")
     edited = book()
-    edited.cells[2].source = "print(3)"
+    edited.cells[3].source = "print(3)"
     nbformat.write(edited, tmp_path / "01_a.ipynb")
     before = (tmp_path / "01_a.ipynb").read_bytes()
     with pytest.raises(ValueError, match="01_a.ipynb was changed"):

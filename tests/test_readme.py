@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from evis import paths
-from evis.results import store
+from evis.results import paired, store
 from evis.training import experiments, series
+from evis.training.experiments import BOTH, CONTROL, TK
 from evis.viz import reproduction
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -103,3 +104,10 @@ def test_the_status_says_how_many_seeds_the_rows_have():
 def _spread(values):
     mean = f"{values.mean():.1f}"
     return mean if len(values) == 1 else f"{mean} ± {values.std():.1f}"
+
+
+def test_what_the_readme_says_of_masks_and_tk_is_what_the_seeds_say():
+    table = series.table(experiments.comparison("tiny").values(), experiments.SEEDS)
+    for row in (TK, CONTROL, BOTH):
+        for metric, found in (("AP50", "higher"), ("AP75", "lower"), ("AP", "lower")):
+            assert paired.outcome(paired.difference(table, row, "masks", metric)) == found

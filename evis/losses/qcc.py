@@ -40,8 +40,8 @@ def quality_cluster_coefficient(
     B clips -> a scalar, float32 at least. A clip with K < 2 has score 0, as in the released code.
     `paper` and `released` carry no gradient: the former takes the best of several K-means, the
     latter scikit-learn's only one. `soft` is ours, not the paper's: every point belongs a little to
-    every cluster (see `soft_memberships`), so that Q can be minimised; `temperature` is its only
-    use, and as it goes to 0, `soft` tends to `paper`.
+    every cluster (see `soft_memberships`), so that Q can be minimised. No other flavour uses
+    `temperature`; as it goes to 0, `soft` tends to `paper`.
     """
     counts = [operator.index(count) for count in clusters]
     if features.ndim != 5 or 0 in features.shape or len(counts) != len(features):

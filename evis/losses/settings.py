@@ -17,7 +17,8 @@ class Settings:
     dice_weight: float = 5.0  # of dice and of the projection term, a dice loss too
     no_object_weight: float = 0.1  # of the class "no object" within the class term
     temporal_factor: float = 0.1
-    warm_up_steps: int = 2000  # of the temporal term
+    # Of the temporal term: 2,000 calls of the released loss, one for each of ten layers a step.
+    warm_up_steps: int = 200
     eigenvalues: int = 3  # Y
     scale: int = 4  # S, of TEL and QCC
     points: int = 20_000  # where BCE, dice and the matching look at a mask

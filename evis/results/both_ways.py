@@ -15,7 +15,6 @@ from torch import Tensor
 from evis.data.clips import Clip
 from evis.losses import boxinst, masks, qcc, tel
 from evis.losses.criterion import criterion
-from evis.losses.settings import Settings
 from evis.losses.targets import target_masks
 from evis.matching import match
 from evis.prediction import ClipPrediction
@@ -33,6 +32,7 @@ from evis.results.same_input import (
 from evis.training.recipes import STAGE3_STEPS, named
 
 _CLIPS = 12
+STAGE2_STEPS = 70_000  # in the released configuration of the first two stages, R50
 
 
 @dataclass(frozen=True)
@@ -175,9 +175,10 @@ def printed_pairs(b: Batch) -> Values:
     return Values("pairs of three frames", found, len(tel.all_pairs(frames)))
 
 
-def pairs_of_four(b: Batch) -> Values:
-    """As a pseudo clip has: with three frames, cycle and all pairs are the same three."""
-    return Values("pairs of four frames", len(pairs_of(4, "paper")), len(pairs_of(4, "released")))
+def pairs_of_three(b: Batch) -> Values:
+    """Those that both have, whichever of their two frames comes first."""
+    ours, theirs = ({frozenset(pair) for pair in pairs_of(3, f)} for f in ("paper", "released"))
+    return Values("pairs of three frames that both have", len(ours), len(ours & theirs))
 
 
 def direction(b: Batch) -> Values:
@@ -188,7 +189,7 @@ def direction(b: Batch) -> Values:
 
 
 def gaps(b: Batch) -> Values:
-    drawn = clip_dataset(b.dataset)
+    drawn = clip_dataset(b.dataset, frame_range=named("eigencluster.stage3.released").frame_range)
     apart = [np.diff(drawn[step].frame_indices).mean() for step in range(len(drawn))]
     return Values("frames from one of a clip to the next", 1.0, float(np.mean(apart)))
 
@@ -329,9 +330,11 @@ def beta(b: Batch) -> Values:
 
 
 def warm_up(b: Batch) -> Values:
-    steps = STAGE3_STEPS["r50"]
-    mean = np.mean([boxinst.warm_up(step, Settings.warm_up_steps) for step in range(steps)])
-    return Values("mean factor of L_temporal, R50's stage three", 1.0, float(mean))
+    """From a counter that starts at 0."""
+    stage = named("eigencluster.stage2.released")
+    warm_up_steps = stage.settings.warm_up_steps
+    mean = np.mean([boxinst.warm_up(step, warm_up_steps) for step in range(stage.steps)])
+    return Values("mean factor of L_temporal, stage two", 1.0, float(mean))
 
 
 def matching(b: Batch) -> Values:
@@ -386,6 +389,10 @@ def backbone_rate(b: Batch) -> Values:
 
 def clip_length(b: Batch) -> Values:
     return Values("frames a clip, T", np.nan, named("eigencluster.stage3.released").frames)
+
+
+def steps_of_stage_two(b: Batch) -> Values:
+    return Values("steps of stage two, R50", named("eigencluster.stage2").steps, STAGE2_STEPS)
 
 
 def steps(b: Batch) -> Values:

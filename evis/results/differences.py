@@ -1,10 +1,10 @@
 """Where the released Eigen-Cluster VIS code and the paper's text part: each place, as data.
 
-Paper: its sections, equations and figures as printed. Code: what it was measured to do
-(DESIGN.md, "What the released code does"), which evis holds as the flavour "released" and in the
-recipes that end in ".released". What it does with colours, patches and pairs of neighbours it has
-from [28], MaskFreeVIS. Nothing here says which of the two made the paper's tables: nobody
-tells, and released code may be older or newer than the numbers.
+Paper: its sections, equations and figures as printed. Code: the repository that the paper links to
+(farnooshar/EigenClusterVIS, commit 67fe754), as read and as run on small inputs, which evis holds
+as the flavour "released" and in the recipes that end in ".released". What it does with colours,
+patches and pairs of neighbours it has from [28], MaskFreeVIS. Nothing here says which of the two
+made the paper's tables: nobody tells, and released code may be older or newer than the numbers.
 """
 
 from collections.abc import Callable
@@ -195,9 +195,10 @@ DIFFERENCES = (
         "Which clustering",
         "Eq. 1",
         "The partition of least within-cluster variance.",
-        "One start of scikit-learn's K-means (random_state = 0), which may end in a worse one.",
-        "formula",
-        "Q jumps now and then without cause in the features (notebook 03 shows it).",
+        "scikit-learn's K-means (random_state = 0) with as many starts as its version takes: ten "
+        "before 1.4, and the authors' Python 3.7 has no later one; one since (measured here).",
+        "unsaid",
+        "With one start Q jumps now and then without cause in the features (notebook 03 shows it).",
         both_ways.quality_restarts,
         _IN_STAGE_THREE,
     ),
@@ -219,7 +220,7 @@ DIFFERENCES = (
         "What is clustered",
         "III-A; III-C, step 1; Fig. 3",
         '"Features corresponding to the instances", with C channels.',
-        "Mask logits of all 100 queries (10 in the toy model), matched or not.",
+        "Mask logits of all queries, matched or not: 100, with Swin-L 200 (10 in the toy model).",
         "unsaid",
         "Q also judges queries that answer for no object.",
         both_ways.quality_queries,
@@ -254,10 +255,11 @@ DIFFERENCES = (
         "Cycle or all pairs",
         "Eq. 14; Fig. 4",
         "Each frame with the next, the last with the first.",
-        "All pairs: (0,1), (0,2), (1,2).",
+        "Three pairs, written out: (0,1), (0,2), (1,2).",
         "formula",
-        "The same three pairs for three frames; on pseudo clips of four, two more.",
-        both_ways.pairs_of_four,
+        "None with three frames, and the code has no others. (evis's released flavour takes all "
+        "pairs of a longer clip.)",
+        both_ways.pairs_of_three,
         _IN_STAGE_TWO,
     ),
     Difference(
@@ -266,10 +268,11 @@ DIFFERENCES = (
         "How far frames lie apart",
         "III-D; Fig. 4",
         "Adjacent, successive, consecutive frames.",
-        "Three frames drawn from 20 before to 20 after a random one.",
+        "Three frames, drawn from 5 before to 5 after a random one, in random order; one of them "
+        "can come twice.",
         "unsaid",
-        "TK and TEL compare frames with motion between them. (Toy videos are short: real gaps are "
-        "larger.)",
+        "TK and TEL compare frames with motion between them. (Toy rows: frames from anywhere in a "
+        "short video, in their order.)",
         both_ways.gaps,
     ),
     Difference(
@@ -336,9 +339,11 @@ DIFFERENCES = (
         "Warm-up of the temporal term",
         "not mentioned",
         "None.",
-        "Linear over 2000 steps: most of a stage of 2300, if counted from its start.",
+        "Linear over 2000 calls of the loss, one a decoder layer: 200 steps. The counter is kept "
+        "with the weights, so that stage three, which loads trained ones, presumably has none.",
         "unsaid",
-        "TEL is at full strength for the last steps only.",
+        "Little. (Toy rows have 100 steps of it in either stage, which is more in a stage of 150: "
+        "notebook 11 has rows without.)",
         both_ways.warm_up,
     ),
     Difference(
@@ -445,14 +450,27 @@ DIFFERENCES = (
         both_ways.learning_rate,
     ),
     Difference(
+        "train.stage_two",
+        "training",
+        "Steps of stage two",
+        "IV-B",
+        "6k.",
+        "70,000 in the configuration of the first two stages (R50); 6,000 in a folder for training "
+        "without COCO. The README sends the reader to MaskFreeVIS for these stages, and stage "
+        'three loads a file of that name and "0466", as Table I has 46.6 for Mask-free VIS.',
+        "schedule",
+        "How far TK's row has come before stage three begins.",
+        both_ways.steps_of_stage_two,
+    ),
+    Difference(
         "train.steps",
         "training",
         "Steps of stage three",
         "IV-B",
         "Up to 4k, depending on the backbone.",
         "About 2300 (R50), 2700 (R101) and 2400 (Swin-L).",
-        "unsaid",
-        'Compatible with "up to", and little more than the warm-up.',
+        "schedule",
+        'None: compatible with "up to".',
         both_ways.steps,
     ),
     Difference(
@@ -460,10 +478,14 @@ DIFFERENCES = (
         "training",
         "What is trained on",
         "IV-B",
-        "COCO in stage one; then videos with boxes only.",
-        "Pictures of COCO, made into clips of four views by rotation, are mixed in.",
+        "Masks of COCO in stage one; then videos, with boxes only: no masks are available.",
+        "Four of seven clips are pictures of COCO, four views of each (turned with Swin-L alone), "
+        "and learn from the polygons of their file: BCE and dice, no temporal term. Videos have "
+        "boxes only.",
         "schedule",
-        "Later stages see COCO again. What share is unknown; a half is ours.",
+        "Stages two and three go on learning outlines from masks of pictures. evis's released "
+        "recipes have boxes there too, as its weak supervision can't reach a mask; no measured row "
+        "has pictures in these stages.",
         both_ways.stills,
     ),
     Difference(
@@ -484,7 +506,7 @@ DIFFERENCES = (
         "IV-B",
         "1e-4 for all weights of backbone and heads in stages one and two.",
         "A tenth of the heads' rate, as Mask2Former has it.",
-        "unsaid",
+        "schedule",
         "None in stage three, where the backbone is frozen.",
         both_ways.backbone_rate,
     ),

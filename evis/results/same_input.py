@@ -82,9 +82,10 @@ def batch() -> Batch:
     return Batch(clips, prediction, matched, matched.objects(small), settings, dataset)
 
 
-def clip_dataset(dataset: VISDataset) -> ClipDataset:
-    """As stage three draws clips, without flips."""
-    return ClipDataset(weaken(dataset, "box"), shorter_sides=(64,), longest_side=96, flip=0.0)
+def clip_dataset(dataset: VISDataset, frame_range: int = 20) -> ClipDataset:
+    """As the toy stage three draws clips, without flips."""
+    size = {"shorter_sides": (64,), "longest_side": 96, "flip": 0.0}
+    return ClipDataset(weaken(dataset, "box"), frame_range=frame_range, **size)
 
 
 @cache

@@ -19,27 +19,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from evis import files, paths
 from evis.data.errors import DataError
 from evis.results import provenance
 
 SCHEMA = 1
-TABLE_COLUMNS = (
-    "recipe",
-    "parameters",
-    "dataset",
-    "seed",
-    "metric",
-    "value",
-    "commit",
-    "dirty",
-    "device",
-    "seconds",
-    "date",
-    "key",
-)
 
 
 @dataclass(frozen=True)
@@ -106,32 +90,8 @@ def rows(folder: Path | None = None) -> list[ResultRow]:
     return [_read(path) for path in sorted(found) if not path.name.startswith(".")]
 
 
-def table(folder: Path | None = None) -> pd.DataFrame:
-    """The store as a tidy table, one metric of one row a line."""
-    lines = []
-    for row in rows(folder):
-        parameters = {name: value for name, value in row.recipe.items() if name != "name"}
-        for metric, value in row.metrics.items():
-            line = (
-                row.recipe["name"],
-                json.dumps(parameters, sort_keys=True),
-                row.dataset,
-                row.seed,
-                metric,
-                value,
-                row.commit,
-                row.dirty,
-                row.machine.get("device"),
-                row.seconds,
-                row.date,
-                row.key,
-            )
-            lines.append(line)
-    return pd.DataFrame(lines, columns=list(TABLE_COLUMNS))
-
-
 @cache
-def _commit(repository: Path) -> tuple[str | None, bool | None]:
+def commit_at_start(repository: Path) -> tuple[str | None, bool | None]:
     """As a process finds it first: its code is of then, whatever is committed while it runs."""
     return provenance.commit(repository)
 
@@ -147,7 +107,7 @@ def measure(
     """The stored row, or else `function()`'s metrics, stored with where they come from."""
     if not recompute and (stored := find(recipe, dataset, seed, folder)):
         return stored
-    commit, dirty = _commit(paths.repository())
+    commit, dirty = commit_at_start(paths.repository())
     start = time.perf_counter()
     metrics = function()
     row = ResultRow(

@@ -4,6 +4,7 @@ They are computed as in training (Eqs. 1-10, S = 4, Y = 3), with any model, also
 them. Objects and queries are matched by the true masks, as this is a test.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,7 +52,7 @@ def quality(of: Predicted) -> float:
 
 
 def statistics(found: Sequence[Predicted]) -> dict[str, float]:
-    """Means over clips; Q's over clips of several objects, as it is 1 for the others.
+    """Means over clips, NaN over none; Q's over clips of several objects: the others have Q = 1.
 
     "relative L_eig": |a - b| / (a + b) in place of |a - b|, which does not grow with the logits.
     """
@@ -62,5 +63,8 @@ def statistics(found: Sequence[Predicted]) -> dict[str, float]:
         values, pairs = tel.eigenvalues(own), tel.cyclic_pairs(own.shape[1])
         changes.append(float(tel.eigenvalue_loss(values, pairs).mean()))
         relative.append(float(relative_change(values, pairs).mean()))
-    means = (sum(values) / len(values) for values in (several, changes, relative))
-    return dict(zip(METRICS, means, strict=True))
+    return dict(zip(METRICS, map(_mean, (several, changes, relative)), strict=True))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan

@@ -15,6 +15,7 @@ the kernels add in no fixed order.
 import signal
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -60,11 +61,12 @@ def train(
     taken off before any clip is made. model: the weights to start from, or a model, trained in
     place; None for a fresh one.
 
-    The folder gets weights.safetensors, recipe.json and log.jsonl; while training, checkpoints. The
-    rest is how to run it, and changes no number but rounding: `device="cpu"` leaves a GPU alone;
-    `threads` is how many a process computes with on a CPU (one is often faster where others are
-    busy too); `workers` processes read clips ahead, or `keep_frames` keeps decoded frames in
-    memory; `recompute` saves memory for time. Reseeds the generators of torch, numpy and python.
+    The folder gets weights.safetensors, recipe.json and log.jsonl; while training, checkpoints and
+    a lock, so that no other process trains into it. The rest is how to run it, and changes no
+    number but rounding: `device="cpu"` leaves a GPU alone; `threads` is how many a process computes
+    with on a CPU (one is often faster where others are busy too); `workers` processes read clips
+    ahead, or `keep_frames` keeps decoded frames in memory; `recompute` saves memory for time.
+    Reseeds the generators of torch, numpy and python.
     """
     folder = Path(folder)
     accelerator = _accelerator(recipe, device)
@@ -72,25 +74,27 @@ def train(
         keep_freed_memory()
     sources = admit(recipe, datasets)
     manifest = folders.manifest(recipe, sources, model)
-    folders.refuse_another(folder, manifest)
-    run = Run(recipe, sources, model, folder, accelerator)
-    if accelerator.is_main_process:
-        folders.claim(folder, manifest)
-    if run.is_finished:
-        return run.reload()
-    run.model.recompute_activations = recompute
-    loader = _loader(recipe, sources, run.step, accelerator, workers, keep_frames)
-    log = Log(folder, run.step, tensorboard) if accelerator.is_main_process else None
-    try:
-        with (
-            in_fixed_order(threads, accelerator.device.type == "cpu"),
-            interrupt_between_steps() as interrupted,
-        ):
-            _loop(run, loader, log, save_every, log_every, progress, interrupted)
-    finally:
-        if log:
-            log.close()
-    return run.finish()
+    writes = accelerator.is_main_process and not (folder / folders.WEIGHTS).exists()
+    with folders.locked(folder) if writes else nullcontext():
+        folders.refuse_another(folder, manifest)
+        run = Run(recipe, sources, model, folder, accelerator)
+        if accelerator.is_main_process:
+            folders.claim(folder, manifest)
+        if run.is_finished:
+            return run.reload()
+        run.model.recompute_activations = recompute
+        loader = _loader(recipe, sources, run.step, accelerator, workers, keep_frames)
+        log = Log(folder, run.step, tensorboard) if accelerator.is_main_process else None
+        try:
+            with (
+                in_fixed_order(threads, accelerator.device.type == "cpu"),
+                interrupt_between_steps() as interrupted,
+            ):
+                _loop(run, loader, log, save_every, log_every, progress, interrupted)
+        finally:
+            if log:
+                log.close()
+        return run.finish()
 
 
 def _accelerator(recipe: Recipe, device: Literal["cpu"] | None) -> Accelerator:

@@ -1,8 +1,11 @@
 """A run's folder: what it holds, and whether it holds this run."""
 
+import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from evis.training import start
 from evis.training.recipes import Recipe
 
 WEIGHTS, RECIPE, CHECKPOINTS = "weights.safetensors", "recipe.json", "checkpoints"
+LOCK = ".lock"  # there while a process trains into the folder, or after one was killed
 
 
 def manifest(
@@ -35,6 +39,28 @@ def _annotations(dataset: VISDataset) -> str:
     """Twelve digits that change with any video's name or frames, any track, any category."""
     told = repr((dataset.videos, dataset.tracks, dataset.categories))
     return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from training into the folder; a killed process lets go of it, too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.fstat(file.fileno()).st_nlink:  # its holder took it away meanwhile
+                raise BlockingIOError
+        except BlockingIOError:
+            raise DataError(
+                "another process is training into this folder right now",
+                file=folder,
+                remedy="Wait for it to end, or choose another folder; nothing was changed",
+            ) from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def refuse_another(folder: Path, asked: dict[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """Rows of measured tables: toy recipes trained one after another, tested on held-out videos, kept.
 
-A row is found by its recipes, its seed and its test videos, so a stored one needs no weights. What
-was measured again lies apart (`AGAIN`), so that it can be interrupted, go on and be compared.
+A row is found by its recipes, its training data, its seed and the name of its test videos, so a
+stored one needs no weights. Its commit, date and seconds are of the test; weights that lie in build
+are used again, whichever commit trained them. What is measured again lies apart (`AGAIN`), so that
+it can be interrupted, go on and be compared.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,7 +74,16 @@ class Shelf:
 
 
 STORED = Shelf(paths.results, lambda: paths.build() / "runs")
-AGAIN = Shelf(lambda: paths.build() / "again" / "results", lambda: paths.build() / "again" / "runs")
+AGAIN = Shelf(lambda: _again() / "results", lambda: _again() / "runs")
+
+
+def _again() -> Path:
+    """Apart for every commit, so that nothing that other code measured or trained is taken for it.
+
+    All changes that are not committed share one place.
+    """
+    commit, dirty = store.commit_at_start(paths.repository())
+    return paths.build() / "again" / ((commit or "no commit")[:12] + " changed" * bool(dirty))
 
 
 def metrics(held_out: HeldOut) -> list[str]:
@@ -135,7 +146,7 @@ def trained(
 ) -> Path:
     """Train, go on, or take what data/weights or an earlier call has; -> the weights' file."""
     recipe = stages[-1]
-    if ready := committed(stages):
+    if videos is None and (ready := committed(stages)):
         return ready
     weights = trained(stages[:-1], videos, shelf, progress) if len(stages) > 1 else None
     folder = shelf.runs() / f"{recipe.name}-{recipe.seed}-{_key(stages, videos)}"
@@ -242,11 +253,13 @@ def _one_thread() -> Iterator[None]:
 
 
 def _model(stages: Sequence[Recipe], videos: int | None, shelf: Shelf, progress: bool) -> nn.Module:
-    """Trained. After stills alone, the videos' classes that it never saw are untrained."""
+    """Trained. After stills alone, the classes that these do not have are as they start out."""
     weights = trained(stages, videos, shelf, progress)
     if any(role == "videos" for role, _ in stages[-1].mixture):
         return load(weights)
-    return start.build(stages[-1], toy.SPECS[VIDEOS].category_names, weights)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(stages[-1].seed)
+        return start.build(stages[-1], toy.SPECS[VIDEOS].category_names, weights)
 
 
 def committed(stages: Sequence[Recipe]) -> Path | None:
@@ -255,9 +268,9 @@ def committed(stages: Sequence[Recipe]) -> Path | None:
         return None
     own = content(stages)
     wanted = store.key(own, "", 0)
-    for path in sorted((paths.data() / "weights").glob("*.safetensors")):
+    for path in sorted((paths.data() / "weights").glob("toy_*.safetensors")):
         theirs = read_about(path).get("recipe")
-        if store.key(own | {"stages": [_without_words(theirs)]}, "", 0) == wanted:
+        if theirs and store.key(own | {"stages": [_without_words(theirs)]}, "", 0) == wanted:
             return path
     return None
 

@@ -18,10 +18,12 @@ from evis.losses.temporal import SCHEMES
 # All that differs from backbone to backbone.
 BETA = {"r50": 0.16, "r101": 1.0, "swin_l": 1.0}  # released
 STAGE3_STEPS = {"r50": 2300, "r101": 2700, "swin_l": 2400}  # released; the paper: up to 4k
+STAGE3_ROTATION = {"r50": 0.0, "r101": 0.0, "swin_l": 15.0}  # of stills, released
 
 # Toy sizes: everything that `toy` changes, in one place.
 TOY_MODEL = "tiny"
 TOY_CHANGES: dict[str, Any] = {
+    "frame_range": 20,  # toy videos are short
     "shorter_sides": (64,),
     "longest_side": 96,
     "schedule": "cosine",
@@ -54,7 +56,7 @@ class Recipe:
     # Classes of other sources than the first, under the first's names; "" drops a class.
     renames: tuple[tuple[str, str], ...] = ()
     frames: int = 3  # a clip of a video
-    frame_range: int = 20
+    frame_range: int = 5
     still_frames: int = 4  # views of a still picture in its pseudo clip
     rotation: float = 15.0  # of a view, degrees either way
     shift: float = 0.1  # of a view, share of its sides
@@ -106,18 +108,35 @@ def _problem(recipe: Recipe) -> str | None:
         return f"ema_decay should be None or between 0 and 1, is {recipe.ema_decay!r}"
     if recipe.scheme is not None and recipe.scheme not in (known := SCHEMES | VARIANTS):
         return f"scheme should be None or one of {', '.join(known)}, is {recipe.scheme!r}"
+    return _problem_of_loss(recipe.settings)
+
+
+def _problem_of_loss(settings: Settings) -> str | None:
+    choices = {"supervision": ("mask", "box"), "flavour": ("paper", "released"), "alpha": (0, 1)}
+    for name, known in choices.items():
+        if getattr(settings, name) not in known:
+            one_of = " or ".join(map(str, known))
+            return f"settings.{name} should be {one_of}, is {getattr(settings, name)!r}"
+    for name in ("eigenvalues", "scale", "points"):
+        if not getattr(settings, name) > 0:
+            return f"settings.{name} should be above 0, is {getattr(settings, name)!r}"
+    factors = "beta class_weight mask_weight dice_weight no_object_weight temporal_factor"
+    for name in ("warm_up_steps", *factors.split()):
+        if not getattr(settings, name) >= 0:
+            return f"settings.{name} should be 0 or more, is {getattr(settings, name)!r}"
     return None
 
 
 _VIDEOS = (("videos", 1.0),)
-_WITH_STILLS = (("videos", 1.0), ("stills", 1.0))
+_WITH_STILLS = (("videos", 0.75), ("stills", 1.0))  # released
 # COCO's classes that YouTube-VIS calls otherwise. COCO's mouse is the computer's.
 _COCO_NAMES = (("motorcycle", "motorbike"), ("car", "sedan"), ("mouse", ""))
 _SPREAD = "over how many GPUs a batch was spread (micro_batch)"
 _SCHEDULE = "schedule and warm-up of the learning rate"
 _SIZES = "frame sizes and flips"
 _CLIPS = "frames a clip and their range: as in the released stage three"
-_STILLS = "share of the pseudo clips, how far their views turn and shift"
+_STILLS = "how far the views of a pseudo clip shift: the code crops them"
+_BOXES = "the code's stills keep their masks, here they have boxes"
 
 
 def _stage1(backbone: str) -> Recipe:
@@ -160,7 +179,7 @@ def _stage2_released(backbone: str) -> Recipe:
     return replace(
         stage,
         name="eigencluster.stage2.released",
-        source="Eigen-Cluster VIS, section IV-B, with the released loss and pseudo clips",
+        source=f"Eigen-Cluster VIS, section IV-B, with released loss and pseudo clips; {_BOXES}",
         settings=replace(stage.settings, flavour="released"),
         mixture=_WITH_STILLS,
         renames=_COCO_NAMES,
@@ -174,7 +193,8 @@ def _stage3(backbone: str) -> Recipe:
         name="eigencluster.stage3",
         title="Eigen-Cluster VIS, stage three: TEL and QCC, backbone frozen",
         source="Eigen-Cluster VIS, section IV-B",
-        settings=Settings(supervision="box", alpha=1, beta=BETA[backbone]),
+        # The released counter of the warm-up is loaded with the weights, long past its end.
+        settings=Settings(supervision="box", alpha=1, beta=BETA[backbone], warm_up_steps=0),
         model=backbone,
         init="eigencluster.stage2",
         mixture=_VIDEOS,
@@ -191,11 +211,12 @@ def _stage3_released(backbone: str) -> Recipe:
     return replace(
         stage,
         name="eigencluster.stage3.released",
-        source="the released code",
+        source=f"the released code; {_BOXES}",
         settings=replace(stage.settings, flavour="released"),
         init="eigencluster.stage2.released",
         mixture=_WITH_STILLS,
         renames=_COCO_NAMES,
+        rotation=STAGE3_ROTATION[backbone],
         steps=STAGE3_STEPS[backbone],
         learning_rate=1e-5,
         precision="fp16",

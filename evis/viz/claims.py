@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from evis.losses.tk import THRESHOLD
 from evis.results import claims
 from evis.results.claims_list import Comparison
+from evis.training.experiments import SEEDS
 from evis.viz import style
 
 _COLOURS = {
@@ -32,6 +33,7 @@ _SIGNS = {
 _HARDER = ("S1", *(f"G6{part}-{number}" for part in "abc" for number in (1, 2)))
 GROUPS = {  # where the claims stand: how their ids begin; the longest that fits counts
     "In words": ("A", "I", "R", "B", "C", "D", "E", "S"),
+    "In words: unsteadiness": ("A4",),
     "Table I": ("T1-",),
     "Table II": ("T2-",),
     "Tables III and IV, Fig. 5": ("T3-", "T4-", "G1"),
@@ -106,14 +108,15 @@ def _panel(axes: Axes, title: str, of: pd.DataFrame) -> None:
 
 def _reach(of: pd.DataFrame) -> tuple[float, float]:
     """Every mean, 0 and whole intervals, but for those of few seeds that would hide all others."""
-    signs = of["tests"].map(_sign)
+    signs, many = of["tests"].map(_sign), of["seeds"].to_numpy() >= len(SEEDS)
     signed = of[["published", "measured", "against control"]].mul(signs, axis=0).to_numpy()
     low, high = np.nanmin([*signed.flat, 0.0]), np.nanmax([*signed.flat, 0.0])
     edges = of[["low", "high", "control low", "control high"]].mul(signs, axis=0).to_numpy()
     more = (high - low) / 2
-    edges = np.clip([*edges[~np.isnan(edges)], low, high], low - more, high + more)
-    room = 0.04 * np.ptp(edges)
-    return edges.min() - room, edges.max() + room
+    edges = np.where(many[:, None], edges, np.clip(edges, low - more, high + more))
+    low, high = np.nanmin([*edges.flat, low]), np.nanmax([*edges.flat, high])
+    room = 0.04 * (high - low) or 0.5
+    return low - room, high + room
 
 
 _GREY = {"va": "center", "size": 5.5, "color": "#888888"}

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evis.results import paired
 from evis.results import published as published_tables
+from evis.results.paired import Difference
 from evis.viz import intervals, style
 from evis.viz.intervals import MEASURED, PUBLISHED
 
@@ -49,14 +51,14 @@ def on_other_sets(
             own = table[metric][table["row"] == row]
             if len(own):
                 intervals.seeds(upper, own.to_numpy(), number, MEASURED, vertical=True)
+            else:
+                intervals.absent(upper, number, vertical=True)
         upper.set_xticks(range(len(rows)), labels)
         upper.set(title=f"{name}, measured", xlim=(-0.5, len(rows) - 0.5))
         lower.axvline(0, color="#999999", linewidth=0.8)
         lower.plot(published[name], len(pairs) - 0.8, "D", color=PUBLISHED, markersize=4)
-        for number, (row, against) in enumerate(reversed(pairs)):
-            if {row, against} <= set(table["row"]):
-                found = paired.difference(table, row, against, metric)
-                intervals.difference(lower, found, number)
+        for number, pair in enumerate(reversed(pairs)):
+            _difference(lower, table, pair, metric, number)
         names = [f"{row} - {against}" for row, against in reversed(pairs)]
         lower.set_yticks(range(len(pairs)), names)
         lower.set(xlabel=f"{metric}, paired by seed", ylim=(-0.6, len(pairs) - 0.4))
@@ -67,6 +69,18 @@ def on_other_sets(
     marks = intervals.legend(published=True)
     figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
     return figure
+
+
+def _difference(
+    axis: Axes, table: pd.DataFrame, pair: tuple[str, str], metric: str, place: float
+) -> None:
+    """The first row minus the second; "not measured" where they share no seed."""
+    there = set(pair) <= set(table["row"])
+    found = paired.difference(table, *pair, metric) if there else Difference(())
+    if found.seeds:
+        intervals.difference(axis, found, place)
+    else:
+        intervals.absent(axis, place)
 
 
 def splits(
@@ -80,23 +94,27 @@ def splits(
     size = style.PAGE, 0.6 + 1.9 * len(tables)
     figure, axes = plt.subplots(*shape, figsize=size, sharey="row", squeeze=False)
     colours = [style.COLOURS[i] for i in (1, 3, 7)]
+    marks = {}
     for line, (name, table) in zip(axes, tables.items(), strict=True):
+        absent = [label for label, row in rows.items() if row not in set(table["row"])]
         for axis, (attribute, title) in zip(line, attributes.items(), strict=True):
             for number, (label, row) in enumerate(rows.items()):
+                if label in absent:
+                    continue
                 own = table[table["row"] == row]
                 metrics = [f"mIoU, {half} {attribute}" for half in ("low", "high")]
-                if own.empty:
-                    continue
                 means = [own[metric].mean() for metric in metrics]
                 halves = [intervals.half(own[metric]) for metric in metrics]
                 places = np.arange(2) + (number - (len(rows) - 1) / 2) * 0.16
                 look = {"color": colours[number], "capsize": 3, "marker": "osD"[number]}
-                axis.errorbar(places, means, yerr=halves, label=label, linewidth=1, **look)
+                marks[label] = axis.errorbar(places, means, yerr=halves, linewidth=1, **look)
+            intervals.absent_rows(axis, absent)
             axis.set_xticks((0, 1), ("low", "high"))
             axis.set(xlim=(-0.4, 1.4), title=f"{name}: {title}")
         line[0].set_ylabel("measured mIoU, percent")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    shown = [label for label in rows if label in marks]
+    handles = [marks[label] for label in shown]
+    figure.legend(handles, shown, loc="outside lower center", ncols=len(shown))
     return figure
 
 
@@ -124,11 +142,7 @@ def side_gains(
                 names.append(f"{line.side} side, {title}\n{row} - {against}")
                 if number == 0:
                     axis.plot(line.gain, place - 0.22, "D", color=PUBLISHED, markersize=4)
-                if {row, against} <= set(tables[name]["row"]):
-                    found = paired.difference(tables[name], row, against, metric)
-                    intervals.difference(axis, found, place)
-                else:
-                    intervals.absent(axis, place)
+                _difference(axis, tables[name], (row, against), metric, place)
         axis.set_yticks(range(len(names)), names, fontsize=6.5)
         axis.set(title=f"{name}, measured", xlabel="mIoU, paired by seed")
         axis.set_ylim(len(names) - 0.5, -0.6)

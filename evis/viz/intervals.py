@@ -1,5 +1,7 @@
 """Means and paired differences as points with 95% intervals, and what is not measured as such."""
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
@@ -37,9 +39,18 @@ def difference(axis: Axes, found: Difference, place: float, colour: str = PAIRED
     axis.errorbar(found.mean, place, xerr=bar, color=colour, **_BAR)
 
 
-def absent(axis: Axes, place: float) -> None:
-    where = (0.5, place)
-    axis.annotate("not measured", where, xycoords=("axes fraction", "data"), ha="center", **_FAINT)
+def absent(axis: Axes, place: float, vertical=False) -> None:
+    """Says so at the place of a row or difference: a line of the panel or, vertical, a column."""
+    where, units = (0.5, place), ("axes fraction", "data")
+    if vertical:
+        where, units = where[::-1], units[::-1]
+    axis.annotate("not measured", where, xycoords=units, ha="center", **_FAINT)
+
+
+def absent_rows(axis: Axes, labels: Sequence[str]) -> None:
+    """Says so beneath a panel whose rows have no lines or columns of their own."""
+    lines = [f"{label}: not measured" for label in labels]
+    axis.set_xlabel("\n".join(lines), **_FAINT | {"va": "top"})
 
 
 def legend(published: bool) -> list[Line2D]:

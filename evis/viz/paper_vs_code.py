@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from evis.losses import boxinst, tel
+from evis.losses.settings import Settings
 from evis.results import paired
 from evis.results.both_ways import spectrum
 from evis.results.differences import KINDS, TOPICS
@@ -54,7 +55,7 @@ def overview(table: pd.DataFrame) -> Figure:
     axis.tick_params(axis="y", length=0)
     label = (
         f"by the code / by the paper (computed;\narrows: 0, or beyond {_WIDEST:,.0f};\n"
-        "grey: no number in the text, its plainest reading)"
+        "grey: open in the text, its plainest reading;\nno mark: not even that)"
     )
     axis.set_xlabel(label, fontsize=7)
     axis.spines["left"].set_visible(False)
@@ -302,7 +303,7 @@ def what_tel_sees(found: pd.DataFrame) -> Figure:
 
 
 def factors(found: Mapping[str, np.ndarray]) -> Figure:
-    """`same_input.factors`: what L_tk is multiplied with, a dot a clip and pair of frames."""
+    """`both_ways.factors`: what L_tk is multiplied with, a dot a clip and pair of frames."""
     figure, axis = plt.subplots(figsize=(style.PAGE, 1.5))
     for place, (flavour, colour) in enumerate((("released", CODE), ("paper", PAPER))):
         values = np.sort(found[flavour])
@@ -363,17 +364,20 @@ def exchanged(compute, names: Sequence[str] = tuple(PARTS)) -> pd.DataFrame:
 
 
 def stage_three(recipes: Mapping[str, Recipe]) -> Figure:
-    """Learning rate and the temporal term's factor, step by step. recipes: "paper", "released"."""
+    """Learning rate and the temporal term's factor, step by step. recipes: "paper", "released".
+
+    Broken: the released factor, if its counter began with the stage.
+    """
     figure, (rate, factor) = plt.subplots(1, 2, figsize=(style.PAGE, 2.2))
     for (flavour, recipe), colour in zip(recipes.items(), (PAPER, CODE), strict=True):
         steps = np.arange(recipe.steps)
         rates = [learning_rate(recipe, step) for step in steps]
-        own = recipe.settings
-        warm = [boxinst.warm_up(step, own.warm_up_steps) for step in steps]
-        factors = own.temporal_factor * np.array(warm) if flavour == "released" else steps * 0 + 1
-        for axis, values in ((rate, rates), (factor, factors)):
+        full = recipe.settings.temporal_factor if flavour == "released" else 1.0
+        for axis, values in ((rate, rates), (factor, np.full(len(steps), full))):
             axis.plot(steps, values, color=colour, label=flavour)
             axis.plot(steps[-1], values[-1], "|", color=colour, markersize=9)
+    raised = [full * boxinst.warm_up(step, Settings.warm_up_steps) for step in steps]
+    factor.plot(steps, raised, "--", color=CODE, linewidth=1)
     rate.set(yscale="log", ylim=(3e-6, 3e-4), title="learning rate", xlabel="step of stage three")
     title = "factor of $L_{temporal}$, before its weight"
     factor.set(ylim=(-0.05, 1.1), title=title, xlabel="step of stage three")

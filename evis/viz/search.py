@@ -9,20 +9,34 @@ from torch import Tensor
 
 from evis.results import paired
 from evis.training.experiments import BOTH, CONTROL
-from evis.viz import style
+from evis.viz import intervals, style
 from evis.viz.intervals import MEASURED, PAIRED
 
 
 def gains_over(table: pd.DataFrame, variants: Sequence[str], baseline: str) -> pd.DataFrame:
-    """AP above the baseline, a column a seed, and the mean; worst first."""
+    """AP above the baseline, a column a seed, and the mean; worst first.
+
+    Without lines where the baseline, or every variant, is not measured.
+    """
     ap = table.pivot(index="row", columns="seed", values="AP")
-    gains = ap.loc[ap.index.intersection(list(variants))].sub(ap.loc[baseline]).dropna()
+    own = ap.loc[ap.index.intersection(list(variants))]
+    gains = own.sub(ap.reindex([baseline]).loc[baseline]).dropna()
     gains["mean"] = gains.mean(axis=1)
     return gains.sort_values("mean").rename_axis(columns=None)
 
 
-def judgement(table: pd.DataFrame, row: str) -> list[str]:
-    """In sentences, what a row gains on the published method and on its control."""
+def best(gains: pd.DataFrame) -> str | None:
+    """The variant with the highest mean of `gains_over`; None where nothing is measured."""
+    return None if gains.empty else gains.index[-1]
+
+
+def judgement(table: pd.DataFrame, row: str | None) -> list[str]:
+    """In sentences, what a row gains on the published method and on its control.
+
+    row: a variant, or what `best` says where there is none.
+    """
+    if row is None:
+        return ["No variant is chosen: none is measured on the search's seeds and videos yet."]
     if row not in set(table["row"]):
         return [f"{row} is not measured on these videos yet."]
     gains = {against: paired.difference(table, row, against) for against in (BOTH, CONTROL)}
@@ -49,14 +63,17 @@ def discs(logits: Mapping[str, Tensor]) -> Figure:
 
 def search_figure(gains: pd.DataFrame) -> Figure:
     """What `gains_over` found: every seed a dot, the mean a diamond, the best in its own colour."""
-    figure, axis = plt.subplots(figsize=(style.PAGE, 0.8 + 0.26 * len(gains)))
+    lines = max(len(gains), 1)
+    figure, axis = plt.subplots(figsize=(style.PAGE, 0.8 + 0.26 * lines))
     axis.axvline(0, color="#999999", linewidth=0.8)
+    if gains.empty:
+        intervals.absent(axis, 0)
     for height, (name, line) in enumerate(gains.iterrows()):
-        colour = PAIRED if name == gains.index[-1] else MEASURED
+        colour = PAIRED if name == best(gains) else MEASURED
         values = line.drop("mean")
         axis.scatter(values, [height] * len(values), s=16, alpha=0.5, color=colour)
         axis.plot(line["mean"], height, "D", color=colour)
     axis.set_yticks(range(len(gains)), gains.index)
-    axis.set_ylim(-0.6, len(gains) - 0.4)
+    axis.set_ylim(-0.6, lines - 0.4)
     axis.set(xlabel="AP above TEL + QCC on the validation videos (measured)")
     return figure

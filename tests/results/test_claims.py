@@ -270,6 +270,29 @@ def test_a_computed_claim_takes_the_outcome_as_it_is():
     assert (line["verdict"], line["note"]) == ("not testable here", "no way")
 
 
+def test_a_claim_in_a_sentence(tmp_path):
+    shelf = shelf_with(tmp_path, both=34.0, TK=32.0, more_steps=34.0, boxes=32.0)
+    printed = replace(GAIN, tests=(replace(GAIN.tests[0], published="1.5"),))
+    absent = Claim("X8", "nowhere", "TEL beats TK", (Comparison(Side(TEL), Side(TK)),))
+    ledger = claims.verdicts(shelf, [printed, BOXES, absent])
+    numbers = {}
+    for claim in (GAIN, BOXES):
+        found = claims.Rows(shelf).difference(claim.tests[0])
+        low, high = found.bootstrap()
+        numbers[claim.id] = (
+            f"measured {found.mean:+.2f} [{low:+.2f}, {high:+.2f}]; "
+            f"resolvable {found.smallest:.2f} with 8 seeds"
+        )
+    assert claims.sentence(ledger, "X1") == (
+        f"X1, both beat TK: holds; {numbers['X1']}; published +1.50; "
+        "against the control: can't tell"
+    )
+    assert claims.sentence(ledger, "X3") == f"X3, TK beats boxes: can't tell; {numbers['X3']}"
+    assert claims.sentence(ledger, "X8") == (
+        "X8, TEL beats TK: not measured yet; against the control: not measured yet"
+    )
+
+
 # Many verdicts
 
 

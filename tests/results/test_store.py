@@ -174,22 +174,8 @@ def test_a_failed_measurement_stores_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_the_table_is_tidy(tmp_path):
-    store.save(ROW, tmp_path)
-    store.save(replace(ROW, seed=1, metrics={"AP": 0.5}), tmp_path)
-    table = store.table(tmp_path)
-    assert tuple(table.columns) == store.TABLE_COLUMNS
-    assert set(zip(table.seed, table.metric, strict=True)) == {
-        (0, "AP"), (0, "AP_S"), (0, "count"), (1, "AP")
-    }  # fmt: skip
-    assert table[table.seed == 1].value.tolist() == [0.5]
-    assert set(table.recipe) == {"TEL ablation"}
-    assert json.loads(table.parameters[0]) == {"steps": 200, "rates": [1e-4, 0.1], "flip": True}
-
-
-def test_an_empty_store_has_no_rows_and_an_empty_table(tmp_path):
+def test_an_empty_store_has_no_rows(tmp_path):
     assert store.rows(tmp_path / "none") == []
-    assert store.table(tmp_path).empty and len(store.table(tmp_path).columns) == 12
     assert store.find(RECIPE, "d", 0, tmp_path) is None
 
 

@@ -1,5 +1,6 @@
 """Q and L_eig of a model on clips: which objects and clips count, and by which formula."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -80,3 +81,10 @@ def test_masks_that_stand_still_have_no_change(found):
     first = [of.mask_logits[:, :, :1].expand_as(of.mask_logits) for of in found]
     still = [replace(of, mask_logits=logits) for of, logits in zip(found, first, strict=True)]
     assert statistics(still)["L_eig"] == statistics(still)["relative L_eig"] == 0
+
+
+def test_a_mean_of_no_clip_is_undefined(found):
+    single = statistics([of for of in found if len(of.clip.labels) == 1])
+    assert math.isnan(single["Q"]) and single["L_eig"] > 0 and single["relative L_eig"] > 0
+    none = statistics([])
+    assert list(none) == list(clip_terms.METRICS) and all(map(math.isnan, none.values()))

@@ -5,12 +5,14 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from evis import paths
 from evis.data import toy
 from evis.data.predictions import PredictedTrack
 from evis.metrics import attributes
-from evis.models import VideoMask2Former, load, named, read_about
+from evis.models import VideoMask2Former, load, named, read_about, save
 from evis.results import store
 from evis.training import changed, experiments, measured
 from evis.training.measured import AGAIN, STORED, HeldOut
@@ -67,7 +69,7 @@ def test_a_row_is_found_again_without_weights(row, root, monkeypatch):
 
 
 def test_shelves_do_not_mix(row, root):
-    assert AGAIN.results() == root / "build" / "again" / "results"
+    assert AGAIN.results() == root / "build" / "again" / "no commit" / "results"
     assert STORED.results() == paths.results() == root / "data" / "results"
     assert measured.find(brief("boxes"), SMALL, VIDEOS) is None
     assert not paths.results().exists() and not STORED.runs().exists()
@@ -89,6 +91,16 @@ def test_stills_alone_are_tested_on_the_videos_classes(root):
     row = measured.row(brief("stage one only"), SMALL, VIDEOS, AGAIN, progress=False)
     assert row.metrics["mIoU"] > 0
     assert row.recipe["data"] == {"toy-coco": toy.SPECS["toy-coco"].hash}
+
+
+def test_classes_that_stills_do_not_have_start_alike_whatever_was_drawn_before(root):
+    found = []
+    for seed in (5, 6):
+        torch.manual_seed(seed)
+        model = measured._model(brief("stage one only"), VIDEOS, AGAIN, progress=False)
+        found.append(model.decoder.classify.weight)
+        assert torch.initial_seed() == seed
+    assert torch.equal(*found)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +157,21 @@ def test_stage_one_is_in_the_repository(size, tmp_path, monkeypatch):
     assert load(path).config == named(size, len(about["categories"]))
     longer = replace(recipe, steps=recipe.steps + 1)
     for other in (longer, replace(recipe, seed=1), replace(recipe, model="tiny_l")):
-        assert measured.committed([other]) != path
+        assert measured.committed([other]) is None
+
+
+def test_other_files_beside_the_repositorys_weights_are_passed_over(tmp_path, monkeypatch):
+    monkeypatch.delenv("EVIS_ROOT", raising=False)
+    stages = experiments.comparison("tiny_s")["stage one only"].seeded(0)
+    own = measured.committed(stages)
+    monkeypatch.setattr(paths, "data", lambda: tmp_path)
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    save_file({"w": torch.ones(1)}, folder / "mine.safetensors")
+    save(VideoMask2Former(named("tiny_s", 3)), folder / "toy_mine.safetensors")
+    assert measured.committed(stages) is None
+    shutil.copy(own, folder)
+    assert measured.committed(stages) == folder / own.name
 
 
 def test_later_stages_are_not_taken_for_stage_one(monkeypatch):

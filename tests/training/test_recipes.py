@@ -41,10 +41,13 @@ def test_the_released_stage_three(backbone, beta, steps):
     assert recipe.model == backbone
     assert (recipe.settings.beta, recipe.steps) == (beta, steps)
     assert (recipe.learning_rate, recipe.batch, recipe.freeze_backbone) == (1e-5, 2, True)
-    assert (recipe.frames, recipe.frame_range, recipe.still_frames) == (3, 20, 4)
+    assert (recipe.frames, recipe.frame_range, recipe.still_frames) == (3, 5, 4)
+    assert dict(recipe.mixture) == {"videos": 0.75, "stills": 1.0}
+    assert recipe.rotation == (15.0 if backbone == "swin_l" else 0.0)
     assert (recipe.shorter_sides, recipe.precision) == ((360, 480), "fp16")
     assert (recipe.weight_decay, recipe.clip_norm, recipe.backbone_multiplier) == (0.05, 0.01, 0.1)
-    assert recipe.settings.flavour == "released"
+    assert (recipe.settings.flavour, recipe.settings.warm_up_steps) == ("released", 0)
+    assert named("eigencluster.stage2.released", backbone).settings.warm_up_steps == 200
     assert named("eigencluster.stage3", backbone).settings.beta == beta
 
 
@@ -120,6 +123,14 @@ def test_values_from_text():
         ({"precision": "int8"}, "no, bf16 or fp16"),
         ({"ema_decay": "1.0"}, "ema_decay should be None or between 0 and 1"),
         ({"scheme": "TK"}, "scheme should be None or one of"),
+        ({"settings.alpha": "2"}, "settings.alpha should be 0 or 1, is 2"),
+        ({"settings.flavour": "papr"}, "settings.flavour should be paper or released, is 'papr'"),
+        ({"settings.supervision": "point"}, "settings.supervision should be mask or box"),
+        ({"settings.eigenvalues": "0"}, "settings.eigenvalues should be above 0"),
+        ({"settings.scale": "0"}, "settings.scale should be above 0"),
+        ({"settings.points": "0"}, "settings.points should be above 0"),
+        ({"settings.warm_up_steps": "-3"}, "settings.warm_up_steps should be 0 or more"),
+        ({"settings.mask_weight": "-1"}, "settings.mask_weight should be 0 or more"),
     ],
 )
 def test_other_values_are_refused(changes, problem):

@@ -9,13 +9,38 @@ import statistics
 import pytest
 
 from evis import paths
-from evis.results import provenance
+from evis.data import toy
+from evis.results import provenance, store
 from evis.training import experiments, measured
 from evis.training.experiments import GROUPS, SEEDS, SIZES
+from evis.training.measured import TEST
 
 ELSEWHERE = ("AP", "AP50", "mIoU")  # where rounding may differ
 SAME_MACHINE = 1e-6
 SPREADS = 5  # standard deviations between seeds, elsewhere
+
+
+# What the stored rows were trained and tested on. They are stale if one of these is another.
+SETS = {
+    "toy-coco": "a53e37bcab5d",
+    "toy-ytvis19": "23345b44d5bc",
+    "toy-ytvis21": "22b9f5b9c1f1",
+    "toy-ovis": "ddcdef609f19",
+}
+
+
+def test_the_sets_of_the_stored_rows_are_still_the_same():
+    """Rows are found by the names of their test videos, not by what these show."""
+    assert {name: toy.SPECS[name].hash for name in SETS} == SETS
+
+
+def test_every_stored_row_has_all_that_its_videos_are_scored_for():
+    sets = (measured.VALIDATION, TEST, measured.UNSEEN, measured.CROWDED, measured.CLIPS)
+    columns = {str(held_out): measured.metrics(held_out) for held_out in sets}
+    rows = [row for row in store.rows() if row.dataset in columns]
+    assert len(rows) > 400
+    for row in rows:
+        assert list(row.metrics) == columns[row.dataset], row.key
 
 
 def quick_rows():

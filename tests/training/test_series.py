@@ -91,14 +91,17 @@ def test_two_processes_make_the_rows_of_one(found, tmp_path):
     assert len(list(other.runs().iterdir())) == 3
 
 
-def test_at_smoke_scale_nothing_stored_is_touched(tmp_path, monkeypatch):
-    monkeypatch.setattr(series, "AGAIN", shelf_at(tmp_path))
+def test_at_smoke_scale_rows_are_made_each_time_and_kept_nowhere(monkeypatch):
+    made, save, before = [], store.save, store.rows()
+    monkeypatch.setattr(store, "save", lambda row, folder: made.append(row) or save(row, folder))
     rows = experiments.comparison("tiny_s")
-    found = series.at_scale("smoke", [rows["boxes"]])
-    assert list(zip(found["row"], found["seed"], strict=True)) == [("boxes", 0)]
-    (stored,) = store.rows(tmp_path / "results")
-    assert [stage["steps"] for stage in stored.recipe["stages"]] == [2000, 1]
-    assert stored.dataset == "toy-ytvis19 smoke (4 videos, seed 2)"
+    for _ in range(2):
+        found = series.at_scale("smoke", [rows["boxes"]])
+        assert list(zip(found["row"], found["seed"], strict=True)) == [("boxes", 0)]
+    assert len(made) == 2 and made[0].metrics == made[1].metrics
+    assert [stage["steps"] for stage in made[0].recipe["stages"]] == [2000, 1]
+    assert made[0].dataset == "toy-ytvis19 smoke (4 videos, seed 2)"
+    assert store.rows() == before
 
 
 def test_at_other_scales_the_stored_rows_are_shown(monkeypatch):

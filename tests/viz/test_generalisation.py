@@ -1,4 +1,4 @@
-"""Fig. 6's gains: which difference stands on which line, and what is printed beside it."""
+"""Table V and Fig. 6: which difference stands on which line, and what is printed beside it."""
 
 import numpy as np
 import pandas as pd
@@ -108,3 +108,83 @@ def test_a_row_that_is_not_measured_is_shown_as_such():
     figure = generalisation.side_gains(without, STANDS_FOR, ATTRIBUTES, PAIRS)
     for axis in figure.axes:
         assert [text.get_text() for text in axis.texts] == ["not measured"] * 3
+
+
+ROWS = {"TK (baseline)": "TK", "ours": "ours", "longer (control)": "control"}
+PRINTED = {"new": 0.63, "crowded": 0.74}
+
+
+def without(*rows: str) -> dict[str, pd.DataFrame]:
+    """`TABLES`, the first of them without these rows."""
+    return TABLES | {"new": TABLES["new"][~TABLES["new"]["row"].isin(rows)]}
+
+
+def test_table_five_says_at_the_place_of_an_absent_row_that_it_is_not_measured():
+    figure = generalisation.on_other_sets(without("TK"), ROWS, PAIRS, PRINTED)
+    upper, whole_upper, lower, whole_lower = figure.axes
+    (row,), (pair,) = upper.texts, lower.texts
+    assert row.get_text() == pair.get_text() == "not measured"
+    assert row.xy == (list(ROWS).index("TK (baseline)"), 0.5)
+    assert row.xycoords == ("data", "axes fraction")
+    names = [label.get_text() for label in lower.get_yticklabels()]
+    assert pair.xy == (0.5, names.index("ours - TK"))
+    assert pair.xycoords == ("axes fraction", "data")
+    assert len(upper.containers) == 2 and len(lower.containers) == 1
+    assert not whole_upper.texts and not whole_lower.texts
+
+
+def test_a_pair_without_a_shared_seed_is_not_measured():
+    new = TABLES["new"]
+    apart = {"new": new[(new["row"] == "ours") == (new["seed"] < 2)]}
+    lower = generalisation.on_other_sets(apart, ROWS, PAIRS, PRINTED).axes[1]
+    assert [text.get_text() for text in lower.texts] == ["not measured"] * 2
+
+
+def test_halves_say_which_rows_are_not_measured():
+    figure = generalisation.splits(without("TK", "control"), ROWS, ATTRIBUTES)
+    said = [axis.get_xlabel().splitlines() for axis in figure.axes]
+    absent = [f"{label}: not measured" for label in ("TK (baseline)", "longer (control)")]
+    assert said == [absent] * 3 + [[]] * 3
+
+
+@pytest.mark.parametrize("absent", [["TK"], ["TK", "ours", "control"]])
+def test_the_legend_of_the_halves_names_the_rows_of_all_sets(absent):
+    (legend,) = generalisation.splits(without(*absent), ROWS, ATTRIBUTES).legends
+    assert [text.get_text() for text in legend.get_texts()] == list(ROWS)
+
+
+def test_figures_of_nothing_say_so_everywhere():
+    nothing = {name: table[:0] for name, table in TABLES.items()}
+    figure = generalisation.on_other_sets(nothing, ROWS, PAIRS, PRINTED)
+    assert [len(axis.texts) for axis in figure.axes] == [3, 3, 2, 2]
+    figure = generalisation.splits(nothing, ROWS, ATTRIBUTES)
+    assert all(axis.get_xlabel().count("not measured") == 3 for axis in figure.axes)
+
+
+def test_gains_in_numbers_by_hand():
+    by_seed = {
+        "mbor": (1.0, 1.1, 1.2, 0.9),
+        "instances": (-2.0, -2.2, -2.1, -1.9),
+        "keypoints": (0.1, -0.1, 0.2, -0.2),
+    }
+    lines = []
+    for seed in range(4):
+        high = 60 + 0.1 * seed
+        ours, theirs = {"row": "ours", "seed": seed}, {"row": "TK", "seed": seed}
+        for name, gains in by_seed.items():
+            ours |= {f"mIoU, low {name}": high + 3, f"mIoU, high {name}": high}
+            theirs |= {f"mIoU, low {name}": 0.0, f"mIoU, high {name}": high - gains[seed]}
+        lines += [ours, theirs]
+    new = pd.DataFrame(lines)
+    tables = {"new": new, "crowded": new.assign(row=new["row"].replace({"ours": "other"}))}
+    found = generalisation.split_gains(tables, STANDS_FOR, "ours", "TK")
+    said = [(name, f"high {each}") for each in ATTRIBUTES for name in ("new", "crowded")]
+    assert found.index.tolist() == said
+    assert found["published"].tolist() == [0.54, 0.85, 0.85, 0.51, 0.65, 0.82]
+    assert found.loc["crowded"].drop(columns="published").isna().all(axis=None)
+    whole = found.loc["new"]
+    assert whole["measured"].tolist() == [1.05, -2.05, 0.0]
+    assert whole["outcome"].tolist() == ["higher", "lower", "not resolved"]
+    assert whole["low - high"].tolist() == [3.0] * 3
+    intervals = [paired.Difference(by_seed[name]).range() for name in ATTRIBUTES]
+    assert whole["95% interval"].tolist() == intervals

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
+from matplotlib.colors import to_hex
 
 from evis.training.experiments import BOTH, CONTROL
 from evis.viz import search
+from evis.viz.intervals import MEASURED, PAIRED
 
 NOISE = np.array([0.1, -0.2, 0.15, -0.05, 0.0, 0.12, -0.1, 0.03])
 
@@ -25,6 +28,54 @@ def test_gains_are_by_seed_over_the_baseline_and_the_best_is_last():
     assert list(found.index) == ["bad", "good"]
     assert found.loc["good", 0] == 33 + 0.3 - 30.1
     assert found["mean"].round(6).tolist() == [-2.0 + NOISE.mean().round(6), 3 + 2 * NOISE.mean()]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        (pd.DataFrame(columns=["row", "seed", "AP"]), ["mean"]),
+        (a_table(good=33, bad=28), [*range(8), "mean"]),
+        (a_table(both=30), [*range(8), "mean"]),
+    ],
+    ids=["nothing", "no baseline", "no variant"],
+)
+def test_without_rows_to_compare_there_are_no_gains(table, columns):
+    found = search.gains_over(table, ["good", "bad"], BOTH)
+    assert found.empty and list(found.columns) == columns
+    assert search.best(found) is None
+
+
+def test_the_best_variant_is_the_one_with_the_highest_mean():
+    found = search.gains_over(a_table(both=30, good=33, bad=28), ["bad", "good"], BOTH)
+    assert search.best(found) == "good"
+
+
+def test_every_mark_of_the_search_stands_where_the_table_says():
+    table = a_table(both=30, good=33, bad=28, fair=31)
+    gains = search.gains_over(table, ["good", "bad", "fair"], BOTH)
+    (axis,) = search.search_figure(gains).axes
+    lines = [label.get_text() for label in axis.get_yticklabels()]
+    assert lines == ["bad", "fair", "good"] and axis.get_yticks().tolist() == [0, 1, 2]
+    ap = table.pivot(index="seed", columns="row", values="AP")
+    diamonds = [line for line in axis.lines if line.get_marker() == "D"]
+    for height, (row, dots, diamond) in enumerate(
+        zip(lines, axis.collections, diamonds, strict=True)
+    ):
+        by_seed = ap[row] - ap[BOTH]
+        values, heights = dots.get_offsets().T.tolist()
+        assert values == pytest.approx(by_seed.tolist()) and heights == [height] * len(NOISE)
+        assert diamond.get_xydata().tolist() == [[pytest.approx(by_seed.mean()), height]]
+        colour = PAIRED if row == "good" else MEASURED
+        assert diamond.get_color() == to_hex(dots.get_facecolor()[0]).upper() == colour
+
+
+def test_a_search_without_rows_is_shown_as_such():
+    nothing = search.gains_over(pd.DataFrame(columns=["row", "seed", "AP"]), ["good"], BOTH)
+    (axis,) = search.search_figure(nothing).axes
+    (text,) = axis.texts
+    low, high = axis.get_ylim()
+    assert text.get_text() == "not measured" and low < text.xy[1] < high
+    assert search.judgement(a_table(both=30), search.best(nothing))[0].startswith("No variant")
 
 
 def test_a_variant_must_beat_the_method_and_its_control():

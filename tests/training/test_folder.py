@@ -1,0 +1,87 @@
+"""A folder is trained into by one process at a time."""
+
+import fcntl
+import time
+
+import pytest
+import torch
+
+from evis.data.errors import DataError
+from evis.training import folder as folders
+from evis.training import train
+from evis.training.folder import LOCK, WEIGHTS, locked
+
+BUSY = "another process is training into this folder right now. Wait for it to end, or choose"
+
+
+@pytest.fixture
+def run(small):
+    def run(folder, **changes):
+        options = {"device": "cpu", "threads": 1, "progress": False}
+        return train(small.recipe(**changes), small.datasets(), folder, **options)
+
+    return run
+
+
+def _content(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_that_is_trained_into_is_left_alone(tmp_path, run):
+    with locked(tmp_path):
+        before = _content(tmp_path)
+        for changes in ({"steps": 1}, {"steps": 2}):  # whether or not it would be the same run
+            with pytest.raises(DataError, match=BUSY):
+                run(tmp_path, **changes)
+        assert _content(tmp_path) == before
+    run(tmp_path, steps=1)
+    assert {path.name for path in tmp_path.iterdir()} == {WEIGHTS, "recipe.json", "log.jsonl"}
+
+
+def test_while_a_process_trains_no_other_does_and_killed_it_lets_go(tmp_path, run, start_process):
+    changes = {"name": "eigencluster.stage3", "steps": "500"}
+    options = [f"{key}={value}" for key, value in changes.items()]
+    process = start_process([str(tmp_path), "save_every=1", *options])
+    try:
+        while process.is_alive() and not (tmp_path / "checkpoints").exists():
+            time.sleep(0.05)
+        with pytest.raises(DataError, match=BUSY):
+            run(tmp_path, **changes)
+        assert process.is_alive()
+    finally:
+        process.kill()
+        process.join()
+    assert (tmp_path / LOCK).exists() and not (tmp_path / WEIGHTS).exists()
+    with locked(tmp_path):
+        pass
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_a_finished_run_is_read_by_any_number(tmp_path, run):
+    trained = run(tmp_path, steps=1).state_dict()
+    with locked(tmp_path):
+        found = run(tmp_path, steps=1).state_dict()
+    assert all(torch.equal(trained[name], found[name]) for name in trained)
+
+
+def test_an_error_lets_go_of_the_folder(tmp_path):
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), locked(tmp_path):
+            raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_its_holder_just_took_away_locks_nothing(tmp_path, monkeypatch):
+    """The holder ends between this process's opening the file and its locking it."""
+    real = fcntl.flock
+
+    def late(file, operation):
+        (tmp_path / LOCK).unlink()
+        real(file, operation)
+
+    with monkeypatch.context() as patch, pytest.raises(DataError, match=BUSY):
+        patch.setattr(folders.fcntl, "flock", late)
+        with locked(tmp_path):
+            pass
+    with locked(tmp_path):
+        pass
