@@ -64,7 +64,7 @@ def overview(table: pd.DataFrame) -> Figure:
         Line2D([], [], linestyle="", marker=marker, color=colour, label=kind)
         for kind, (marker, colour) in _KIND_LOOKS.items()
     ]
-    where = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 0.2}
+    where = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.2}
     axis.legend(handles=handles, ncols=4, columnspacing=0.8, handletextpad=0.1, **where)
     return figure
 
