@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("evis: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `evis results | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor an error at exit
+        return 141  # as for other commands
     except Exception as error:
         from evis.data.errors import DataError
 

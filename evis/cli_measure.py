@@ -68,8 +68,8 @@ def _measure(options) -> int:
         experiments |= group(name, options.size)
     if unknown := set(options.rows) - set(experiments):
         raise DataError(
-            f"these groups have no row {', '.join(sorted(unknown))}",
-            remedy=f"They have {', '.join(experiments)}",
+            f"these groups have no row {'; '.join(sorted(unknown))}",
+            remedy=f"They have {'; '.join(experiments)}",
         )
     chosen = [e for name, e in experiments.items() if not options.rows or name in options.rows]
     sets = [measured.VALIDATION if options.validation else measured.TEST]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -35,6 +36,16 @@ def test_python_m_evis_is_the_command():
     assert (done.returncode, done.stdout.decode()) == (0, f"evis {__version__}\n")
     done = subprocess.run([sys.executable, "-m", "evis"], capture_output=True, text=True)
     assert done.returncode == 2 and "COMMAND" in done.stderr
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    """As `evis results | head` is, once more is printed than a pipe holds."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "evis", "results", "--json"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("command", ["reproduce", "data toy", "data check", "results"])
