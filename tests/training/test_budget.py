@@ -36,7 +36,8 @@ def test_clips_and_frames_by_shares():
     assert (two.clips, two.frames) == (96_000, 288_000)
     assert (three.steps, three.clips, three.frames) == (4_000, 8_000, 24_000)
     mixed = budget.size(named(f"{STAGE3}.released"), 40)
-    assert mixed.frames == 2300 * 2 * 3.5  # half of them three frames long, half four
+    # Three of seven clips are three frames long, the others four.
+    assert mixed.frames == round(2300 * 2 * (3 * 3 + 4 * 4) / 7)
     assert 43e6 < one.parameters < 45e6
 
 
