@@ -146,7 +146,6 @@ def test_a_failure_before_any_parameter_is_counted_right(monkeypatch, tmp_path):
 def two_notebooks(monkeypatch, tmp_path):
     """One that draws a figure, and one that fails."""
     monkeypatch.setenv("EVIS_ROOT", str(tmp_path))
-    monkeypatch.setattr(gallery, "MADE_FROM", {"01": "nothing", "02": "nothing"})
     for folder in ("notebooks", "figures"):
         (tmp_path / folder).mkdir()
     draw = "from evis import paths; paths.figures().joinpath('01_a.png').write_bytes(b'1')"

@@ -122,6 +122,14 @@ def difference(table: pd.DataFrame, row: str, baseline: str, metric: str = "AP")
     return Difference(tuple(float(value) for value in found))
 
 
+def difference_so_far(
+    table: pd.DataFrame, row: str, baseline: str, metric: str = "AP"
+) -> Difference:
+    """`difference`, of no seed where one of the two is not measured."""
+    there = {row, baseline} <= set(table["row"])
+    return difference(table, row, baseline, metric) if there else Difference(())
+
+
 def verdict(found: Difference, direction: Literal["higher", "lower"] = "higher") -> Verdict:
     """Whether the row is above (or below) its baseline, by the paired bootstrap over seeds."""
     low, high = found.bootstrap()

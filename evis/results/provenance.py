@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ def commit(repository: Path) -> tuple[str | None, bool | None]:
     others = [f":(exclude){path}" for path in WRITTEN_BY_RUNS]
     changes = _git(repository, "status", "--porcelain", "--", ".", *others)
     return head, bool(changes)
+
+
+@cache
+def commit_at_start(repository: Path) -> tuple[str | None, bool | None]:
+    """As a process finds it first: its code is of then, whatever is committed while it runs."""
+    return commit(repository)
 
 
 def versions() -> dict[str, str]:

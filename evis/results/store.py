@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +89,6 @@ def rows(folder: Path | None = None) -> list[ResultRow]:
     return [_read(path) for path in sorted(found) if not path.name.startswith(".")]
 
 
-@cache
-def commit_at_start(repository: Path) -> tuple[str | None, bool | None]:
-    """As a process finds it first: its code is of then, whatever is committed while it runs."""
-    return provenance.commit(repository)
-
-
 def measure(
     recipe: Mapping[str, Any],
     dataset: str,
@@ -107,7 +100,7 @@ def measure(
     """The stored row, or else `function()`'s metrics, stored with where they come from."""
     if not recompute and (stored := find(recipe, dataset, seed, folder)):
         return stored
-    commit, dirty = commit_at_start(paths.repository())
+    commit, dirty = provenance.commit_at_start(paths.repository())
     start = time.perf_counter()
     metrics = function()
     row = ResultRow(

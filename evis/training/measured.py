@@ -26,7 +26,7 @@ from evis.inference import Options, predict_dataset
 from evis.losses import boxinst
 from evis.metrics import attributes, stability, ytvis
 from evis.models import load, read_about
-from evis.results import store
+from evis.results import provenance, store
 from evis.training import clip_terms, log, start
 from evis.training.engine import train
 from evis.training.folder import WEIGHTS
@@ -72,9 +72,9 @@ class Shelf:
     results: Callable[[], Path]
     runs: Callable[[], Path]
 
-
-STORED = Shelf(paths.results, lambda: paths.build() / "runs")
-AGAIN = Shelf(lambda: _again() / "results", lambda: _again() / "runs")
+    @classmethod
+    def below(cls, folder: Callable[[], Path]) -> "Shelf":
+        return cls(lambda: folder() / "results", lambda: folder() / "runs")
 
 
 def _again() -> Path:
@@ -82,8 +82,12 @@ def _again() -> Path:
 
     All changes that are not committed share one place.
     """
-    commit, dirty = store.commit_at_start(paths.repository())
+    commit, dirty = provenance.commit_at_start(paths.repository())
     return paths.build() / "again" / ((commit or "no commit")[:12] + " changed" * bool(dirty))
+
+
+STORED = Shelf(paths.results, lambda: paths.build() / "runs")
+AGAIN = Shelf.below(_again)
 
 
 def metrics(held_out: HeldOut) -> list[str]:

@@ -8,6 +8,7 @@ value that stands for it is ours. `toy` shrinks any of them to 64 x 96 frames an
 import ast
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from operator import attrgetter
 from typing import Any, Literal
 
 from evis.data.errors import DataError
@@ -90,40 +91,43 @@ class Recipe:
         return asdict(self)
 
 
+_ABOVE_ZERO = (
+    "steps batch micro_batch learning_rate frames frame_range still_frames clip_norm "
+    "settings.eigenvalues settings.scale settings.points"
+)
+_ZERO_OR_MORE = (
+    "settings.warm_up_steps settings.beta settings.class_weight settings.mask_weight "
+    "settings.dice_weight settings.no_object_weight settings.temporal_factor"
+)
+_CHOICES = {
+    "schedule": ("constant", "cosine", "step"),
+    "precision": ("no", "bf16", "fp16"),
+    "settings.supervision": ("mask", "box"),
+    "settings.flavour": ("paper", "released"),
+    "settings.alpha": (0, 1),
+}
+
+
 def _problem(recipe: Recipe) -> str | None:
-    positive = "steps batch micro_batch learning_rate frames frame_range still_frames clip_norm"
-    for name in positive.split():
-        if not getattr(recipe, name) > 0:
-            return f"{name} should be above 0, is {getattr(recipe, name)!r}"
+    for name in _ABOVE_ZERO.split():
+        if not (value := attrgetter(name)(recipe)) > 0:
+            return f"{name} should be above 0, is {value!r}"
+    for name in _ZERO_OR_MORE.split():
+        if not (value := attrgetter(name)(recipe)) >= 0:
+            return f"{name} should be 0 or more, is {value!r}"
+    for name, known in _CHOICES.items():
+        if (value := attrgetter(name)(recipe)) not in known:
+            *others, last = map(str, known)
+            return f"{name} should be {', '.join(others)} or {last}, is {value!r}"
     if recipe.batch % recipe.micro_batch:
         return f"a batch of {recipe.batch} can't be split by {recipe.micro_batch}"
     if not recipe.mixture or any(share <= 0 for _, share in recipe.mixture):
         return f"the mixture should name sources with shares above 0, is {recipe.mixture!r}"
-    if recipe.schedule not in ("constant", "cosine", "step"):
-        return f"schedule should be constant, cosine or step, is {recipe.schedule!r}"
-    if recipe.precision not in ("no", "bf16", "fp16"):
-        return f"precision should be no, bf16 or fp16, is {recipe.precision!r}"
     decay = recipe.ema_decay
     if decay is not None and not (isinstance(decay, float) and 0 < decay < 1):
         return f"ema_decay should be None or between 0 and 1, is {recipe.ema_decay!r}"
     if recipe.scheme is not None and recipe.scheme not in (known := SCHEMES | VARIANTS):
         return f"scheme should be None or one of {', '.join(known)}, is {recipe.scheme!r}"
-    return _problem_of_loss(recipe.settings)
-
-
-def _problem_of_loss(settings: Settings) -> str | None:
-    choices = {"supervision": ("mask", "box"), "flavour": ("paper", "released"), "alpha": (0, 1)}
-    for name, known in choices.items():
-        if getattr(settings, name) not in known:
-            one_of = " or ".join(map(str, known))
-            return f"settings.{name} should be {one_of}, is {getattr(settings, name)!r}"
-    for name in ("eigenvalues", "scale", "points"):
-        if not getattr(settings, name) > 0:
-            return f"settings.{name} should be above 0, is {getattr(settings, name)!r}"
-    factors = "beta class_weight mask_weight dice_weight no_object_weight temporal_factor"
-    for name in ("warm_up_steps", *factors.split()):
-        if not getattr(settings, name) >= 0:
-            return f"settings.{name} should be 0 or more, is {getattr(settings, name)!r}"
     return None
 
 

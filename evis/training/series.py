@@ -32,7 +32,7 @@ def at_scale(
     if scale == "smoke":
         few = replace(held_out, name="smoke", videos=4)
         with TemporaryDirectory() as folder:
-            shelf = Shelf(lambda: Path(folder) / "results", lambda: Path(folder) / "runs")
+            shelf = Shelf.below(lambda: Path(folder))
             return measure(map(_shortened, experiments), seeds[:1], few, shelf)
     if recompute:
         return measure(experiments, seeds, held_out, AGAIN)

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from evis.results import paired
 from evis.results import published as published_tables
-from evis.results.paired import Difference
 from evis.viz import intervals, style
 from evis.viz.intervals import MEASURED, PUBLISHED
 
@@ -75,8 +74,7 @@ def _difference(
     axis: Axes, table: pd.DataFrame, pair: tuple[str, str], metric: str, place: float
 ) -> None:
     """The first row minus the second; "not measured" where they share no seed."""
-    there = set(pair) <= set(table["row"])
-    found = paired.difference(table, *pair, metric) if there else Difference(())
+    found = paired.difference_so_far(table, *pair, metric)
     if found.seeds:
         intervals.difference(axis, found, place)
     else:

@@ -376,8 +376,9 @@ def stage_three(recipes: Mapping[str, Recipe]) -> Figure:
         for axis, values in ((rate, rates), (factor, np.full(len(steps), full))):
             axis.plot(steps, values, color=colour, label=flavour)
             axis.plot(steps[-1], values[-1], "|", color=colour, markersize=9)
-    raised = [full * boxinst.warm_up(step, Settings.warm_up_steps) for step in steps]
-    factor.plot(steps, raised, "--", color=CODE, linewidth=1)
+        if flavour == "released":
+            raised = [full * boxinst.warm_up(step, Settings.warm_up_steps) for step in steps]
+            factor.plot(steps, raised, "--", color=colour, linewidth=1)
     rate.set(yscale="log", ylim=(3e-6, 3e-4), title="learning rate", xlabel="step of stage three")
     title = "factor of $L_{temporal}$, before its weight"
     factor.set(ylim=(-0.05, 1.1), title=title, xlabel="step of stage three")
@@ -398,10 +399,9 @@ def training(
             intervals.absent(left, place)
             continue
         intervals.seeds(left, own.to_numpy(), place, PAPER)
-    measured = set(rows["row"])
-    for place, (row, baseline) in enumerate(comparisons):
-        found = {row, baseline} <= measured and paired.difference(rows, row, baseline, metric)
-        if not found or not found.seeds:
+    for place, pair in enumerate(comparisons):
+        found = paired.difference_so_far(rows, *pair, metric)
+        if not found.seeds:
             intervals.absent(right, place)
             continue
         right.scatter(found.values, [place] * found.seeds, s=10, color=CODE, alpha=0.4)

@@ -167,10 +167,9 @@ def _differences(axis: Axes, published, rows, table, heights, baseline, metric) 
         if label in published and baseline in published:
             gain = published[label] - published[baseline]
             axis.plot(gain, height + 0.2, "D", color=PUBLISHED, markersize=4)
-        if {row, rows[baseline]} <= set(table["row"]):
-            found = paired.difference(table, row, rows[baseline], metric)
-            if found.seeds > 1:
-                intervals.difference(axis, found, height - 0.1)
+        found = paired.difference_so_far(table, row, rows[baseline], metric)
+        if found.seeds > 1:
+            intervals.difference(axis, found, height - 0.1)
     axis.margins(x=0.15)
     if not any(np.isfinite(edge) and edge for edge in axis.dataLim.intervalx):
         axis.set_xlim(-1, 1)

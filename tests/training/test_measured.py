@@ -78,7 +78,7 @@ def test_shelves_do_not_mix(row, root):
 
 
 def test_measured_twice_the_numbers_are_the_same(row, tmp_path):
-    shelf = measured.Shelf(lambda: tmp_path / "results", lambda: tmp_path / "runs")
+    shelf = measured.Shelf.below(lambda: tmp_path)
     again = measured.row(brief("boxes"), SMALL, VIDEOS, shelf, progress=False)
     assert again.metrics == row.metrics and again.key == row.key
     shutil.rmtree(tmp_path / "results")  # and so they are from the weights that it left
@@ -150,7 +150,7 @@ def _key(stages, videos=None):
 def test_stage_one_is_in_the_repository(size, tmp_path, monkeypatch):
     monkeypatch.delenv("EVIS_ROOT", raising=False)
     (recipe,) = experiments.comparison(size)["stage one only"].seeded(3)
-    shelf = measured.Shelf(lambda: tmp_path / "results", lambda: tmp_path / "runs")
+    shelf = measured.Shelf.below(lambda: tmp_path)
     path = measured.trained([recipe], shelf=shelf)
     assert path.parent == paths.data() / "weights" and not (tmp_path / "runs").exists()
     about = read_about(path)
@@ -235,7 +235,7 @@ def test_terms_are_means_of_the_log_and_factors_are_after_warm_up(tmp_path, monk
     log = [dict(zip(names, line, strict=True)) | {"tel": 1.0, "total": 2.0} for line in lines]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
     monkeypatch.setattr(measured, "trained", lambda *_: tmp_path / "weights.safetensors")
-    shelf = measured.Shelf(lambda: tmp_path / "results", lambda: tmp_path / "runs")
+    shelf = measured.Shelf.below(lambda: tmp_path)
     found = measured.terms_row(stages, shelf, progress=False).metrics
     assert found["TEL factor, median"] == pytest.approx(5)
     assert found["TEL factor, mean"] == pytest.approx(7)

@@ -65,7 +65,7 @@ def test_a_stored_row_is_what_its_recipe_measures(tmp_path):
     commit, _ = provenance.commit(paths.repository())
     name, seed = random.Random(str(commit)).choice(list(rows))
     stages, stored = rows[name, seed]
-    shelf = measured.Shelf(lambda: tmp_path / "results", lambda: tmp_path / "runs")
+    shelf = measured.Shelf.below(lambda: tmp_path)
     again = measured.row(stages, shelf=shelf, progress=False)
     same_machine = (again.machine["cpu"], again.versions) == (
         stored.machine["cpu"],

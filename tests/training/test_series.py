@@ -27,7 +27,7 @@ def _short(recipe):
 
 
 def shelf_at(folder):
-    return measured.Shelf(lambda: folder / "results", lambda: folder / "runs")
+    return measured.Shelf.below(lambda: folder)
 
 
 def measure(shelf, names=NAMES, seeds=SEEDS, **options):
