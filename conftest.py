@@ -7,7 +7,7 @@ import socket
 import hypothesis
 import pytest
 
-from evis import reproduce
+from evis.companion import reproduce
 
 
 def pytest_configure():

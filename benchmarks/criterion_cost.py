@@ -16,11 +16,11 @@ from dataclasses import replace
 import torch
 from tqdm.auto import tqdm
 
-from evis import paths
+from evis.companion import store
+from evis.data import paths
 from evis.data import toy as toy_sets
+from evis.data.clip_prediction import ClipPrediction
 from evis.losses.criterion import criterion
-from evis.prediction import ClipPrediction
-from evis.results import store
 from evis.training import batches, start
 from evis.training.optimiser import adamw
 from evis.training.recipes import named, toy

@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from torch.profiler import profile
 from tqdm.auto import tqdm
 
+from evis.companion import store
 from evis.losses import tel
-from evis.results import store
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 

@@ -20,8 +20,8 @@ import time
 import torch
 import torch.nn.functional as F
 
+from evis.companion import store
 from evis.losses import tk
-from evis.results import store
 
 
 def unfolded(lab_a: torch.Tensor, lab_b: torch.Tensor) -> torch.Tensor:

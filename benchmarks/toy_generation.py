@@ -16,9 +16,9 @@ import time
 import joblib
 import pandas as pd
 
+from evis.companion import store
 from evis.data import toy
-from evis.data.toy_spec import SPECS
-from evis.results import store
+from evis.data.toy.spec import SPECS
 
 PROCESSES = 2
 

@@ -35,10 +35,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from pycocotools import mask as coco
 
+from evis.companion import store
 from evis.data import masks
 from evis.data.types import Category, Track, Video, VISDataset
 from evis.metrics import average_precision, ytvis
-from evis.results import store
 
 HEIGHT, WIDTH, CLASSES, PREDICTIONS = 720, 1280, 40, 100
 OBJECTS = (1, 2, 3, 4)

@@ -155,7 +155,7 @@ def sources(folder: str) -> dict[str, str]:
     ("folder", "allowed"),
     [
         ("evis", CORE + EXTRAS["train"]),
-        ("evis/viz", CORE + EXTRAS["train"] + EXTRAS["notebooks"]),
+        ("evis/companion/plots", CORE + EXTRAS["train"] + EXTRAS["notebooks"]),
         ("notebooks", CORE + EXTRAS["train"] + EXTRAS["notebooks"]),
         ("tests", DECLARED),
         ("benchmarks", DECLARED),
@@ -165,7 +165,7 @@ def test_every_import_is_of_a_declared_package(folder, allowed):
     owners = metadata.packages_distributions()
     local = {"evis", *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
     for path, source in sources(folder).items():
-        if folder == "evis" and "/evis/viz/" in path:
+        if folder == "evis" and "/evis/companion/plots/" in path:
             continue  # pictures for notebooks may use what notebooks use
         for module in third_party(source, local):
             if module == "detectron2" and "/integrations/" in path:

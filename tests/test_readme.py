@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from evis import paths
-from evis.results import paired, store
-from evis.training import experiments, series
-from evis.training.experiments import BOTH, CONTROL, TK
-from evis.viz import reproduction
+from evis.companion import paired, series, store
+from evis.data import paths
+from evis.papers.eigencluster import experiments
+from evis.papers.eigencluster.experiments import BOTH, CONTROL, TK
+from evis.papers.eigencluster.figures import reproduction
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

@@ -7,8 +7,7 @@ trains on still pictures, runs through the same code as the stages that train on
 from pathlib import Path
 from typing import Any
 
-from evis import files
-from evis.data import fields, masks
+from evis.data import fields, files, masks
 from evis.data.errors import DataError
 from evis.data.frames import picture_folder
 from evis.data.jsonfile import Record, load

@@ -11,8 +11,7 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from evis import files
-from evis.data import masks
+from evis.data import files, masks
 from evis.data.errors import DataError
 from evis.data.frames import DAMAGED, PictureFolder
 from evis.data.types import Category, Track, Video, VISDataset

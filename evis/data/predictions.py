@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evis import files
+from evis.data import files
 from evis.data.errors import DataError
 from evis.data.jsonfile import Record, load, parse
 from evis.data.masks import RLE

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from evis import files
+from evis.data import files
 from evis.data.errors import DataError
 from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture
 from evis.data.types import Video, VISDataset

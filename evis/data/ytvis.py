@@ -7,8 +7,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from evis import files
-from evis.data import fields, masks
+from evis.data import fields, files, masks
 from evis.data.frames import picture_folder
 from evis.data.jsonfile import Record, is_text, kind, load
 from evis.data.masks import RLE

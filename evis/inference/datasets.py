@@ -16,7 +16,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 import evis
-from evis import files
+from evis.data import files
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, VISDataset
 from evis.inference import weights

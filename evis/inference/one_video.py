@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from evis.data.clip_prediction import ClipPrediction
 from evis.data.errors import DataError
 from evis.data.masks import RLE
 from evis.data.predictions import PredictedTrack
@@ -16,7 +17,6 @@ from evis.data.types import Category, VISDataset
 from evis.inference import instances
 from evis.inference.frames import Frames, VideoFrames, open_frames, read_windows
 from evis.inference.options import Options
-from evis.prediction import ClipPrediction
 from evis.trackers.windows import JOINS, Window, plan
 
 

@@ -10,10 +10,10 @@ from evis.data import masks
 from evis.data.frames import VideoFile, open_video
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
+from evis.inference import drawing
 from evis.inference.frames import VideoFrames
 from evis.inference.table import name, numbered
 from evis.inference.video_writer import write_video
-from evis.viz import overlays
 
 LEAST_HEIGHT = 320  # smaller frames are enlarged by a whole factor, so that labels can be read
 FRAME_RATE = 6.0  # of YouTube-VIS, for frames that come as pictures
@@ -44,16 +44,16 @@ def draw(
     shown = numbered(predictions, video_id, threshold)
     scale = -(-LEAST_HEIGHT // frames.video.height)
     for index in range(len(frames)):
-        picture = overlays.enlarge(frames[index], scale)
+        picture = drawing.enlarge(frames[index], scale)
         found = [(n, t, t.masks[index]) for n, t in shown if t.masks[index] is not None]
         for number, _, mask in reversed(found):  # the best on top
-            mask = overlays.enlarge(masks.decode(mask), scale)
-            picture = overlays.draw_mask(picture, mask, overlays.colour(number - 1))
+            mask = drawing.enlarge(masks.decode(mask), scale)
+            picture = drawing.draw_mask(picture, mask, drawing.colour(number - 1))
         plates: list[Plate] = []
         for number, track, mask in found:
             text = f"{number} {name(track.category_id, dataset.category_names)} {track.score:.2f}"
             x, y, *_ = (round(scale * side) for side in masks.tight_box(mask))
-            plates.append(_label(picture, text, (x, y), overlays.colour(number - 1), plates))
+            plates.append(_label(picture, text, (x, y), drawing.colour(number - 1), plates))
         yield picture
 
 

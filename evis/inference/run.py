@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
-from evis import files
+from evis.data import files
 from evis.data import predictions as prediction_files
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset

@@ -50,6 +50,7 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
 from evis.data import masks, predictions, ytvis
+from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.data.errors import DataError
 from evis.data.frames import read_picture
@@ -61,7 +62,6 @@ from evis.losses.criterion import criterion
 from evis.losses.settings import Settings
 from evis.metrics.ytvis import evaluate
 from evis.models import VideoMask2Former, named
-from evis.prediction import ClipPrediction
 from evis.training import recipes
 from evis.training.batches import together
 from evis.training.optimiser import adamw, set_learning_rate

@@ -10,8 +10,8 @@ from evis.losses import boxinst, tel, tk
 from evis.losses.matched import Matched
 from evis.losses.settings import Settings
 from evis.losses.targets import pad
-from evis.losses.temporal import Scheme
 from evis.losses.tk import Pairs
+from evis.papers.eigencluster.temporal import Scheme
 
 
 def box_terms(

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.losses import masks
 from evis.losses.box_terms import box_terms
@@ -20,8 +21,7 @@ from evis.losses.matched import Matched, match_layer
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.losses.settings import Settings
 from evis.losses.targets import check_clips, target_masks
-from evis.losses.temporal import Scheme
-from evis.prediction import ClipPrediction
+from evis.papers.eigencluster.temporal import Scheme
 
 
 def criterion(
@@ -38,8 +38,8 @@ def criterion(
     optimised ones (`Settings.weights`), under boxes: `tk` and `tel`, sums over the frame pairs of
     L_tk and L_eig, and `qcc`, the factor Q of the last layer's masks; neither TEL nor Q is computed
     where its beta or alpha is 0. Clips may be smaller than the padded batch they were predicted in;
-    they lie in its upper left corner. A clip without objects has the class term only. `scheme`, one
-    of `evis.losses.temporal`, takes the place of TK and TEL in the temporal term (Table II).
+    they lie in its upper left corner. A clip without objects has the class term only. `scheme`
+    takes the place of TK and TEL in the temporal term (Table II).
     """
     layers = (*prediction.layers, prediction)
     _check(layers, settings)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.losses.masks import full_precision
 from evis.losses.settings import Settings
 from evis.matching import match
-from evis.prediction import ClipPrediction
 
 
 @dataclass(frozen=True)

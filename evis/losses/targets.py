@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.data.errors import DataError
-from evis.prediction import ClipPrediction
 
 
 def target_masks(

@@ -16,7 +16,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from evis import files
+from evis.data import files
 from evis.data.errors import DataError
 from evis.models import key_map, sizes, weight_files
 from evis.models.config import Backbone, ModelConfig, ResNet, Swin, Tiny

@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from evis.data.clip_prediction import ClipPrediction
 from evis.models.config import ModelConfig
-from evis.prediction import ClipPrediction
 
 LEVELS = 3  # feature maps, coarse to fine, that the layers attend to in turn
 

@@ -9,10 +9,10 @@ from torch.utils.checkpoint import checkpoint
 from transformers import Mask2FormerConfig
 from transformers.models.mask2former.modeling_mask2former import Mask2FormerPixelDecoder
 
+from evis.data.clip_prediction import ClipPrediction
 from evis.models import backbones
 from evis.models.config import ModelConfig
 from evis.models.video_decoder import VideoDecoder
-from evis.prediction import ClipPrediction
 
 MEAN = (123.675, 116.28, 103.53)  # of ImageNet, RGB
 DEVIATION = (58.395, 57.12, 57.375)

@@ -1,1 +1,1 @@
-"""Numbers and where they come from: measured rows (store), and the audit of published ones."""
+"""Kept for callers of the name: the audit lives in `evis.companion`."""

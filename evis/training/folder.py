@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from evis import files
+from evis.data import files
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
 from evis.training import start

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from evis import files
+from evis.data import files
 from evis.data.errors import DataError
 
 NAME = "log.jsonl"

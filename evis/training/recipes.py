@@ -12,9 +12,9 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from evis.data.errors import DataError
-from evis.losses.beyond import VARIANTS
 from evis.losses.settings import Settings
-from evis.losses.temporal import SCHEMES
+from evis.papers.eigencluster.beyond import VARIANTS
+from evis.papers.eigencluster.temporal import SCHEMES
 
 # All that differs from backbone to backbone.
 BETA = {"r50": 0.16, "r101": 1.0, "swin_l": 1.0}  # released

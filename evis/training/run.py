@@ -15,16 +15,16 @@ from accelerate.utils import gather_object
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from evis import paths
+from evis.companion import provenance
+from evis.data import paths
 from evis.data.clips import Clip
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
-from evis.losses.beyond import VARIANTS
 from evis.losses.criterion import criterion
-from evis.losses.temporal import SCHEMES
 from evis.models import VideoMask2Former
 from evis.models.checkpoints import load_into, save
-from evis.results import provenance
+from evis.papers.eigencluster.beyond import VARIANTS
+from evis.papers.eigencluster.temporal import SCHEMES
 from evis.training import checkpoint, start
 from evis.training.batches import Batch
 from evis.training.folder import CHECKPOINTS, WEIGHTS

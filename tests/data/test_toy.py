@@ -11,10 +11,10 @@ import pytest
 from matplotlib.path import Path as Outline
 
 from evis.data import DataError, catalog, toy
-from evis.data.toy_plan import BLOCK, plan
-from evis.data.toy_render import render
-from evis.data.toy_scene import compose, mbor_of, visible_boxes
-from evis.data.toy_spec import SPECS
+from evis.data.toy.planning import BLOCK, plan
+from evis.data.toy.rendering import render
+from evis.data.toy.scene import compose, mbor_of, visible_boxes
+from evis.data.toy.spec import SPECS
 from evis.metrics.attributes import mbor
 
 ONE = {"progress": False, "processes": 1}
@@ -232,13 +232,13 @@ def test_splits_share_classes_and_nothing_else(tmp_path):
     assert first and second and not first & second
     assert toy.build("toy-ytvis19", tmp_path, videos=2, **ONE) == train
     spec = SPECS["toy-ytvis19"]
-    assert toy._claim(spec, None, 0, "valid")["videos"] == spec.videos // 4
+    assert toy.sets._claim(spec, None, 0, "valid")["videos"] == spec.videos // 4
 
 
 def test_what_is_there_already_is_only_read(built, monkeypatch):
     root, dataset = built["toy-davis"]
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    monkeypatch.setattr(toy, "draw", None)
+    monkeypatch.setattr(toy.sets, "draw", None)
     again = toy.build("toy-davis", root, videos=6, **ONE)
     assert (again.videos, again.tracks) == (dataset.videos, dataset.tracks)
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from evis.prediction import ClipPrediction
+from evis.data.clip_prediction import ClipPrediction
 
 COLOURS = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0]], dtype=np.uint8)
 HEIGHT, WIDTH = 24, 32

@@ -14,12 +14,11 @@ from evis.data import video as own_video
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, Video, VISDataset
-from evis.inference import overlay, run, sources, weights
+from evis.inference import drawing, overlay, run, sources, weights
 from evis.inference.options import Options
 from evis.inference.table import table
 from evis.inference.video_writer import write_video
 from evis.models import VideoMask2Former, checkpoints, named
-from evis.viz import overlays
 
 GREY = np.full((40, 60, 3), 90, dtype=np.uint8)
 
@@ -93,7 +92,7 @@ def test_labels_of_one_place_stand_below_each_other():
     twins = [PredictedTrack(3, 1, score, (SMALL,) * 6) for score in (0.9, 0.8, 0.7)]
     drawn = next(overlay.draw(DATASET, 3, twins))
     for number in range(3):
-        plate = (drawn == overlays.colour(number)).all(-1)
+        plate = (drawn == drawing.colour(number)).all(-1)
         assert plate.sum() > 300  # none is covered by the next; outlines have fewer pixels
 
 

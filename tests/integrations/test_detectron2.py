@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from evis.data import toy, ytvis
+from evis.data.clip_prediction import ClipPrediction
 from evis.data.errors import DataError
 from evis.data.frames import read_picture
 from evis.data.masks import decode
@@ -20,7 +21,6 @@ from evis.losses.criterion import criterion
 from evis.losses.settings import Settings
 from evis.models import VideoMask2Former
 from evis.models import named as model_named
-from evis.prediction import ClipPrediction
 from evis.training import recipes
 from evis.training.batches import together
 from evis.training.optimiser import learning_rate

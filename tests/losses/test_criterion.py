@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from evis import matching
+from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.data.errors import DataError
 from evis.losses import boxinst, masks, tel, tk
@@ -15,9 +16,8 @@ from evis.losses.criterion import criterion
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.losses.settings import Settings
 from evis.losses.targets import fill_boxes, pad, target_masks
-from evis.losses.temporal import SCHEMES
 from evis.matching import match
-from evis.prediction import ClipPrediction
+from evis.papers.eigencluster.temporal import SCHEMES
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 BOX = Settings()

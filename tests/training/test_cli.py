@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from evis import cli_train
+from evis.cli import train as cli_train
 from evis.data import toy
 from evis.data.errors import DataError
 from evis.training import recipes

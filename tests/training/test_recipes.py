@@ -5,7 +5,7 @@ import json
 import pytest
 
 from evis.data.errors import DataError
-from evis.losses.temporal import SCHEMES
+from evis.papers.eigencluster.temporal import SCHEMES
 from evis.training.recipes import BACKBONES, NAMES, changed, named, toy
 
 # Eigen-Cluster VIS, section IV-B: supervision, alpha, steps, batch; the backbone frozen or not.

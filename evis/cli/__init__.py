@@ -1,0 +1,5 @@
+"""The `evis` command."""
+
+from evis.cli.app import main
+
+__all__ = ["main"]

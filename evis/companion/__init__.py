@@ -1,0 +1,1 @@
+"""What all papers share around the library: stored rows, published tables, statistics, plots."""

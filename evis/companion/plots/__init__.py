@@ -1,0 +1,1 @@
+"""The plot kit, and figures that no single paper owns."""

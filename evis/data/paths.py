@@ -1,0 +1,56 @@
+"""Where the repository's folders are, wherever evis is called from.
+
+Notebooks run in kernels whose working folder differs from tool to tool, so they ask here instead.
+"""
+
+import os
+from pathlib import Path
+
+from evis.data.errors import DataError
+
+
+def repository() -> Path:
+    """The folder that holds notebooks/, data/ and figures/.
+
+    EVIS_ROOT if set; else the checkout evis was imported from; else the checkout around the
+    current folder.
+    """
+    if chosen := os.environ.get("EVIS_ROOT"):
+        root = Path(chosen).resolve()
+        if not root.is_dir():
+            raise DataError(
+                "EVIS_ROOT names no folder", file=root, remedy="Set it to a checkout of evis"
+            )
+        return root
+    here = Path.cwd()
+    for candidate in (Path(__file__).resolve().parents[2], here, *here.parents):
+        if (candidate / "notebooks").is_dir() and (
+            candidate / "evis" / "data" / "paths.py"
+        ).is_file():
+            return candidate
+    raise DataError(
+        "evis is installed without its repository, so there are no notebooks, tables or figures",
+        remedy="Run inside a checkout of evis, or set EVIS_ROOT to one",
+    )
+
+
+def notebooks() -> Path:
+    return repository() / "notebooks"
+
+
+def data() -> Path:
+    return repository() / "data"
+
+
+def results() -> Path:
+    """Measured result rows, one json each."""
+    return data() / "results"
+
+
+def figures() -> Path:
+    return repository() / "figures"
+
+
+def build() -> Path:
+    """Everything a run makes that is not committed."""
+    return repository() / "build"

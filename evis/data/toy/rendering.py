@@ -1,0 +1,196 @@
+"""Colours for a scene: textures, edges, shadows, then what light, lens and film do to a frame."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from evis.data.toy.motion import Motion, drifting
+from evis.data.toy.scene import Cast, Scene, polygon
+from evis.data.toy.shapes import SHAPES
+from evis.data.toy.spec import ToySpec
+from evis.data.toy.textures import Texture, coloured, like, pick
+
+EDGE = 4  # outlines are filled this many times finer, so that edges are smooth
+SMEAR = 1.5  # pixels that anything may move between two exposures of one frame
+EXPOSURES = 5  # at most, for one frame
+
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a figure's surface is like."""
+
+    texture: Texture
+    relief: float  # darkening towards the edge
+    shadow: float
+    softness: float  # of relief and shadow, in frame heights
+
+
+@dataclass(frozen=True)
+class Film:
+    """Light, lens and grain of one video."""
+
+    shutter: float
+    light: Motion  # () log brightness
+    tint: Motion  # (3,)
+    slope: Motion  # (2,) log brightness across a frame height
+    defocus: Motion  # () blur in frame heights, none where negative
+
+
+def render(rng: np.random.Generator, scene: Scene) -> np.ndarray:
+    """-> frames (T, h, w, 3) uint8 RGB."""
+    spec = scene.spec
+    ground = pick(rng, spec)
+    backdrops = [Look(pick(rng, spec), 0.0, 0.0, 0.0) for _ in scene.backdrops.outlines]
+    surroundings = [ground, *(look.texture for look in backdrops)]
+    camouflaged = rng.random(len(scene.shapes)) < spec.camouflage
+    looks = [_object_look(rng, spec, surroundings, hidden) for hidden in camouflaged]
+    dyes = rng.spawn(1)[0]
+    looks = [
+        look if hidden or dyes.random() >= spec.typical else _typical(dyes, spec, look, shape)
+        for look, hidden, shape in zip(looks, camouflaged, scene.shapes, strict=True)
+    ]
+    posts = [Look(pick(rng, spec), 0.4, spec.shadow, 0.05) for _ in scene.posts.outlines]
+    film = _film(rng, spec)
+    moments = _exposures(scene, film.shutter)
+    flat = moments.reshape(-1)
+    ground_planes = _planes(scene, np.zeros((1, 1, 2)), np.eye(2)[None, None], flat, 1.0)[0]
+    layers = _figures(scene, scene.backdrops, backdrops, flat) + [
+        figure
+        for _, figure in scene.in_depth_order(
+            _figures(scene, scene.objects, looks, flat), _figures(scene, scene.posts, posts, flat)
+        )
+    ]
+    frames = np.empty((scene.length, *spec.size, 3), np.uint8)
+    per_frame = moments.shape[1]
+    for t in range(scene.length):
+        exposed = np.zeros((*spec.size, 3), np.float32)
+        for s in range(t * per_frame, (t + 1) * per_frame):
+            canvas = ground.draw(ground_planes[s], (0, 0, *spec.size[::-1])).astype(np.float32)
+            for look, outlines, planes in layers:
+                _draw(canvas, look, outlines[s], planes[s])
+            exposed += canvas
+        frames[t] = _develop(rng, spec, film, exposed / per_frame, float(t))
+    return frames
+
+
+def _object_look(
+    rng: np.random.Generator, spec: ToySpec, surroundings: list[Texture], camouflaged: bool
+) -> Look:
+    if camouflaged:
+        around = surroundings[rng.integers(len(surroundings))]
+        texture = like(rng, around, spec.camouflage_shift)
+    else:
+        texture = pick(rng, spec)
+    return Look(texture, spec.relief * rng.random(), spec.shadow * rng.random(), 0.04)
+
+
+def _typical(rng: np.random.Generator, spec: ToySpec, look: Look, shape: str) -> Look:
+    """As in real sets, a class shows in its colour too: each shape has a hue of its own."""
+    own = 2 * np.pi * list(SHAPES).index(shape) / len(SHAPES)
+    hue = rng.normal(own, spec.typical_spread)
+    return replace(look, texture=coloured(look.texture, hue, spec.typical_chroma))
+
+
+def _film(rng: np.random.Generator, spec: ToySpec) -> Film:
+    light = spec.light * rng.random()
+    angle = rng.uniform(-np.pi, np.pi)
+    slope = spec.light * rng.random() * np.array([np.cos(angle), np.sin(angle)])
+    unsharp = spec.defocus * (rng.random() < spec.unsharp)
+    return Film(
+        shutter=spec.shutter * rng.random(),
+        light=drifting(rng, 0.0, 0.0, 0.0, light, (4.0, 24.0)),
+        tint=drifting(rng, np.zeros(3), 0.0, 0.0, spec.tint * rng.random(), (8.0, 30.0)),
+        slope=drifting(rng, slope, 0.0, 0.0, slope, (8.0, 30.0)),
+        defocus=drifting(rng, 0.0, 0.0, 0.0, unsharp, (8.0, 24.0)),
+    )
+
+
+def _exposures(scene: Scene, shutter: float) -> np.ndarray:
+    """(T, E) moments about every frame, so close that nothing moves by much between two."""
+    height, width = scene.spec.size
+    times = scene.times
+    if not shutter:
+        return times[:, None]
+    ends = np.stack([times, times + shutter], -1).reshape(-1)
+    objects = scene.objects.outlines_at(ends, scene.camera)
+    corners = np.array([(x, y) for x in (-0.5, 0.5) for y in (-0.5, 0.5)]) * (width / height, 1)
+    ground = corners + scene.camera.centre.at(times).repeat(2, 0)[:, None]  # seen at each start
+    longest = height * max(
+        np.linalg.norm(seen[:, 1::2] - seen[:, ::2], axis=-1).max()
+        for seen in (objects, scene.camera.view(ground[None], ends))
+    )
+    count = int(np.clip(np.ceil(longest / SMEAR), 1, EXPOSURES))
+    return times[:, None] + shutter * ((np.arange(count) + 0.5) / count - 0.5)
+
+
+def _figures(
+    scene: Scene, cast: Cast, looks: list[Look], times: np.ndarray
+) -> list[tuple[Look, np.ndarray, np.ndarray]]:
+    """One (look, outlines (S, P, 2) in frame heights, planes (S, 2, 3)) a figure."""
+    if not looks:
+        return []
+    outlines = cast.outlines_at(times, scene.camera)
+    planes = _planes(scene, cast.places(times), cast.turns(times), times, cast.parallax)
+    return list(zip(looks, outlines, planes, strict=True))
+
+
+def _planes(
+    scene: Scene, places: np.ndarray, turns: np.ndarray, times: np.ndarray, parallax: float
+) -> np.ndarray:
+    """Matrices (N, S, 2, 3) from frame pixels to each figure's own plane, where it doesn't move."""
+    height, width = scene.spec.size
+    camera = scene.camera
+    middle = np.array([width / 2, height / 2])
+    linear = np.linalg.inv(camera.turn(times) @ turns) / height  # (N, S, 2, 2)
+    world = places - parallax * camera.centre.at(times)  # the figure's place seen from the camera
+    offset = (np.linalg.inv(turns) @ world[..., None])[..., 0]
+    shift = -linear @ middle - offset
+    return np.concatenate([linear, shift[..., None]], -1)
+
+
+def _draw(canvas: np.ndarray, look: Look, outline: np.ndarray, plane: np.ndarray) -> None:
+    """Lay one figure over the canvas (h, w, 3) float32: its shadow first, then itself."""
+    height, width = canvas.shape[:2]
+    pixels = outline * height + (width / 2, height / 2)
+    pad = 3 * look.softness * height + 1
+    x0, y0 = np.clip(np.floor(pixels.min(0) - pad), 0, (width, height)).astype(int)
+    x1, y1 = np.clip(np.ceil(pixels.max(0) + pad), 0, (width, height)).astype(int)
+    if x0 >= x1 or y0 >= y1:
+        return
+    fine = np.zeros(((y1 - y0) * EDGE, (x1 - x0) * EDGE), np.uint8)
+    cv2.fillPoly(fine, [polygon(outline, (height, width), EDGE, (x0, y0))], 255, shift=4)
+    cover = cv2.resize(fine, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+    opaque = cover.astype(np.float32) / 255
+    kept, shade = 1 - opaque, opaque  # weights of what is there already and of the figure
+    if look.softness:
+        reach = 2 * round(look.softness * height) + 1
+        near = cv2.blur(cv2.blur(opaque, (reach, reach)), (reach, reach))
+        drop = max(1, round(0.4 * look.softness * height))  # shadows fall down and to the right
+        fallen = cv2.copyMakeBorder(near, drop, 0, drop, 0, cv2.BORDER_REPLICATE)
+        kept = kept * (1 - look.shadow * fallen[:-drop, :-drop])
+        shade = shade * (1 - look.relief + look.relief * near)
+    part = canvas[y0:y1, x0:x1]
+    part *= cv2.merge((kept, kept, kept))
+    part += look.texture.draw(plane, (x0, y0, x1, y1)) * cv2.merge((shade, shade, shade))
+
+
+def _develop(
+    rng: np.random.Generator, spec: ToySpec, film: Film, exposed: np.ndarray, t: float
+) -> np.ndarray:
+    """Light, defocus and grain: (h, w, 3) float32 -> uint8."""
+    height, width = spec.size
+    time = np.array([t])
+    log_gain = film.light.at(time)[0] + film.tint.at(time)[0]
+    slope = film.slope.at(time)[0]
+    across = slope[0] * (np.arange(width) - width / 2) / height
+    down = slope[1] * (np.arange(height) - height / 2) / height
+    light = np.exp(across + down[:, None])[..., None] * np.exp(log_gain)
+    lit = exposed * light.astype(np.float32)
+    sigma = film.defocus.at(time)[0] * height
+    if sigma > 0.2:
+        lit = cv2.GaussianBlur(lit, (0, 0), float(sigma))
+    lit += spec.noise * rng.standard_normal(lit.shape, dtype=np.float32)
+    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)

@@ -1,0 +1,139 @@
+"""Textures: pieces of real photographs that come inside scikit-learn and matplotlib, recoloured."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from evis.data.toy.spec import ToySpec
+
+LEVELS = 4  # halvings of a photo kept for drawing it small without flicker
+
+
+def _sample(package: str, name: str) -> Path:
+    """A file inside an installed package, found without importing it, which takes a second."""
+    return Path(find_spec(package).submodule_search_locations[0]) / name
+
+
+def _terrain() -> np.ndarray:
+    """A relief map as a picture: height coloured from green to brown to white."""
+    path = _sample("matplotlib", "mpl-data/sample_data/jacksboro_fault_dem.npz")
+    height = np.load(path)["elevation"].astype(float)
+    share = (height - height.min()) / np.ptp(height)
+    stops = np.array([[24, 52, 30], [92, 128, 58], [170, 140, 88], [245, 240, 232]], float)
+    channels = [np.interp(share, np.linspace(0, 1, 4), stop) for stop in stops.T]
+    return np.rint(np.stack(channels, -1)).astype(np.uint8)
+
+
+def _scikit_learn(name: str) -> np.ndarray:
+    return np.asarray(Image.open(_sample("sklearn", f"datasets/images/{name}")))
+
+
+def _matplotlib(name: str) -> np.ndarray:
+    path = _sample("matplotlib", f"mpl-data/sample_data/{name}")
+    return cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+_HUES = np.array([[2, -1, -1], [0, 1, -1]]) / np.sqrt([[6], [2]])  # red, green: axes off grey
+
+_PHOTOS = {
+    "china": lambda: _scikit_learn("china.jpg"),
+    "flower": lambda: _scikit_learn("flower.jpg"),
+    "flag": lambda: _matplotlib("grace_hopper.jpg")[:340, :190],
+    "uniform": lambda: _matplotlib("grace_hopper.jpg")[380:],
+    "present": lambda: cv2.resize(
+        _matplotlib("Minduka_Present_Blue_Pack.png"), (512, 512), interpolation=cv2.INTER_CUBIC
+    ),
+    "terrain": _terrain,
+}
+
+
+@cache
+def pyramid(photo: str) -> tuple[np.ndarray, ...]:
+    """The photo as (h, w, 3) uint8 RGB, then halved again and again."""
+    levels = [np.ascontiguousarray(_PHOTOS[photo]())]
+    while len(levels) < LEVELS:
+        levels.append(cv2.pyrDown(levels[-1]))
+    return tuple(levels)
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A recoloured photo and how it is laid out: `middle` + `layout` @ (point in frame heights)."""
+
+    picture: np.ndarray  # (h, w, 3) uint8
+    middle: np.ndarray  # (2,) picture pixel x, y at the origin
+    layout: np.ndarray  # (2, 2) picture pixels a frame height
+
+    def draw(self, to_local: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+        """The texture over the frame's pixels x0:x1, y0:y1 (the box), as (h, w, 3) uint8.
+
+        `to_local` (2, 3) takes continuous frame coordinates in pixels to the texture's own plane.
+        """
+        x0, y0, x1, y1 = box
+        linear = self.layout @ to_local[:, :2]
+        first = to_local[:, :2] @ (x0 + 0.5, y0 + 0.5) + to_local[:, 2]  # the first pixel's middle
+        shift = self.layout @ first + self.middle
+        return cv2.warpAffine(
+            self.picture,
+            np.column_stack([linear, shift]),
+            (x1 - x0, y1 - y0),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+
+
+def recolouring(rng: np.random.Generator, strength: float, mean: float) -> np.ndarray:
+    """(3, 4) matrix that turns hues about grey, and changes saturation, contrast, brightness.
+
+    `mean` is the photo's mean brightness: a dark photo is lifted, so that little of it is black.
+    """
+    turn = strength * rng.uniform(-np.pi, np.pi)
+    grey = np.full((3, 3), 1 / 3)
+    axis = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    saturation = np.exp(rng.uniform(-0.5, 0.5))
+    hue = np.cos(turn) * (np.eye(3) - grey) + np.sin(turn) * axis
+    contrast = np.exp(rng.uniform(-0.6, 0.1))
+    matrix = contrast * (grey + saturation * hue)
+    brightness = rng.uniform(80, 170)
+    return np.column_stack([matrix, brightness - matrix @ np.full(3, mean)])
+
+
+def pick(rng: np.random.Generator, spec: ToySpec) -> Texture:
+    """A random piece of a random photo of the set's, at a random scale, angle and colour."""
+    photo = spec.photos[rng.integers(len(spec.photos))]
+    grain = np.exp(rng.uniform(*np.log(spec.grain)))
+    wanted = np.log2(grain / spec.size[0])
+    level = int(np.clip(np.rint(wanted), 0, LEVELS - 1))
+    mean = float(pyramid(photo)[-1].mean())
+    picture = cv2.transform(pyramid(photo)[level], recolouring(rng, spec.recolour, mean))
+    height, width = picture.shape[:2]
+    angle = rng.uniform(-np.pi, np.pi)
+    layout = (
+        grain
+        / 2**level
+        * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    )
+    middle = rng.uniform(0.15, 0.85, 2) * (width, height)
+    return Texture(picture, middle, layout)
+
+
+def coloured(texture: Texture, hue: float, chroma: float) -> Texture:
+    """The texture dyed: little of its own colours, and this hue, so many grey levels off grey."""
+    paler = 0.3 * np.eye(3) + 0.7 / 3
+    dye = chroma * (np.cos(hue) * _HUES[0] + np.sin(hue) * _HUES[1])
+    picture = cv2.transform(texture.picture, np.column_stack([paler, dye]))
+    return Texture(picture, texture.middle, texture.layout)
+
+
+def like(rng: np.random.Generator, texture: Texture, shift: float) -> Texture:
+    """Another piece of the same recoloured photo, somewhat brighter or darker: camouflage."""
+    levels = rng.choice([-1.0, 1.0]) * shift * rng.uniform(0.5, 1.0)
+    picture = cv2.add(texture.picture, (levels, levels, levels, 0.0))
+    grain = np.sqrt(abs(np.linalg.det(texture.layout)))
+    offset = rng.uniform(-0.5, 0.5, 2) * grain
+    return Texture(picture, texture.middle + offset, texture.layout)

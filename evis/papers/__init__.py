@@ -1,0 +1,1 @@
+"""One folder a paper: its method, recipes, experiments, claims and figures."""

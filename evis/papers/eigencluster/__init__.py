@@ -1,0 +1,1 @@
+"""Eigen-Cluster VIS, the lead paper: boxes, TK, TEL and QCC."""

@@ -1,0 +1,70 @@
+"""What TEL and QCC say of a trained model on clips that it never saw: Q and L_eig, no loss made.
+
+They are computed as in training (Eqs. 1-10, S = 4, Y = 3), with any model, also one trained without
+them. Objects and queries are matched by the true masks, as this is a test.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from evis.data.clips import Clip, ClipDataset
+from evis.data.types import VISDataset
+from evis.losses import tel
+from evis.losses.qcc import quality_cluster_coefficient
+from evis.matching import match
+from evis.papers.eigencluster.beyond import relative_change
+
+METRICS = ("Q", "L_eig", "relative L_eig")
+
+
+@dataclass(frozen=True)
+class Predicted:
+    clip: Clip
+    mask_logits: Tensor  # (1, Q, T, h, w)
+    queries: Tensor  # (N,): of the clip's objects, as far as there are queries
+    stride: int  # of the logits in the frames
+
+
+def held_out_clips(dataset: VISDataset) -> list[Clip]:
+    """A clip of three frames a video, at the toy frames' own size."""
+    return list(ClipDataset(dataset, shorter_sides=(64,), longest_side=96, flip=0))
+
+
+@torch.no_grad()
+def predict(model: nn.Module, clips: Sequence[Clip]) -> list[Predicted]:
+    model.eval()
+    found = []
+    for clip in clips:
+        given = model(clip.frames[None])
+        targets, seeded = [(clip.labels, clip.masks)], torch.Generator().manual_seed(0)
+        ((queries, _),) = match(given.class_logits, given.mask_logits, targets, generator=seeded)
+        found.append(Predicted(clip, given.mask_logits, queries, given.stride))
+    return found
+
+
+def quality(of: Predicted) -> float:
+    """Q of one clip (Eq. 3)."""
+    return float(quality_cluster_coefficient(of.mask_logits, [len(of.clip.labels)]))
+
+
+def statistics(found: Sequence[Predicted]) -> dict[str, float]:
+    """Means over clips, NaN over none; Q's over clips of several objects: the others have Q = 1.
+
+    "relative L_eig": |a - b| / (a + b) in place of |a - b|, which does not grow with the logits.
+    """
+    several = [quality(of) for of in found if len(of.clip.labels) > 1]
+    changes, relative = [], []
+    for of in found:
+        own = of.mask_logits[0, of.queries]  # (N, T, h, w)
+        values, pairs = tel.eigenvalues(own), tel.cyclic_pairs(own.shape[1])
+        changes.append(float(tel.eigenvalue_loss(values, pairs).mean()))
+        relative.append(float(relative_change(values, pairs).mean()))
+    return dict(zip(METRICS, map(_mean, (several, changes, relative)), strict=True))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan

@@ -1,0 +1,1 @@
+"""What only the lead paper's notebooks draw."""

@@ -1,0 +1,113 @@
+"""`evis measure`: lists its groups, measures what was asked for, one line for what is wrong."""
+
+import pandas as pd
+import pytest
+
+from evis import cli
+from evis.companion import measured, series
+from evis.papers.eigencluster import experiments
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What would have been measured: (rows, seeds, held-out videos, shelf, jobs)."""
+    calls = []
+
+    def measure(chosen, seeds, held_out, shelf, jobs):
+        calls.append(([row.name for row in chosen], list(seeds), held_out, shelf, jobs))
+        lines = [(row.name, seed, 40.0 + seed) for row in chosen for seed in seeds]
+        return pd.DataFrame(lines, columns=["row", "seed", "AP"])
+
+    monkeypatch.setattr(series, "measure", measure)
+    return calls
+
+
+def test_without_a_group_it_lists_them(asked, capsys):
+    assert cli.main(["measure"]) == 0 and not asked
+    out = capsys.readouterr().out
+    assert all(group in out for group in experiments.GROUPS)
+
+
+def test_rows_without_a_group_are_refused(asked, capsys):
+    assert cli.main(["measure", "--rows", "boxes"]) == 2 and not asked
+    assert "--rows needs a group" in capsys.readouterr().err
+
+
+def test_all_metrics_but_class_agnostic_ones_and_halves_are_printed(asked, capsys, monkeypatch):
+    lines = [{"row": "TEL", "seed": 0} | dict.fromkeys(measured.metrics(measured.TEST), 1.0)]
+    monkeypatch.setattr(series, "measure", lambda *_, **__: pd.DataFrame(lines))
+    assert cli.main(["measure", "components", "--rows", "TEL"]) == 0
+    header = capsys.readouterr().out.splitlines()[1].split()
+    assert header == ["seeds", *measured.SCORES, "mIoU", "unsteadiness"]
+
+
+def test_a_group_s_rows_are_measured_and_their_means_printed(asked, capsys):
+    arguments = ["--size", "tiny", "--seeds", "0", "3", "--rows", "masks", "boxes", "--jobs", "2"]
+    assert cli.main(["measure", "comparison", *arguments]) == 0
+    assert asked == [(["masks", "boxes"], [0, 3], measured.TEST, measured.STORED, 2)]
+    first, *table = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{measured.TEST}: means over seeds, percent")
+    assert [line.split() for line in table[-2:]] == [
+        ["masks", "2", "41.5"],
+        ["boxes", "2", "41.5"],
+    ]
+
+
+def test_groups_are_taken_together_for_all_seeds(asked):
+    assert cli.main(["measure", "components", "eigenvalues", "--generalisation", "--again"]) == 0
+    names, seeds = ["TEL", "QCC", "Y = 2", "Y = 4"], list(experiments.SEEDS)
+    sets = [measured.UNSEEN, measured.CROWDED]
+    assert asked == [(names, seeds, each, measured.AGAIN, 1) for each in sets]
+
+
+def test_choices_are_made_on_other_videos(asked):
+    assert cli.main(["measure", "components", "--validation", "--rows", "TEL"]) == 0
+    assert [call[2] for call in asked] == [measured.VALIDATION]
+
+
+def test_what_the_losses_say_of_clips_is_measured_and_printed_as_it_is(asked, capsys):
+    assert cli.main(["measure", "components", "--clips", "--rows", "TEL"]) == 0
+    assert [call[2] for call in asked] == [measured.CLIPS]
+    assert "percent" not in capsys.readouterr().out
+
+
+def test_terms_are_kept_of_what_was_trained(asked, monkeypatch):
+    trained = []
+    monkeypatch.setattr(measured, "terms_row", lambda stages, shelf: trained.append(stages))
+    arguments = ["--rows", "stage one only", "TK", "--seeds", "1", "--terms"]
+    assert cli.main(["measure", "comparison", *arguments]) == 0
+    assert trained == [experiments.comparison("tiny_s")["TK"].seeded(1)]
+
+
+@pytest.mark.parametrize(
+    "arguments, problem, remedy",
+    [
+        (["nonsense"], "no group of experiments is called 'nonsense'", "comparison"),
+        (["comparison", "--size", "r50"], "no experiment is made at size 'r50'", "tiny_s"),
+        (["comparison", "--rows", "boxes", "TEL"], "no row TEL", "TEL + QCC"),
+    ],
+)
+def test_bad_input_is_one_line(asked, arguments, problem, remedy, capsys):
+    assert cli.main(["measure", *arguments]) == 2 and not asked
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert line.startswith("evis: ") and problem in line and remedy in line and not out
+
+
+@pytest.mark.parametrize("arguments", [["--jobs", "0"], ["--seeds", "-1"], ["--rows"]])
+def test_wrong_usage(asked, arguments, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["measure", "comparison", *arguments])
+    assert left.value.code == 2 and not asked
+    assert "usage: " in capsys.readouterr().err
+
+
+def test_its_examples_parse(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["measure", "--help"])
+    examples = capsys.readouterr().out.partition("examples:\n")[2].strip().splitlines()
+    assert len(examples) >= 2
+    for example in examples:
+        program, *arguments = example.partition("#")[0].split()
+        options = cli.app._parser().parse_args(arguments)
+        assert program == "evis" and set(options.groups) <= set(experiments.GROUPS)

@@ -1,0 +1,127 @@
+"""Series measure what the shelf lacks, once, and their table is what the shelf has."""
+
+from dataclasses import replace
+
+import pytest
+
+from evis.companion import measured, series, store
+from evis.companion.measured import HeldOut
+from evis.models import load
+from evis.papers.eigencluster import experiments
+
+SMALL = HeldOut("smoke", 4, 3)
+
+VIDEOS = 4  # that are trained on
+SEEDS = (0, 1)
+NAMES = ["stage one only", "boxes"]
+
+
+def brief(names=NAMES):
+    """Rows of the smallest size, in two steps a stage."""
+    rows = experiments.comparison("tiny_s")
+    return [replace(rows[name], stages=tuple(map(_short, rows[name].stages))) for name in names]
+
+
+def _short(recipe):
+    return replace(recipe, steps=2, batch=2, micro_batch=2, warm_up_steps=1)
+
+
+def shelf_at(folder):
+    return measured.Shelf.below(lambda: folder)
+
+
+def measure(shelf, names=NAMES, seeds=SEEDS, **options):
+    return series.measure(brief(names), seeds, SMALL, shelf, VIDEOS, progress=False, **options)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    return shelf_at(tmp_path_factory.mktemp("shelf"))
+
+
+@pytest.fixture(scope="module")
+def found(shelf):
+    return measure(shelf)
+
+
+def test_the_table_has_a_line_a_row_and_seed_and_one_for_stage_one(found, shelf):
+    lines = [("stage one only", 0), ("boxes", 0), ("boxes", 1)]
+    assert list(zip(found["row"], found["seed"], strict=True)) == lines
+    assert len(store.rows(shelf.results())) == len(lines)
+    stages = brief()[1].seeded(1)
+    metrics = measured.find(stages, SMALL, VIDEOS, shelf).metrics
+    line = found[(found["row"] == "boxes") & (found["seed"] == 1)].iloc[0]
+    assert list(found.columns) == ["row", "seed", *metrics]
+    assert [line[name] for name in metrics] == [100 * value for value in metrics.values()]
+
+
+def test_the_table_leaves_out_what_is_not_measured(found, shelf):
+    more = brief(["TK", *NAMES])
+    assert series.table(more, (0, 1, 2), SMALL, shelf, VIDEOS).equals(found)
+    for nothing in (
+        series.table(more, (3,), SMALL, shelf, VIDEOS).query("row == 'boxes'"),
+        series.table(more[:1], SEEDS, SMALL, shelf, VIDEOS),
+        series.table(more, SEEDS, replace(SMALL, seed=4), shelf, VIDEOS),
+        series.table(more, SEEDS, SMALL, shelf),
+    ):
+        assert nothing.empty and list(nothing.columns)[:2] == ["row", "seed"]
+
+
+def test_only_what_is_lacking_is_measured(found, shelf, monkeypatch):
+    asked = []
+    row = measured.row
+
+    def spy(stages, *others, **options):
+        asked.append((stages[-1].name, stages[-1].seed))
+        return row(stages, *others, **options)
+
+    monkeypatch.setattr(measured, "row", spy)
+    assert measure(shelf).equals(found) and not asked
+    key = measured.find(brief()[1].seeded(1), SMALL, VIDEOS, shelf).key
+    (lost,) = shelf.results().glob(f"*{key}.json")
+    lost.unlink()
+    assert measure(shelf).equals(found)
+    assert asked == [("toy.boxinst", 1)]
+
+
+def test_two_processes_make_the_rows_of_one(found, tmp_path):
+    """They share stage one, which is trained once."""
+    other = shelf_at(tmp_path)
+    assert measure(other, jobs=2).equals(found)
+    assert len(list(other.runs().iterdir())) == 3
+
+
+def test_at_smoke_scale_rows_are_made_each_time_and_kept_nowhere(monkeypatch):
+    made, save, before = [], store.save, store.rows()
+    monkeypatch.setattr(store, "save", lambda row, folder: made.append(row) or save(row, folder))
+    rows = experiments.comparison("tiny_s")
+    for _ in range(2):
+        found = series.at_scale("smoke", [rows["boxes"]])
+        assert list(zip(found["row"], found["seed"], strict=True)) == [("boxes", 0)]
+    assert len(made) == 2 and made[0].metrics == made[1].metrics
+    assert [stage["steps"] for stage in made[0].recipe["stages"]] == [2000, 1]
+    assert made[0].dataset == "toy-ytvis19 smoke (4 videos, seed 2)"
+    assert store.rows() == before
+
+
+def test_at_other_scales_the_stored_rows_are_shown(monkeypatch):
+    asked = []
+    monkeypatch.setattr(series, "measure", lambda *given: asked.append(given))
+    rows = list(experiments.comparison("tiny").values())
+    shown = series.at_scale("toy", rows)
+    assert shown.equals(series.table(rows, experiments.SEEDS)) and not asked
+    assert series.at_scale("toy", rows, recompute=True) is None
+    assert asked == [(rows, experiments.SEEDS, measured.TEST, measured.AGAIN)]
+
+
+def test_clips_are_measured_with_the_same_weights_and_not_in_percent(shelf, found):
+    """`found` has trained these rows; on clips Q is 1 or more, and no share."""
+    clips = HeldOut("clips", 12, 5, clips=True)
+    before = set(shelf.runs().iterdir())
+    rows = series.measure(brief(["boxes"]), SEEDS, clips, shelf, VIDEOS, progress=False)
+    assert set(shelf.runs().iterdir()) == before
+    assert list(rows.columns) == ["row", "seed", "Q", "L_eig", "relative L_eig"]
+    assert rows["Q"].between(1, 10).all() and (rows["relative L_eig"] <= 1).all()
+    weights = measured.trained(brief(["boxes"])[0].seeded(1), VIDEOS, shelf, progress=False)
+    by_hand = measured.terms_on_clips(load(weights), clips, progress=False)
+    assert rows[rows["seed"] == 1].iloc[0, 2:].to_dict() == pytest.approx(by_hand)

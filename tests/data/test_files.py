@@ -1,0 +1,79 @@
+"""A file is written whole or not at all."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from evis.data import files
+
+
+def test_content_and_missing_folders_are_written(tmp_path):
+    path = tmp_path / "new folder" / "deeper" / "a.txt"
+    assert files.write_text(path, "ü\n") == path
+    assert path.read_bytes() == "ü\n".encode()
+    assert files.write_bytes(str(path), b"\x00\r\n") == path
+    assert path.read_bytes() == b"\x00\r\n"
+
+
+def test_json_is_strict_and_round_trips(tmp_path):
+    value = {"pi": 3.141592653589793, "tiny": 5e-324, "none": None, "text": "ü", "list": [1, True]}
+    path = files.write_json(tmp_path / "a.json", value)
+    assert json.loads(path.read_text()) == value
+    assert path.read_text().endswith("}\n") and " " not in path.read_text()
+    assert files.write_json(path, [1, 2], indent=1).read_text() == "[\n 1,\n 2\n]\n"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object()])
+def test_json_that_others_could_not_read_leaves_the_old_file(tmp_path, value):
+    path = files.write_json(tmp_path / "a.json", 1)
+    with pytest.raises((ValueError, TypeError)):
+        files.write_json(path, {"value": value})
+    assert path.read_text() == "1\n"
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
+def test_a_failure_at_any_step_leaves_the_old_file_alone(tmp_path, monkeypatch, step):
+    path = files.write_text(tmp_path / "a.txt", "old")
+
+    def full(*arguments):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(files.os, step, full)
+    with pytest.raises(OSError, match="no space left"):
+        files.write_text(path, "new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_permissions_follow_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        path = files.write_text(tmp_path / "a.txt", "")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_reader_never_sees_a_part_even_when_the_writer_is_killed(tmp_path):
+    path = files.write_text(tmp_path / "a.txt", "0" * 200_000)
+    endless = (
+        "import itertools, sys; from evis.data import files\n"
+        "for n in itertools.count(): files.write_text(sys.argv[1], str(n % 10) * 200_000)"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", endless, str(path)])
+    seen = set()
+    deadline = time.monotonic() + 20
+    while len(seen) < 5 and time.monotonic() < deadline:
+        text = path.read_text()
+        assert len(text) == 200_000 and len(set(text)) == 1
+        seen.add(text[0])
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    assert len(seen) == 5
+    assert len(path.read_text()) == 200_000
