@@ -13,14 +13,22 @@ PYTHON ?= $(shell for python in python3.11 python3; do \
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test lint lab lock clean
+.PHONY: help figures test test-gpu portable lint lab lock clean
+
+# Tests and notebooks run so many at a time, with one thread each.
+JOBS ?= 2
+RUN_TESTS = $(BIN) -m pytest -q -n $(JOBS) --dist worksteal
+RUN_NOTEBOOKS = $(BIN) -m pytest -q --nbval notebooks -n $(JOBS) --dist loadfile
 
 help:
 	@echo 'make figures   run every notebook, write figures/ (first run: sets up .venv, minutes)'
 	@echo '               SCALE=smoke|toy|full  ONLY="01 09"  RECOMPUTE=1'
 	@echo '               STORE=1 puts the outputs into notebooks/, to be committed'
 	@echo 'make test      run the tests, then every notebook against its committed outputs'
-	@echo 'make lint      check the style of code and notebooks'
+	@echo '               FAST=1 leaves out the notebooks and the slow tests'
+	@echo 'make test-gpu  the tests of tensors on a CUDA device'
+	@echo 'make portable  tests and notebooks under other instruction sets and threads (an hour)'
+	@echo 'make lint      check the style of code and notebooks, and who imports whom'
 	@echo 'make lab       open JupyterLab'
 	@echo 'make lock      resolve requirements.lock anew from pyproject.toml'
 	@echo 'make clean     remove .venv, build and caches; figures and results stay'
@@ -29,14 +37,43 @@ figures: $(READY)
 	@$(BIN) -m evis reproduce $(if $(SCALE),--scale $(SCALE)) $(if $(ONLY),--only $(ONLY)) \
 	    $(if $(filter-out 0,$(RECOMPUTE)),--recompute) $(if $(filter-out 0,$(STORE)),--store)
 
+ifeq "$(filter-out 0,$(FAST))" ""
 test: $(READY)
 	@status=0; \
-	$(BIN) -m pytest || status=$$?; \
-	$(BIN) -m pytest --nbval notebooks || status=$$?; \
+	$(RUN_TESTS) || status=$$?; \
+	$(RUN_NOTEBOOKS) || status=$$?; \
 	exit $$status
+else
+test: $(READY)
+	@$(RUN_TESTS) -m 'not slow'
+endif
+
+# What CUDA changes: the losses, the matching, the models, the metrics and a training step.
+test-gpu: $(READY)
+	@$(BIN) -m pytest -q -m 'not slow' --device cuda tests/losses tests/criterion \
+	    tests/test_matching.py tests/models tests/metrics tests/training/test_devices.py
+
+# Everything again under other instruction sets and numbers of threads: an hour on two cores.
+portable: $(READY)
+	@mkdir -p build/portable; status=0; \
+	for threads in 1 2; do \
+	    for isa in native 'ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2' \
+	            'ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41'; do \
+	        name="$$(echo "$$isa" | sed 's/.*ISA=//')-$$threads"; \
+	        set -- OMP_NUM_THREADS=$$threads; \
+	        if [ "$$isa" != native ]; then set -- "$$@" $$isa; fi; \
+	        for part in tests notebooks; do \
+	            if [ $$part = tests ]; then run='$(RUN_TESTS)'; else run='$(RUN_NOTEBOOKS)'; fi; \
+	            env "$$@" $$run > "build/portable/$$name-$$part.log" 2>&1 || status=1; \
+	            echo "$$name, $$part: $$(tail -n 1 "build/portable/$$name-$$part.log")"; \
+	        done; \
+	    done; \
+	done; exit $$status
 
 lint: $(READY)
 	@$(BIN) -m ruff check .
+	@$(BIN) -m ruff format --check -q evis tests benchmarks conftest.py
+	@$(BIN) -m pytest -q tests/test_imports.py
 
 lab: $(READY)
 	@$(BIN) -m jupyterlab

@@ -4,10 +4,20 @@ import ipaddress
 import os
 import socket
 
-import hypothesis
-import pytest
+# Before anything imports torch: tests and notebooks run two at a time, with a thread each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from evis.companion import reproduce
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
+
+from evis.companion import reproduce  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", help="where tensor tests run: cpu or cuda")
+    parser.addoption(
+        "--dtype", default="float32", help="what their inputs are: float32, float64 or bfloat16"
+    )
 
 
 def pytest_configure():
@@ -15,6 +25,33 @@ def pytest_configure():
     os.environ.update(reproduce.kernel_environment())
     hypothesis.settings.register_profile("evis", deadline=None, derandomize=True)
     hypothesis.settings.load_profile("evis")
+
+
+def pytest_collection_modifyitems(items):
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch  # here, as collecting other tests needs none
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device is visible"))
+
+
+@pytest.fixture(scope="session")
+def device(request):
+    """The torch device of `--device`."""
+    import torch
+
+    return torch.device(request.config.getoption("--device"))
+
+
+@pytest.fixture(scope="session")
+def dtype(request):
+    """The torch type of `--dtype`."""
+    import torch
+
+    return getattr(torch, request.config.getoption("--dtype"))
 
 
 @pytest.fixture(autouse=True)
