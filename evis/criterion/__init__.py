@@ -1,0 +1,1 @@
+"""From a prediction and its clips to losses: targets, matching, and the terms all methods share."""
