@@ -19,8 +19,8 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from evis.companion import provenance, store
-from evis.data import paths, toy
+from evis.companion import store
+from evis.data import paths, provenance, toy
 from evis.data.types import VISDataset
 from evis.inference import Options, predict_dataset
 from evis.losses import boxinst

@@ -18,8 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evis.companion import provenance
-from evis.data import files, paths
+from evis.data import files, paths, provenance
 from evis.data.errors import DataError
 
 SCHEMA = 1
@@ -96,8 +95,12 @@ def measure(
     function: Callable[[], Mapping[str, float]],
     recompute: bool = False,
     folder: Path | None = None,
+    machine: Mapping[str, Any] | None = None,
 ) -> ResultRow:
-    """The stored row, or else `function()`'s metrics, stored with where they come from."""
+    """The stored row, or else `function()`'s metrics, stored with where they come from.
+
+    machine: what else is to be known of it, or said otherwise than by `provenance.machine`.
+    """
     if not recompute and (stored := find(recipe, dataset, seed, folder)):
         return stored
     commit, dirty = provenance.commit_at_start(paths.repository())
@@ -111,7 +114,7 @@ def measure(
         commit=commit,
         dirty=dirty,
         versions=provenance.versions(),
-        machine=provenance.machine(),
+        machine=provenance.machine() | dict(machine or {}),
         seconds=round(time.perf_counter() - start, 3),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -15,8 +15,7 @@ from accelerate.utils import gather_object
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from evis.companion import provenance
-from evis.data import paths
+from evis.data import paths, provenance
 from evis.data.clips import Clip
 from evis.data.errors import DataError
 from evis.data.types import VISDataset

@@ -8,9 +8,9 @@ import statistics
 
 import pytest
 
-from evis.companion import measured, provenance, store
+from evis.companion import measured, store
 from evis.companion.measured import TEST
-from evis.data import paths, toy
+from evis.data import paths, provenance, toy
 from evis.papers.eigencluster import experiments
 from evis.papers.eigencluster.experiments import GROUPS, SEEDS, SIZES
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evis.companion import provenance, store
+from evis.companion import store
+from evis.data import provenance
 from evis.data.errors import DataError
 
 RECIPE = {"name": "TEL ablation", "steps": 200, "rates": [1e-4, 0.1], "flip": True}
