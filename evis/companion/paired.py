@@ -130,6 +130,24 @@ def difference_so_far(
     return difference(table, row, baseline, metric) if there else Difference(())
 
 
+def differences(
+    table: pd.DataFrame, pairs: Iterable[tuple[str, str]], metric: str = "AP"
+) -> pd.DataFrame:
+    """A line a pair of rows, the first minus the second: what `plots.forest` draws and tables show.
+
+    Pairs without a shared seed have NaN, as have intervals of too few seeds.
+    """
+    lines = []
+    for row, against in pairs:
+        found = difference_so_far(table, row, against, metric)
+        low, high = found.bootstrap()
+        line = {"label": f"{row} - {against}", "seeds": found.seeds, "mean": found.mean}
+        line |= {"low": low, "high": high, "resolvable": found.smallest}
+        lines.append(line | {"outcome": outcome(found) if found.seeds else "not measured"})
+    columns = ["label", "seeds", "mean", "low", "high", "resolvable", "outcome"]
+    return pd.DataFrame(lines, columns=columns)
+
+
 def verdict(found: Difference, direction: Literal["higher", "lower"] = "higher") -> Verdict:
     """Whether the row is above (or below) its baseline, by the paired bootstrap over seeds."""
     low, high = found.bootstrap()
@@ -152,6 +170,14 @@ def half_width(values) -> float:
         return np.nan
     quantile = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)
     return float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def interval(values) -> tuple[float, float]:
+    """Student's 95% interval of a row's own mean; NaN below `LEAST_SEEDS`."""
+    if len(values) < LEAST_SEEDS:
+        return np.nan, np.nan
+    mean, half = float(np.mean(values)), half_width(values)
+    return mean - half, mean + half
 
 
 def smallest_resolvable(values) -> float:

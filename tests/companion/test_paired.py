@@ -242,3 +242,24 @@ def test_a_summary_has_what_each_row_and_each_pair_gives():
 
 def test_a_summary_without_a_baseline_pairs_nothing():
     assert list(paired.summary(TABLE, "mIoU").columns) == ["seeds", "mIoU", "±"]
+
+
+def test_differences_of_pairs_are_a_line_each():
+    found = paired.differences(TABLE, [("TEL", "TK"), ("TEL", "nonesuch"), ("TK", "alone")], "AP")
+    assert found["label"].tolist() == ["TEL - TK", "TEL - nonesuch", "TK - alone"]
+    assert found["seeds"].tolist() == [3, 0, 1]
+    assert found["mean"].tolist() == pytest.approx([1 / 3, np.nan, -8.0], nan_ok=True)
+    assert found["outcome"].tolist() == ["not resolved", "not measured", "not resolved"]
+    more = a_table(a={s: 1.0 + s for s in range(5)}, b={s: 0.9 * s for s in range(5)})
+    line = paired.differences(more, [("a", "b")]).iloc[0]
+    single = paired.difference(more, "a", "b")
+    assert (line["low"], line["high"]) == single.bootstrap()
+    assert line["resolvable"] == single.smallest and line["outcome"] == "higher"
+    assert paired.differences(more, []).empty
+
+
+def test_a_rows_own_interval_is_students_from_four_seeds_on():
+    low, high = paired.interval([1.0, 2.0, 3.0, 4.0])
+    expected = stats.t.interval(0.95, 3, loc=2.5, scale=stats.sem([1.0, 2.0, 3.0, 4.0]))
+    assert (low, high) == pytest.approx(expected)
+    assert np.isnan(paired.interval([1.0, 2.0, 3.0])).all()
