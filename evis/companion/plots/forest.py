@@ -97,14 +97,13 @@ def seeds(
 
 def legend(*names: str) -> list[Line2D]:
     """What the marks mean; all of them, or those of these names."""
-    dot, bar = {"marker": "o", "linewidth": 0, "alpha": 0.4}, {"marker": "o", "linewidth": 1.6}
+    dot = {"marker": "o", "markersize": 3, "linewidth": 0, "alpha": 0.4}
+    bar = {"marker": "o", "markersize": 4, "linewidth": 1.6}
     marks = [
         Line2D([], [], label="published", **_DIAMOND),
-        Line2D([], [], label="measured, a seed", color=MEASURED, markersize=3, **dot),
-        Line2D([], [], label="mean and 95% interval", color=MEASURED, markersize=4, **bar),
-        Line2D(
-            [], [], label="mean difference and 95% interval", color=DIFFERENCE, markersize=4, **bar
-        ),
+        Line2D([], [], label="measured, a seed", color=MEASURED, **dot),
+        Line2D([], [], label="mean and 95% interval", color=MEASURED, **bar),
+        Line2D([], [], label="mean difference and 95% interval", color=DIFFERENCE, **bar),
     ]
     return [mark for mark in marks if not names or mark.get_label() in names]
 
