@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from evis.companion.plots.style import shrink
+from evis.companion.plots.compression import few_colours
 from evis.data import files
 
 
@@ -43,5 +43,5 @@ def _clean_output(output: NotebookNode, number: int) -> NotebookNode:
     if "execution_count" in output:
         output.execution_count = number
     if picture := output.get("data", {}).get("image/png"):
-        output.data["image/png"] = base64.b64encode(shrink(base64.b64decode(picture))).decode()
+        output.data["image/png"] = base64.b64encode(few_colours(base64.b64decode(picture))).decode()
     return output

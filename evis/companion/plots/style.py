@@ -1,12 +1,10 @@
 """One look for every figure: sizes a paper prints, colours that colour-blind readers tell apart."""
 
-import io
-
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from PIL import Image
 
+from evis.companion.plots import compression
 from evis.data import files, paths
 
 # Okabe and Ito's palette, in an order that keeps neighbours distinct.
@@ -57,23 +55,20 @@ def use() -> None:
 
 
 def save(figure: Figure, name: str) -> None:
-    """Write figures/<name>.pdf and .png; the same figure gives the same bytes on any day."""
-    for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
-        content = io.BytesIO()
-        # Matplotlib would lay out anew, by the defaults, a figure that was made without a layout.
-        keep = {"figure.constrained_layout.use": figure.get_layout_engine() is not None}
-        with mpl.rc_context(keep):
-            figure.savefig(content, format=suffix, metadata=metadata, bbox_inches="tight")
-        written = shrink(content.getvalue()) if suffix == "png" else content.getvalue()
-        files.write_bytes(paths.figures() / f"{name}.{suffix}", written)
+    """Write figures/<name>.pdf and .png; the same figure gives the same bytes on any day.
 
-
-def shrink(png: bytes) -> bytes:
-    """The picture in its 256 best colours: a third of the size, and hardly to be told apart."""
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
-    content = io.BytesIO()
-    picture.quantize(256, dither=Image.Dither.NONE).save(content, "png", optimize=True)
-    return content.getvalue()
+    Files that look like this figure already are left as they are.
+    """
+    written = compression.rendered(figure)
+    files_of = {suffix: paths.figures() / f"{name}.{suffix}" for suffix in written}
+    unchanged = all(path.exists() for path in files_of.values()) and compression.look_alike(
+        files_of["png"].read_bytes(), written["png"]
+    )
+    for suffix, path in files_of.items():
+        if unchanged:
+            path.touch()  # it was drawn: whoever lists what a notebook drew goes by the time
+        else:
+            files.write_bytes(path, written[suffix])
 
 
 def bare(axes: plt.Axes) -> plt.Axes:

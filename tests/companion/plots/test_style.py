@@ -1,0 +1,104 @@
+"""Figures stay small, the same on any day, and what looks the same is not written again."""
+
+import io
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+
+from evis.companion.plots import compression, style
+
+
+def photographs(number: int = 4, seed: int = 0) -> list[np.ndarray]:
+    """Smooth noise: many colours, as in a photograph."""
+    small = np.random.default_rng(seed).integers(0, 256, (number, 24, 36, 3), dtype=np.uint8)
+    return [np.asarray(Image.fromarray(one).resize((720, 480), Image.BICUBIC)) for one in small]
+
+
+def drawn(title: str, pictures: list[np.ndarray]):
+    figure, axes = plt.subplots(1, len(pictures), squeeze=False, figsize=(7, 2))
+    for axis, picture in zip(axes[0], pictures, strict=True):
+        style.bare(axis).imshow(picture)
+    axes[0, 0].set_title(title)
+    return figure
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(style.paths, "figures", lambda: tmp_path)
+    return tmp_path
+
+
+def test_photographs_are_jpeg_in_a_pdf_and_its_text_stays_text():
+    pdf = compression.rendered(drawn("AP 47", photographs(2)))["pdf"]
+    assert len(re.findall(rb"/Filter /DCTDecode", pdf)) == 2
+    starts = [found.start() for found in re.finditer(rb"\xff\xd8\xff", pdf)]
+    for start in starts:
+        assert np.ptp(np.asarray(Image.open(io.BytesIO(pdf[start:])))) > 200
+    assert len(starts) == 2 and b"/Type /Font" in pdf
+
+
+def test_a_map_of_few_colours_stays_exact_in_a_pdf():
+    figure, axis = plt.subplots()
+    axis.imshow(np.arange(16).reshape(4, 4))
+    assert b"DCTDecode" not in compression.rendered(figure)["pdf"]
+
+
+def test_every_file_stays_below_the_limit():
+    noise = np.random.default_rng(0).integers(0, 256, (600, 700, 3), np.uint8)
+    figure = drawn("noise", [noise])
+    figure.set_size_inches(7, 6)
+    assert len(compression._png(figure, compression.RESOLUTIONS[0])) > compression.LIMIT
+    assert max(map(len, compression.rendered(figure).values())) <= compression.LIMIT
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    one, other = (compression.rendered(drawn("AP 47", photographs())) for _ in range(2))
+    assert one == other
+
+
+def test_what_looks_the_same_keeps_its_bytes_and_is_marked_as_drawn(folder):
+    pictures = photographs()
+    style.save(drawn("AP 47", pictures), "figure")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert before.keys() == {"figure.pdf", "figure.png"}
+    stamp = (folder / "figure.png").stat().st_mtime_ns
+    noisy = [
+        np.clip(p.astype(int) + (np.indices(p.shape).sum(0) % 3 - 1), 0, 255) for p in pictures
+    ]
+    style.save(drawn("AP 47", [p.astype(np.uint8) for p in noisy]), "figure")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert (folder / "figure.png").stat().st_mtime_ns > stamp
+
+
+@pytest.mark.parametrize("title", ["AP 48", "AP 41", "AP 74", "AR 47", "AP 4.7"])
+def test_one_other_character_is_another_picture(folder, title):
+    style.save(drawn("AP 47", photographs()), "figure")
+    before = (folder / "figure.png").read_bytes()
+    style.save(drawn(title, photographs()), "figure")
+    assert (folder / "figure.png").read_bytes() != before
+
+
+def test_a_point_that_moved_is_another_picture():
+    def plotted(height):
+        figure, axis = plt.subplots(figsize=(3, 2))
+        axis.plot([0, 1, 2], [1, height, 3], "o", markersize=3)
+        axis.set(xlim=(-1, 3), ylim=(0, 4))
+        return compression.rendered(figure)["png"]
+
+    assert compression.look_alike(plotted(2.0), plotted(2.0001))
+    assert not compression.look_alike(plotted(2.0), plotted(2.05))
+
+
+def test_photographs_and_plots_are_told_apart():
+    def png(picture):
+        content = io.BytesIO()
+        Image.fromarray(picture).save(content, "png")
+        return content.getvalue()
+
+    lines = np.full((200, 300, 3), 255, np.uint8)
+    lines[50], lines[:, 80] = 0, (0, 114, 178)
+    kinds = [compression.smallest(png(picture))[0] for picture in (photographs(1)[0], lines)]
+    assert kinds == ["image/jpeg", "image/png"]
