@@ -11,37 +11,42 @@ symbol should be, and which findings another reading would explain (`reading`).
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pandas as pd
 
 from evis.companion import formulas, published
 from evis.data import paths
 
-COLUMNS = ("kind", "paper", "place", "says", "printed", "expected", "severity", "note")
 CONTRADICTION = "contradiction"  # no rounding of the operands explains it
 OPEN = "open"  # the numbers differ, but under one reading of the text they need not agree
 LAST_DIGIT = "last digit"  # wrong as printed; unrounded operands could explain it
+SEVERITIES = (CONTRADICTION, OPEN, LAST_DIGIT)
+COLUMNS = ("kind", "paper", "place", "says", "printed", "expected", "severity", "note")
 _SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was held against another; a finding where it has a severity."""
+
+    kind: str
+    paper: str
+    place: str
+    says: str
+    printed: str
+    expected: str
+    severity: str | None  # None: it fits
+    note: str = ""
 
 
 def run() -> pd.DataFrame:
     """Every discrepancy, one row each: contradictions, then open ones, then last digits."""
-    cells = published.tables()
-    rows = [
-        *_statements(cells),
-        *_means_of_j_and_f(cells),
-        *_retention(cells),
-        *_gain_rows(cells),
-        *_second_best_marks(cells),
-        *_quoted_methods(cells),
-        *_facts(),
-        *_names(),
-    ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    order = {CONTRADICTION: 0, OPEN: 1, LAST_DIGIT: 2}
+    checks = itertools.chain.from_iterable(_by_rule(published.tables()).values())
+    table = pd.DataFrame([vars(check) for check in checks if check.severity], columns=COLUMNS)
     return table.sort_values(
         ["severity", "paper", "kind"],
-        key=lambda column: column.map(order) if column.name == "severity" else column,
+        key=lambda column: column.map(SEVERITIES.index) if column.name == "severity" else column,
         kind="stable",
         ignore_index=True,
     )
@@ -55,21 +60,21 @@ def findings() -> pd.DataFrame:
 
 
 def checks() -> pd.Series:
-    """How many checks of each kind `run` makes, so that a short list can be read for what it is."""
-    cells = published.tables()
-    return pd.Series(
-        {
-            "statements": len(_read("statements")),
-            "J&F means": int(((cells.metric == "J&F") & cells.value.notna()).sum()),
-            "retention percentages": int(cells.metric.str.contains("retention").sum()),
-            "gain cells": int(_is_gain_row(cells).sum()),
-            "second-best marks": sum(1 for _ in _ranked_columns(cells)),
-            "quotations of one method by two papers": sum(1 for _ in _quotations(cells)),
-            "facts given more than once": int((_read("facts").groupby("subject").size() > 1).sum()),
-            "labels, citations and symbols": len(_read("names")),
-        },
-        name="checks",
-    )
+    """How many checks each rule of `run` makes, so that a short list can be read for what it is."""
+    return pd.Series(_by_rule(published.tables()), name="checks").map(len)
+
+
+def _by_rule(cells: pd.DataFrame) -> dict[str, list[Check]]:
+    return {
+        "statements": list(statements(cells, _read("statements"))),
+        "J&F means": list(means_of_j_and_f(cells)),
+        "retention percentages": list(retention(cells)),
+        "gain cells": list(gain_rows(cells)),
+        "second-best marks": list(second_best_marks(cells)),
+        "quotations of one method by two papers": list(quotations(cells)),
+        "facts given more than once": list(facts(_read("facts"))),
+        "labels, citations and symbols": list(names(_read("names"))),
+    }
 
 
 def _read(name: str) -> pd.DataFrame:
@@ -77,11 +82,10 @@ def _read(name: str) -> pd.DataFrame:
     return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
-def _row(kind, paper, place, says, printed, expected, severity, note="") -> tuple:
-    return kind, paper, place, says, str(printed), str(expected), severity, note
+# A printed number and the formula that should give it ---------------------------------------------
 
 
-def _judge(printed: str, outcome: formulas.Outcome) -> str | None:
+def judge(printed: str, outcome: formulas.Evaluated) -> str | None:
     """None if the printed number is the formula's value at its own precision."""
     number = float(re.search(r"-?\d+(\.\d+)?", printed).group().replace("+", ""))
     half = 0.5 * 10.0 ** -formulas.decimals(printed)
@@ -91,298 +95,196 @@ def _judge(printed: str, outcome: formulas.Outcome) -> str | None:
     return LAST_DIGIT if reachable else CONTRADICTION
 
 
-def _shown(outcome: formulas.Outcome, printed: str) -> str:
-    digits = formulas.decimals(printed)
-    exact = f"{outcome.value:.{digits + 2}f}".rstrip("0").rstrip(".")
-    return exact if "." in exact or digits == 0 else f"{outcome.value:.{digits}f}"
-
-
-def _worked(outcome: formulas.Outcome, printed: str, formula: str) -> str:
+def _worked(outcome: formulas.Evaluated, printed: str, formula: str) -> str:
     """The value, and how it comes about where printed cells are part of it."""
-    value = _shown(outcome, printed)
-    return f"{value} = {formula}" if formulas.references(formula) else value
+    digits = formulas.decimals(printed)
+    shown = f"{outcome.value:.{digits + 2}f}".rstrip("0").rstrip(".")
+    if "." not in shown and digits:
+        shown = f"{outcome.value:.{digits}f}"
+    return f"{shown} = {formula}" if formulas.references(formula) else shown
 
 
-def _statements(cells: pd.DataFrame) -> list[tuple]:
+def _arithmetic(kind: str, cell, says: str, printed: str, formula: str, cells) -> Check:
+    """Of one cell: whether it is what the formula gives."""
+    outcome = formulas.evaluate(formula, cells)
+    place = f"{published.title(cell.paper, cell.table)}, {says}"
+    expected, severity = _worked(outcome, printed, formula), judge(printed, outcome)
+    return Check(kind, cell.paper, place, _SAYS[kind], printed, expected, severity)
+
+
+_SAYS = {
+    "J&F is the mean of J and F": "J&F beside its J and F",
+    "retention percentage": "share of the fully supervised number",
+    "gain row": "gain over the row it is compared with",
+}
+
+
+def statements(cells: pd.DataFrame, table: pd.DataFrame) -> Iterator[Check]:
     """Sentences, captions and single cells, each with the formula that should bear it out.
 
     `relation` is read as: the printed number "=" the formula's value, or is "<=" it; or the
     formula's value is ">" or ">=" the number that the sentence names.
     """
-    rows = []
-    for statement in _read("statements").itertuples():
-        outcome = formulas.evaluate(statement.formula, cells)
-        number = float(statement.number)
-        holds = {
-            "=": _judge(statement.number, outcome) is None,
-            "<=": number <= outcome.value + _SLACK,
-            ">": outcome.value > number + _SLACK,
-            ">=": outcome.value >= number - _SLACK,
-        }[statement.relation]
-        if holds:
-            continue
-        exact = statement.relation == "="
-        by_rounding = _judge(statement.number, outcome) if exact else CONTRADICTION
-        rows.append(
-            _row(
-                statement.kind,
-                statement.paper,
-                statement.place,
-                statement.says,
-                f"more than {number:g}" if statement.relation == ">" else statement.number,
-                f"{'at most ' if statement.relation == '<=' else ''}"
-                f"{_worked(outcome, statement.number, statement.formula)}",
-                statement.reading or by_rounding,
-                statement.note,
-            )
-        )
-    return rows
+    for line in table.itertuples():
+        outcome, number = formulas.evaluate(line.formula, cells), float(line.number)
+        severity = {
+            "=": judge(line.number, outcome),
+            "<=": None if number <= outcome.value + _SLACK else CONTRADICTION,
+            ">": None if outcome.value > number + _SLACK else CONTRADICTION,
+            ">=": None if outcome.value >= number - _SLACK else CONTRADICTION,
+        }[line.relation]
+        printed = f"more than {number:g}" if line.relation == ">" else line.number
+        expected = _worked(outcome, line.number, line.formula)
+        expected = f"at most {expected}" if line.relation == "<=" else expected
+        severity = severity and (line.reading or severity)
+        told = line.kind, line.paper, line.place, line.says
+        yield Check(*told, printed, expected, severity, line.note)
 
 
-def _against(
-    formula: str,
-    cells: pd.DataFrame,
-    number: str,
-    kind: str,
-    paper: str,
-    place: str,
-    says: str,
-    printed: str,
-) -> list[tuple]:
-    """One row if `number` is not what the formula gives, else none."""
-    outcome = formulas.evaluate(formula, cells)
-    severity = _judge(number, outcome)
-    if severity is None:
-        return []
-    return [_row(kind, paper, place, says, printed, _worked(outcome, number, formula), severity)]
-
-
-def _means_of_j_and_f(cells: pd.DataFrame) -> list[tuple]:
-    rows = []
+def means_of_j_and_f(cells: pd.DataFrame) -> Iterator[Check]:
     for cell in cells[(cells.metric == "J&F") & cells.value.notna()].itertuples():
         place = f"{cell.paper}/{cell.table}/{cell.row}"
         formula = f"([{place}/J@{cell.dataset}] + [{place}/F@{cell.dataset}]) / 2"
-        rows += _against(
-            formula,
-            cells,
-            cell.as_printed,
-            "J&F is the mean of J and F",
-            cell.paper,
-            f"{_title(cell)}, {cell.row_label}, {cell.dataset}",
-            "J&F beside its J and F",
-            cell.as_printed,
+        which = f"{cell.row_label}, {cell.dataset}"
+        yield _arithmetic(
+            "J&F is the mean of J and F", cell, which, cell.as_printed, formula, cells
         )
-    return rows
 
 
-def _retention(cells: pd.DataFrame) -> list[tuple]:
+def retention(cells: pd.DataFrame) -> Iterator[Check]:
     """Percentages behind PointVIS's numbers: its number over MinVIS's in the same column."""
-    rows = []
     kept = cells[cells.metric.str.contains("retention") & cells.value.notna()]
     for cell in kept.itertuples():
         metric = cell.metric.replace(" retention %", "")
-        full = cells[
-            (cells.paper == cell.paper)
-            & (cells.table == cell.table)
-            & (cells.dataset == cell.dataset)
-            & (cells.method == "MinVIS")
-            & (cells.metric == metric)
-        ].iloc[0]
-        place = f"{cell.paper}/{cell.table}"
-        formula = (
-            f"100 * [{place}/{cell.row}/{metric}@{cell.dataset}] "
-            f"/ [{place}/{full.row}/{metric}@{cell.dataset}]"
-        )
-        percentage = re.search(r"\(([\d.]+)%\)", cell.as_printed).group(1)
-        rows += _against(
-            formula,
-            cells,
-            percentage,
-            "retention percentage",
-            cell.paper,
-            f"{_title(cell)}, {cell.row_label}, {metric}, {cell.dataset}",
-            "share of the fully supervised number",
-            f"{percentage}%",
-        )
-    return rows
+        column = _alike(cells, paper=cell.paper, table=cell.table, dataset=cell.dataset)
+        full = _alike(column, method="MinVIS", metric=metric).iloc[0]
+        place, end = f"{cell.paper}/{cell.table}", f"{metric}@{cell.dataset}"
+        formula = f"100 * [{place}/{cell.row}/{end}] / [{place}/{full.row}/{end}]"
+        printed = re.search(r"\(([\d.]+%)\)", cell.as_printed).group(1)
+        which = f"{cell.row_label}, {metric}, {cell.dataset}"
+        yield _arithmetic("retention percentage", cell, which, printed, formula, cells)
 
 
-def _is_gain_row(cells: pd.DataFrame) -> pd.Series:
-    labels = cells.row_label.str.contains("vs. prev. SOTA|Improvement", regex=True)
-    return labels & (cells.kind == "derived")
-
-
-def _gain_rows(cells: pd.DataFrame) -> list[tuple]:
+def gain_rows(cells: pd.DataFrame) -> Iterator[Check]:
     """Rows of gains: the row above, minus the best row before it in that block."""
-    rows = []
-    for cell in cells[_is_gain_row(cells)].itertuples():
+    labels = cells.row_label.str.contains("vs. prev. SOTA|Improvement", regex=True)
+    for cell in cells[labels & (cells.kind == "derived")].itertuples():
         metric = cell.metric.replace(" gain", "")
-        block = cells[
-            (cells.paper == cell.paper) & (cells.table == cell.table) & (cells.metric == metric)
-        ]
+        block = _alike(cells, paper=cell.paper, table=cell.table, metric=metric)
         first = cell.row - 2 if "Improvement" in cell.row_label else 1
         before = block[(block.row >= first) & (block.row < cell.row - 1)]
         best = before.loc[before.value.idxmax()]
         place = f"{cell.paper}/{cell.table}"
         formula = f"[{place}/{cell.row - 1}/{metric}] - [{place}/{best.row}/{metric}]"
-        rows += _against(
-            formula,
-            cells,
-            cell.as_printed,
-            "gain row",
-            cell.paper,
-            f"{_title(cell)}, {cell.row_label}, {metric}",
-            "gain over the row it is compared with",
-            cell.as_printed,
-        )
-    return rows
+        which = f"{cell.row_label}, {metric}"
+        yield _arithmetic("gain row", cell, which, cell.as_printed, formula, cells)
 
 
-def _ranked_columns(cells: pd.DataFrame):
-    """Columns of the tables that underline the second best, one supervision at a time."""
+def _alike(cells: pd.DataFrame, **values) -> pd.DataFrame:
+    """The cells that have these values in these columns."""
+    return cells[(cells[list(values)] == pd.Series(values)).all(axis=1)]
+
+
+# Marks, quotations, facts and names ---------------------------------------------------------------
+
+
+def second_best_marks(cells: pd.DataFrame) -> Iterator[Check]:
+    """PM-VIS underlines the second best of each column, one supervision at a time: does it?"""
     marked = cells[(cells.paper == "pm-vis") & cells.table.isin([10, 11]) & cells.value.notna()]
     marked = marked[marked.kind == "result"]
-    yield from marked.groupby(["table", "supervision", "dataset", "metric"], sort=False)
-
-
-def _second_best_marks(cells: pd.DataFrame) -> list[tuple]:
-    """The caption says that the second best is underlined: hold every underline against that."""
-    rows = []
-    for (table, supervision, dataset, metric), column in _ranked_columns(cells):
-        ranks = sorted(column.value.unique(), reverse=True)
-        if len(ranks) < 2:
-            continue
+    keys = ["table", "supervision", "dataset", "metric"]
+    for (table, supervision, dataset, metric), column in marked.groupby(keys, sort=False):
         underlined = column[column.as_printed.str.contains("<u>")]
-        second = column[column.value == ranks[1]]
-        if set(underlined.index) != set(second.index):
-            rows.append(
-                _row(
-                    "second-best mark",
-                    "pm-vis",
-                    f"{published.title('pm-vis', table)}, {dataset}, {metric}, {supervision}",
-                    "the underlined number is the second best of its column",
-                    _list(underlined),
-                    _list(second),
-                    CONTRADICTION,
-                )
-            )
-    return rows
+        rank = column.value.rank(method="dense", ascending=False)
+        second = column[rank == 2]
+        fits = second.empty or set(underlined.index) == set(second.index)
+        yield Check(
+            "second-best mark",
+            "pm-vis",
+            f"{published.title('pm-vis', table)}, {dataset}, {metric}, {supervision}",
+            "the underlined number is the second best of its column",
+            _list(underlined),
+            _list(second),
+            None if fits else CONTRADICTION,
+        )
 
 
 def _list(column: pd.DataFrame) -> str:
     return ", ".join(f"{cell.value:g} ({cell.method})" for cell in column.itertuples()) or "none"
 
 
-def _quotations(cells: pd.DataFrame) -> Iterator[tuple[pd.Series, pd.Series]]:
+def quotations(cells: pd.DataFrame) -> Iterator[Check]:
     """Pairs of cells in two papers: one method, backbone, data set and metric, one supervision."""
     quoted = cells[(cells.kind == "result") & cells.value.notna()]
     quoted = quoted[(quoted.method != "") & (quoted.backbone != "")]
-    variants = _variants(quoted)
+    meant = _supervision_meant(quoted)
     for _, group in quoted.groupby(["method", "backbone", "dataset", "metric"], sort=False):
         for (_, one), (_, other) in itertools.combinations(group.iterrows(), 2):
-            (image, video), (other_image, other_video) = (
-                variants.get(_source(cell), _setting(cell.supervision)) for cell in (one, other)
+            (images, videos), (other_images, other_videos) = meant[one.name], meant[other.name]
+            same_images = not images or not other_images or images == other_images
+            if one.paper == other.paper or videos != other_videos or not same_images:
+                continue
+            yield Check(
+                "one method quoted by two papers",
+                f"{one.paper}, {other.paper}",
+                f"{_place(one)}; {_place(other)}",
+                f"{one.method}, {one.backbone}, {one.dataset}, {one.metric}",
+                one.as_printed,
+                other.as_printed,
+                None if one.value == other.value else CONTRADICTION,
             )
-            unsaid = not image or not other_image
-            same = video == other_video and (unsaid or image == other_image)
-            if one.paper != other.paper and same:
-                yield one, other
-
-
-def _setting(supervision: str) -> tuple[str, str]:
-    """(image supervision, or empty where the table leaves it open; video supervision)."""
-    told = re.fullmatch(r"images: (.+); videos: (.+)", supervision)
-    return told.groups() if told else ("", supervision)
-
-
-def _source(cell: pd.Series) -> tuple:
-    return cell.paper, cell.table, cell.method, cell.backbone, cell.supervision
-
-
-def _variants(quoted: pd.DataFrame) -> dict[tuple, tuple[str, str]]:
-    """Which pre-training a table means that does not say: the one whose AP it repeats elsewhere.
-
-    MaskFreeVIS, for one, was published with COCO masks and with COCO boxes. A table that quotes it
-    as "boxes" quotes the variant whose AP it prints, on all its data sets.
-    """
-    found = {}
-    average = quoted[quoted.metric == "AP"]
-    for _, group in average.groupby(["method", "backbone", "dataset", "value"], sort=False):
-        told = {_setting(s) for s in group.supervision if _setting(s)[0]}
-        if len(told) == 1:
-            for _, cell in group.iterrows():
-                if not _setting(cell.supervision)[0]:
-                    found.setdefault(_source(cell), told.copy().pop())
-    return found
-
-
-def _quoted_methods(cells: pd.DataFrame) -> list[tuple]:
-    return [
-        _row(
-            "one method quoted by two papers",
-            f"{one.paper}, {other.paper}",
-            f"{_place(one)}; {_place(other)}",
-            f"{one.method}, {one.backbone}, {one.dataset}, {one.metric}",
-            one.as_printed,
-            other.as_printed,
-            CONTRADICTION,
-        )
-        for one, other in _quotations(cells)
-        if one.value != other.value
-    ]
-
-
-def _title(cell) -> str:
-    return published.title(cell.paper, cell.table)
 
 
 def _place(cell: pd.Series) -> str:
-    return f"{cell.paper} {_title(cell)}, {cell.row_label}"
+    return f"{cell.paper} {published.title(cell.paper, cell.table)}, {cell.row_label}"
 
 
-def _facts() -> list[tuple]:
-    """One quantity, several numbers: the odd ones out; without a majority, those with a note."""
-    rows = []
-    for subject, group in _read("facts").groupby("subject", sort=False):
-        if group.value.astype(float).nunique() == 1:
-            continue
-        values = group.value.astype(float)
-        common = values.mode()
-        noted = group.note != ""
-        doubtful = group[values != common[0]] if len(common) == 1 else group[noted | ~noted.any()]
-        for fact in doubtful.itertuples():
-            others = group[values != float(fact.value)]
-            expected = "; ".join(
-                f"{other.value} ({other.paper}, {other.place})" for other in others.itertuples()
-            )
-            rows.append(
-                _row(
-                    "fact given differently",
-                    fact.paper,
-                    fact.place,
-                    subject,
-                    fact.value,
-                    expected,
-                    CONTRADICTION,
-                    fact.note,
-                )
-            )
-    return rows
+def _supervision_meant(quoted: pd.DataFrame) -> dict[int, tuple[str, str]]:
+    """Of images (empty where nothing tells) and of videos, for the cell of each index.
 
-
-def _names() -> list[tuple]:
-    """Labels, citation numbers and symbols that don't fit the rest of their own paper."""
-    return [
-        _row(
-            "label, citation or symbol",
-            name.paper,
-            name.place,
-            name.says,
-            name.printed,
-            name.expected,
-            name.reading or CONTRADICTION,
-            name.note,
+    Where a table does not say which images its methods saw, the pre-training is meant whose AP it
+    repeats on some set. MaskFreeVIS, for one, was published with COCO masks and with COCO boxes.
+    """
+    told = quoted.supervision.str.extract(r"images: (?P<images>.+); videos: (?P<videos>.+)")
+    quoted = quoted.assign(images=told.images.fillna(""), videos=told.videos)
+    quoted["videos"] = quoted.videos.fillna(quoted.supervision)
+    source = ["paper", "table", "method", "backbone", "supervision"]
+    found = {}
+    averages = quoted[quoted.metric == "AP"]
+    for _, same in averages.groupby(["method", "backbone", "dataset", "value"], sort=False):
+        variants = set(same.loc[same.images != "", ["images", "videos"]].itertuples(index=False))
+        if len(variants) == 1:
+            for cell in same[same.images == ""][source].itertuples(index=False):
+                found.setdefault(tuple(cell), tuple(*variants))
+    return {
+        cell.Index: found.get(
+            tuple(getattr(cell, name) for name in source), (cell.images, cell.videos)
         )
-        for name in _read("names").itertuples()
-        if name.printed != name.expected
-    ]
+        for cell in quoted.itertuples()
+    }
+
+
+def facts(table: pd.DataFrame) -> Iterator[Check]:
+    """One quantity, several numbers: the odd ones out; without a majority, those with a note."""
+    for subject, group in table.groupby("subject", sort=False):
+        values = group.value.astype(float)
+        common, noted = values.mode(), group.note != ""
+        odd = values != common[0] if len(common) == 1 else noted | ~noted.any()
+        agree = values.nunique() == 1
+        shown = group[:1] if agree else group[odd]
+        if len(group) < 2:
+            continue
+        for fact in shown.itertuples():
+            others = group[values != float(fact.value)].itertuples()
+            expected = "; ".join(f"{o.value} ({o.paper}, {o.place})" for o in others)
+            told = "fact given differently", fact.paper, fact.place, subject
+            severity = None if agree else CONTRADICTION
+            yield Check(*told, fact.value, expected, severity, fact.note)
+
+
+def names(table: pd.DataFrame) -> Iterator[Check]:
+    """Labels, citation numbers and symbols that don't fit the rest of their own paper."""
+    for name in table.itertuples():
+        severity = None if name.printed == name.expected else name.reading or CONTRADICTION
+        told = "label, citation or symbol", name.paper, name.place, name.says
+        yield Check(*told, name.printed, name.expected, severity, name.note)

@@ -25,7 +25,7 @@ _OPERATIONS: dict[type, Callable[[float, float], float]] = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Evaluated:
     """What a formula gives on the printed operands, and what it could give on unrounded ones."""
 
     value: float
@@ -65,7 +65,7 @@ def references(formula: str) -> list[str]:
     return _REFERENCE.findall(formula)
 
 
-def evaluate(formula: str, cells: pd.DataFrame) -> Outcome:
+def evaluate(formula: str, cells: pd.DataFrame) -> Evaluated:
     """Evaluate on the operands as printed, and over all they could have been before rounding.
 
     Each operation is monotone in each (positive) operand, so the extremes lie at the corners.
@@ -81,7 +81,7 @@ def evaluate(formula: str, cells: pd.DataFrame) -> Outcome:
         _compute(formula, names, [c + s * h for c, s, h in zip(centre, sides, half, strict=True)])
         for sides in itertools.product((-1, 1), repeat=len(names))
     ]
-    return Outcome(_compute(formula, names, centre), min(corners), max(corners))
+    return Evaluated(_compute(formula, names, centre), min(corners), max(corners))
 
 
 def _compute(formula: str, names: list[str], values: list[float]) -> float:
