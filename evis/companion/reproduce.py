@@ -1,18 +1,23 @@
-"""Run the notebooks in order, each in a fresh kernel, and say how each of them fared."""
+"""Run the notebooks, two at a time and each in a fresh kernel, and say how each of them fared."""
 
+import asyncio
 import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import nbformat
 import papermill
-from papermill.exceptions import PapermillExecutionError
-from papermill.execute import ERROR_MARKER_TAG
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 from tqdm.auto import tqdm
 
 from evis.companion import gallery, outputs
@@ -20,6 +25,7 @@ from evis.data import files, paths
 from evis.data.errors import DataError
 
 NUMBERED = re.compile(r"\d\d_.+\.ipynb")
+AT_A_TIME = 2
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class NotebookRun:
     notebook: str
     seconds: float
     figures: list[str]
@@ -44,12 +50,14 @@ class Outcome:
 
 def reproduce(
     scale: str, only: Sequence[str] = (), recompute: bool = False, store: bool = False
-) -> list[Outcome]:
-    """Run all notebooks, or those that `only` names, whatever happens to the earlier ones.
+) -> list[NotebookRun]:
+    """Run all notebooks, or those that `only` names, whatever happens to the others.
 
     Executed copies go to build/notebooks, the outcomes to build/summary.json. A copy of a notebook
-    that failed ends at the failing cell. `store` puts the outputs of those that did not fail into
-    notebooks/, as they are committed, and their figures onto the gallery page.
+    that failed ends at the failing cell. Figures go to figures/; at scales other than toy, whose
+    figures are not those that are committed, to build/figures. `store` puts the outputs of those
+    that did not fail into notebooks/, as they are committed, and their figures onto the gallery
+    page.
     """
     if store and (scale != "toy" or recompute):
         raise DataError(
@@ -58,23 +66,13 @@ def reproduce(
         )
     parameters = {"scale": scale, "recompute": recompute}
     selected = select(sorted(paths.notebooks().glob("*.ipynb")), only)
-    outcomes = []
-    with _environment(kernel_environment()), tqdm(selected, unit="notebook", leave=False) as bar:
-        for notebook in bar:
-            bar.set_description(notebook.stem)
-            outcome = _run(notebook, parameters)
-            if store and not outcome.failure:
-                outcome = _stored(outcome, notebook)
-            outcomes.append(outcome)
-    summary = [{**asdict(outcome), "verdict": outcome.verdict} for outcome in outcomes]
-    files.write_json(paths.build() / "summary.json", {**parameters, "notebooks": summary}, indent=1)
+    runs = asyncio.run(_run_all(selected, parameters))
     if store:
-        stored = {outcome.notebook: outcome for outcome in outcomes if not outcome.failure}
-        gallery.record(
-            {name: outcome.seconds for name, outcome in stored.items()},
-            {name: outcome.figures for name, outcome in stored.items()},
-        )
-    return outcomes
+        runs = [_stored(run) for run in runs]
+        gallery.write()
+    summary = [{**asdict(run), "verdict": run.verdict} for run in runs]
+    files.write_json(paths.build() / "summary.json", {**parameters, "notebooks": summary}, indent=1)
+    return runs
 
 
 def select(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
@@ -97,9 +95,9 @@ def select(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
 def kernel_environment() -> dict[str, str]:
     """Variables that make every kernel start alike, on any user's machine.
 
-    The kernel `python3` is this Python's own, whatever kernels and IPython start-up files the user
-    has. Sums depend on the number of threads, so that is fixed unless the user says otherwise.
-    Kernels that talk to their own machine warn that this is not encrypted; they are told not to.
+    Whatever kernels and IPython start-up files the user has, those of this Python are taken. Sums
+    depend on the number of threads, so that is fixed unless the user says otherwise. Kernels that
+    talk to their own machine warn that this is not encrypted; they are told not to.
     """
     profile = paths.build() / "ipython" / "profile_default"
     files.write_text(profile / "ipython_kernel_config.py", 'c.IPKernelApp.log_level = "ERROR"\n')
@@ -108,102 +106,126 @@ def kernel_environment() -> dict[str, str]:
         "EVIS_ROOT": str(paths.repository()),
         "IPYTHONDIR": str(paths.build() / "ipython"),
         "JUPYTER_PATH": os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_PATH")])),
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # a warning on stderr otherwise
         "PYTHONHASHSEED": "0",
     }
 
 
-def report(outcomes: Sequence[Outcome]) -> str:
+def report(runs: Sequence[NotebookRun]) -> str:
     """The summary table, then where each failed notebook stopped."""
-    width = max(len(outcome.notebook) for outcome in outcomes)
+    width = max(len(run.notebook) for run in runs)
     lines = [f"{'notebook':{width}}  seconds  figures  verdict"]
-    for outcome in outcomes:
-        written = len(outcome.figures)
-        lines.append(
-            f"{outcome.notebook:{width}}  {outcome.seconds:7.1f}  {written:7d}  {outcome.verdict}"
-        )
-    for outcome in outcomes:
-        if failure := outcome.failure:
-            lines += ["", f"{outcome.notebook}: {failure.error}"]
+    for run in runs:
+        written = len(run.figures)
+        lines.append(f"{run.notebook:{width}}  {run.seconds:7.1f}  {written:7d}  {run.verdict}")
+    for run in runs:
+        if failure := run.failure:
+            lines += ["", f"{run.notebook}: {failure.error}"]
             if failure.cell:
                 lines += [
                     f"  in cell {failure.cell} (In [{failure.execution_count}]): {failure.source}",
-                    f"  read build/notebooks/{outcome.notebook}.ipynb",
+                    f"  read build/notebooks/{run.notebook}.ipynb",
                 ]
     return "\n".join(lines)
 
 
-def _run(notebook: Path, parameters: dict[str, str | bool]) -> Outcome:
-    """One notebook. Any error is this notebook's outcome, so that the next ones still run."""
-    copy = _copy(notebook)
+async def _run_all(notebooks: Sequence[Path], parameters: dict) -> list[NotebookRun]:
+    """In the notebooks' order, whichever ends first."""
+    free = asyncio.Semaphore(AT_A_TIME)
+    with tqdm(total=len(notebooks), unit="notebook", leave=False) as bar:
+
+        async def run(notebook: Path) -> NotebookRun:
+            async with free:
+                done = await _run(notebook, parameters)
+            bar.update()
+            return done
+
+        return await asyncio.gather(*map(run, notebooks))
+
+
+async def _run(notebook: Path, parameters: dict) -> NotebookRun:
+    """One notebook. Any error is this notebook's failure, so that the others still run."""
+    copy = _copy(notebook.name)
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.unlink(missing_ok=True)  # an earlier run's copy must not pass for this one's
-    before = _figures()
-    start = time.perf_counter()
+    environment = os.environ | kernel_environment()
+    figures = paths.figures()
+    if parameters["scale"] != "toy":
+        figures = paths.build() / "figures"
+        environment["EVIS_FIGURES"] = str(figures)
+    start = time.time()
     failure = None
     try:
-        declared = papermill.inspect_notebook(notebook)
-        papermill.execute_notebook(
-            notebook,
-            copy,
-            parameters={name: value for name, value in parameters.items() if name in declared},
-            kernel_name="python3",
-            progress_bar={"desc": "  cells", "leave": False},
-            cwd=notebook.parent,
-        )
-    except PapermillExecutionError as error:
-        failure = _failure(error, copy)
+        book = _with_parameters(notebook, parameters)
+        try:
+            await _execute(book, notebook.parent, environment)
+        finally:
+            nbformat.write(book, copy)
+    except CellExecutionError as error:
+        failure = _failure(error, book)
     except Exception as error:
         failure = Failure(f"{type(error).__name__}: {_last_line(str(error))}")
-    seconds = round(time.perf_counter() - start, 1)
-    written = sorted(path for path, stamp in _figures().items() if before.get(path) != stamp)
-    return Outcome(notebook.stem, seconds, written, failure)
+    drawn = [
+        path for path in figures.glob(_pattern(notebook.stem)) if path.stat().st_mtime >= start
+    ]
+    written = sorted(path.name for path in drawn)
+    return NotebookRun(notebook.stem, round(time.time() - start, 1), written, failure)
 
 
-def _stored(outcome: Outcome, notebook: Path) -> Outcome:
+def _with_parameters(notebook: Path, parameters: dict) -> NotebookNode:
+    """As papermill does it: those that the notebook declares, in a cell behind its own."""
+    book = load_notebook_node(str(notebook))
+    declared = papermill.inspect_notebook(str(notebook))
+    own = {name: value for name, value in parameters.items() if name in declared}
+    return parameterize_notebook(book, own) if own else book
+
+
+async def _execute(book: NotebookNode, folder: Path, environment: dict[str, str]) -> None:
+    """In this Python's own kernel, whatever others are installed."""
+    kernels = KernelSpecManager(kernel_dirs=[])
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels)
+    client = NotebookClient(book, manager, timeout=None)
+    await client.async_execute(cwd=str(folder), env=environment, cleanup_kc=True)
+
+
+def _stored(run: NotebookRun) -> NotebookRun:
+    """With its outputs in notebooks/, if it did not fail, and without figures of earlier runs."""
+    if run.failure:
+        return run
+    name = f"{run.notebook}.ipynb"
     try:
-        outputs.store(_copy(notebook), notebook)
+        outputs.store(_copy(name), paths.notebooks() / name)
     except ValueError as error:  # edited while it ran
-        return replace(outcome, failure=Failure(str(error)))
-    return outcome
+        return replace(run, failure=Failure(str(error)))
+    for figure in paths.figures().glob(_pattern(run.notebook)):
+        if figure.name not in run.figures:
+            figure.unlink()
+    return run
 
 
-def _copy(notebook: Path) -> Path:
-    return paths.build() / "notebooks" / notebook.name
+def _pattern(notebook: str) -> str:
+    """A figure's name begins with its notebook's number."""
+    return f"{notebook[:3]}*"
 
 
-def _failure(error: PapermillExecutionError, copy: Path) -> Failure:
-    """`error` counts the cells of the executed copy; a reader looks into the source notebook."""
-    tags = [cell.metadata.get("tags", []) for cell in nbformat.read(copy, as_version=4).cells]
-    tags = [own for own in tags if ERROR_MARKER_TAG not in own]
-    injected = sum("injected-parameters" in own for own in tags[: error.cell_index])
+def _copy(name: str) -> Path:
+    return paths.build() / "notebooks" / name
+
+
+def _failure(error: CellExecutionError, book: NotebookNode) -> Failure:
+    """A reader looks for the cell in the source notebook, which has no injected one."""
+    own = [c for c in book.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    raised = ["error" in [o.output_type for o in c.get("outputs", [])] for c in own]
+    failed = own[raised.index(True)]
     return Failure(
         error=f"{error.ename}: {_last_line(error.evalue)}",
-        cell=error.cell_index + 1 - injected,
-        execution_count=error.exec_count,
-        source=error.source.strip().partition("\n")[0],
+        cell=raised.index(True) + 1,
+        execution_count=failed.execution_count,
+        source=failed.source.strip().partition("\n")[0],
     )
 
 
 def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
     return lines[-1].strip() if lines else ""
-
-
-def _figures() -> dict[str, int]:
-    """File name -> time of the last write."""
-    found = (path for kind in ("*.pdf", "*.png") for path in paths.figures().glob(kind))
-    return {path.name: path.stat().st_mtime_ns for path in found}
-
-
-@contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Kernels inherit this process's variables, so they are set here and put back after."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

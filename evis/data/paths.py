@@ -48,6 +48,9 @@ def results() -> Path:
 
 
 def figures() -> Path:
+    """EVIS_FIGURES if set: a run whose figures are not to be committed writes elsewhere."""
+    if chosen := os.environ.get("EVIS_FIGURES"):
+        return Path(chosen)
     return repository() / "figures"
 
 

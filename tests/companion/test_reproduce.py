@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from evis import cli
-from evis.companion import gallery, reproduce
+from evis.companion import reproduce
 from evis.data.errors import DataError
 
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -29,12 +29,13 @@ def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("a check out")
     (root / "notebooks").mkdir()
     (root / "figures").mkdir()
-    (root / "figures" / "old.png").write_bytes(b"old")
+    (root / "figures" / "01_new.pdf").write_bytes(b"committed")
     write_notebook(
         root / "notebooks" / "01_good.ipynb",
         "from evis.data import paths; import os, sys, pathlib\n"
-        "paths.figures().joinpath('new.pdf').write_bytes(b'1')\n"
-        "paths.figures().joinpath('notes.txt').write_bytes(b'1')",
+        "paths.figures().mkdir(exist_ok=True)\n"
+        "paths.figures().joinpath('01_new.pdf').write_bytes(b'1')\n"
+        "paths.figures().joinpath('02_others.pdf').write_bytes(b'1')",
         "folder = pathlib.Path.cwd().name\n"
         "print(scale, recompute, folder, sys.executable, os.environ['IPYTHONDIR'])",
         parameters="scale = 'toy'\nrecompute = True",
@@ -95,9 +96,11 @@ def test_kernels_are_this_pythons_own_and_run_in_the_notebooks_folder(run):
     assert rest.strip() == f"{sys.executable} {root / 'build' / 'ipython'}"
 
 
-def test_figures_that_the_run_wrote_are_named(run):
-    _, outcomes = run
-    assert [outcome.figures for outcome in outcomes] == [["new.pdf"], [], []]
+def test_figures_of_a_smoke_run_are_named_and_leave_the_committed_ones_alone(run):
+    root, outcomes = run
+    assert [outcome.figures for outcome in outcomes] == [["01_new.pdf"], ["02_others.pdf"], []]
+    assert (root / "figures" / "01_new.pdf").read_bytes() == b"committed"
+    assert (root / "build" / "figures" / "01_new.pdf").read_bytes() == b"1"
 
 
 def test_the_failing_cell_is_named_as_in_the_source_notebook(run):
@@ -145,10 +148,13 @@ def test_a_failure_before_any_parameter_is_counted_right(monkeypatch, tmp_path):
 
 @pytest.fixture
 def two_notebooks(monkeypatch, tmp_path):
-    """One that draws a figure, and one that fails."""
+    """One that draws a figure, and one that fails; each has a figure of an earlier run."""
     monkeypatch.setenv("EVIS_ROOT", str(tmp_path))
     for folder in ("notebooks", "figures"):
         (tmp_path / folder).mkdir()
+    for name in ("01_old.png", "02_old.png", "README.md"):
+        (tmp_path / "figures" / name).write_bytes(b"old")
+        os.utime(tmp_path / "figures" / name, (1, 1))
     draw = "from evis.data import paths; paths.figures().joinpath('01_a.png').write_bytes(b'1')"
     write_notebook(tmp_path / "notebooks" / "01_good.ipynb", draw, "print('done')")
     write_notebook(tmp_path / "notebooks" / "02_bad.ipynb", "print(1)", "raise ValueError")
@@ -160,16 +166,45 @@ def test_outputs_of_what_did_not_fail_are_stored(two_notebooks):
     reproduce.reproduce("toy", store=True)
     assert printed(two_notebooks / "notebooks" / "01_good.ipynb") == "done\n"
     assert (two_notebooks / "notebooks" / "02_bad.ipynb").read_bytes() == bad
-    known = json.loads((two_notebooks / "figures" / gallery.RECORD).read_text())
-    assert list(known) == ["01_good"] and known["01_good"]["figures"] == ["01_a.png"]
+
+
+def test_figures_that_a_stored_notebook_draws_no_more_are_gone(two_notebooks):
+    reproduce.reproduce("toy")
+    there = {path.name for path in (two_notebooks / "figures").iterdir()}
+    assert there == {"01_a.png", "01_old.png", "02_old.png", "README.md"}
+    reproduce.reproduce("toy", store=True)
+    there = {path.name for path in (two_notebooks / "figures").iterdir()}
+    assert there == {"01_a.png", "02_old.png", "README.md"}
+    page = (two_notebooks / "figures" / "README.md").read_text()
+    assert "01_a.png" in page and "01_old" not in page
+
+
+def test_two_run_at_a_time_and_come_back_in_order(two_notebooks):
+    """The first waits for a file that the second writes."""
+    for path in (two_notebooks / "notebooks").iterdir():
+        path.unlink()
+    wait = (
+        "import pathlib, time\nfor _ in range(600):\n"
+        "    if pathlib.Path('flag').exists(): break\n    time.sleep(0.1)\n"
+        "print(pathlib.Path('flag').exists())"
+    )
+    write_notebook(two_notebooks / "notebooks" / "01_waits.ipynb", wait)
+    write = "import pathlib; pathlib.Path('flag').touch()"
+    write_notebook(two_notebooks / "notebooks" / "02_writes.ipynb", write)
+    runs = reproduce.reproduce("toy")
+    assert [(run.notebook, run.verdict) for run in runs] == [
+        ("01_waits", "ok"),
+        ("02_writes", "ok"),
+    ]
+    assert printed(two_notebooks / "build" / "notebooks" / "01_waits.ipynb") == "True\n"
 
 
 def test_a_notebook_that_is_edited_while_it_runs_is_not_stored(two_notebooks, monkeypatch):
     notebook = two_notebooks / "notebooks" / "01_good.ipynb"
     run_one = reproduce._run
 
-    def run_and_edit(path, parameters):
-        outcome = run_one(path, parameters)
+    async def run_and_edit(path, parameters):
+        outcome = await run_one(path, parameters)
         if path == notebook:
             write_notebook(path, "print('edited')")
         return outcome
@@ -213,8 +248,8 @@ def test_an_unknown_notebook_lists_the_choices(wanted):
 
 
 def test_the_command_says_so_by_its_status(monkeypatch, capsys):
-    good = reproduce.Outcome("01_good", 1.0, ["a.pdf"])
-    bad = reproduce.Outcome("02_bad", 1.0, [], reproduce.Failure("KernelDied: "))
+    good = reproduce.NotebookRun("01_good", 1.0, ["a.pdf"])
+    bad = reproduce.NotebookRun("02_bad", 1.0, [], reproduce.Failure("KernelDied: "))
     calls = []
 
     def fake(scale, only, recompute, store):
