@@ -11,8 +11,6 @@ from pathlib import Path
 
 import nbformat
 import papermill
-from jupyter_client import AsyncKernelManager
-from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
@@ -183,10 +181,9 @@ def _with_parameters(notebook: Path, parameters: dict) -> NotebookNode:
 
 async def _execute(book: NotebookNode, folder: Path, environment: dict[str, str]) -> None:
     """In this Python's own kernel, whatever others are installed."""
-    kernels = KernelSpecManager(kernel_dirs=[])
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels)
-    client = NotebookClient(book, manager, timeout=None)
-    await client.async_execute(cwd=str(folder), env=environment, cleanup_kc=True)
+    client = NotebookClient(book, timeout=None, kernel_name="python3")
+    client.create_kernel_manager().kernel_spec_manager.kernel_dirs = []
+    await client.async_execute(cwd=str(folder), env=environment)
 
 
 def _stored(run: NotebookRun) -> NotebookRun:

@@ -52,7 +52,9 @@ def stored(tmp_path):
         [
             new_output("stream", name="stdout", text="2\n"),
             new_output("stream", name="stderr", text="a bar"),
-            new_output("display_data", data={"image/png": png(photograph()), "text/plain": "<Figure>"}),
+            new_output(
+                "display_data", data={"image/png": png(photograph()), "text/plain": "<Figure>"}
+            ),
             new_output("execute_result", data={"text/plain": "4"}, execution_count=17),
         ],
         [injected],
