@@ -53,9 +53,7 @@ class ClipDataset(Dataset):
         self.shorter_sides, self.longest_side = shorter_sides, longest_side
         self.flip, self.seed = flip, seed
         annotated = {t.video_id for t in dataset.tracks if _usable(t)}
-        self.video_ids = [
-            v.id for v in dataset.videos if v.id in annotated or dataset.supervision == "none"
-        ]
+        self.video_ids = [v.id for v in dataset.videos if v.id in annotated or not dataset.kinds]
         if not self.video_ids:
             raise DataError(
                 "no video has a track to learn from",
@@ -96,7 +94,7 @@ class ClipDataset(Dataset):
             track_ids=tuple(track.id for track in tracks),
             labels=torch.tensor([self._labels[t.category_id] for t in tracks], dtype=torch.long),
             visible=torch.tensor(visible, dtype=torch.bool).reshape(len(tracks), len(indices)),
-            **_annotations(self.dataset.supervision, tracks, indices, geometry),
+            **_annotations(self.dataset.kinds, tracks, indices, geometry),
         )
 
     def _frame_indices(self, length: int, generator: np.random.Generator) -> tuple[int, ...]:
@@ -170,24 +168,24 @@ class _Geometry:
 
 
 def _annotations(
-    level: str, tracks: list[Track], indices: tuple[int, ...], geometry: _Geometry
+    kinds: frozenset[str], tracks: list[Track], indices: tuple[int, ...], geometry: _Geometry
 ) -> dict[str, torch.Tensor]:
-    """The targets' boxes, masks or points, as the level has them."""
+    """The targets' boxes, masks and points, as far as the data set holds these kinds."""
     shape = len(tracks), len(indices)
     found: dict[str, torch.Tensor] = {}
-    if level in ("mask", "box"):
+    if "boxes" in kinds:
         boxes = np.zeros((*shape, 4), dtype=np.float32)
         for n, t, track, frame in _visits(tracks, indices):
             if track.boxes[frame] is not None:
                 boxes[n, t] = geometry.corners(track.boxes[frame])
         found["boxes"] = torch.from_numpy(boxes)
-    if level == "mask":
+    if "masks" in kinds:
         masks = np.zeros((*shape, geometry.new_height, geometry.new_width), dtype=bool)
         for n, t, track, frame in _visits(tracks, indices):
             if track.masks[frame] is not None:
                 masks[n, t] = geometry.mask(track.mask(frame))
         found["masks"] = torch.from_numpy(masks)
-    if level == "point":
+    if "points" in kinds:
         rows = [
             (n, t, *geometry.pixel(point.x, point.y), int(point.positive))
             for n, t, track, frame in _visits(tracks, indices)

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,15 @@ class Record:
         if not is_number(value):
             raise self.error(f"should be a number, is {kind(value)}", key)
         return float(value)
+
+    def category(self, known: Collection[int]) -> int:
+        """The record's category id, one of the `known` ones."""
+        identifier = self.integer("category_id")
+        if identifier not in known:
+            first = ", ".join(map(str, sorted(known)[:8])) + (", ..." if len(known) > 8 else "")
+            problem = f"unknown category {identifier}"
+            raise self.error(problem, "category_id", remedy=f"The known ones are {first}")
+        return identifier
 
     def flag(self, key: str) -> bool:
         """0, 1, true or false; absent means false."""

@@ -13,7 +13,7 @@ from evis.data import files
 from evis.data.errors import DataError
 from evis.data.jsonfile import Record, load, parse
 from evis.data.masks import RLE
-from evis.data.types import VISDataset
+from evis.data.types import Video, VISDataset
 from evis.data.ytvis import parse_masks
 
 INSIDE = "results.json"  # the file's name within a zip
@@ -27,6 +27,15 @@ class PredictedTrack:
     category_id: int
     score: float
     masks: tuple[RLE | None, ...]
+
+
+def from_dataset(dataset: VISDataset) -> tuple[PredictedTrack, ...]:
+    """The tracks of a data set as predictions of score 1: to evaluate, draw or send made labels."""
+    return tuple(
+        PredictedTrack(track.video_id, track.category_id, 1.0, track.masks)
+        for track in dataset.tracks
+        if track.masks is not None and not track.is_crowd
+    )
 
 
 def write(predictions: Iterable[PredictedTrack], path: str | Path) -> Path:
@@ -59,6 +68,16 @@ def _row(track: PredictedTrack) -> dict[str, Any]:
 
 def read(path: str | Path, dataset: VISDataset) -> tuple[PredictedTrack, ...]:
     """Read a result file, json or zip, and hold it against the data set it is about."""
+    tracks = []
+    for index, row in enumerate(read_rows(path)):
+        record = Record(row, file=Path(path), path=f"[{index}]")
+        video, category_id, score = identify(record, dataset)
+        tracks.append(PredictedTrack(video.id, category_id, score, parse_masks(record, video)))
+    return tuple(tracks)
+
+
+def read_rows(path: str | Path) -> list:
+    """The list of a result file, json or zip, nothing in it checked yet."""
     path = Path(path)
     rows = _unpack(path) if path.suffix == ".zip" else load(path)
     if not isinstance(rows, list):
@@ -67,9 +86,22 @@ def read(path: str | Path, dataset: VISDataset) -> tuple[PredictedTrack, ...]:
             file=path,
             remedy="Is it an annotation file? Results are one list",
         )
-    return tuple(
-        _track(Record(row, file=path, path=f"[{index}]"), dataset) for index, row in enumerate(rows)
-    )
+    return rows
+
+
+def identify(record: Record, dataset: VISDataset) -> tuple[Video, int, float]:
+    """The video, the category and the score of a predicted track; errors name its video then."""
+    video_id = record.integer("video_id")
+    try:
+        video = dataset.video(video_id)
+    except DataError:
+        raise record.error(
+            f"there is no video {video_id} in the data set",
+            "video_id",
+            remedy="Predictions and annotations should be of one split",
+        ) from None
+    record.video = video.name
+    return video, record.category(dataset.category_names), record.number("score")
 
 
 def _unpack(path: Path) -> Any:
@@ -87,25 +119,3 @@ def _unpack(path: Path) -> Any:
             f"can't be unpacked ({error})", file=path, remedy="Pack or copy it again"
         ) from None
     return parse(content, path)
-
-
-def _track(record: Record, dataset: VISDataset) -> PredictedTrack:
-    video_id = record.integer("video_id")
-    try:
-        video = dataset.video(video_id)
-    except DataError:
-        raise record.error(
-            f"there is no video {video_id} in the data set",
-            "video_id",
-            remedy="Predictions and annotations should be of one split",
-        ) from None
-    record.video = video.name
-    category_id = record.integer("category_id")
-    if category_id not in dataset.category_names:
-        known = ", ".join(str(known) for known in sorted(dataset.category_names)[:8])
-        raise record.error(
-            f"unknown category {category_id}",
-            "category_id",
-            remedy=f"The data set's categories start with {known}",
-        )
-    return PredictedTrack(video_id, category_id, record.number("score"), parse_masks(record, video))

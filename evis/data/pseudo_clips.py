@@ -50,7 +50,7 @@ class PseudoClips(Dataset):
                 video=longer.name,
                 remedy="Use evis.data.clips.ClipDataset for videos",
             )
-        if dataset.supervision == "point":
+        if "points" in dataset.kinds:
             raise DataError(
                 "pseudo clips are made under masks, boxes or nothing, and this set has points",
                 remedy='Weaken it to "none", or use the set that the points were drawn from',

@@ -1,4 +1,20 @@
-"""The supervision firewall: a weakened data set physically lacks what its level forbids."""
+"""The supervision firewall: a weakened data set physically lacks what its level forbids.
+
+`VISDataset.supervision` says what people had to annotate: masks cost most, then boxes, points, and
+nothing. Labels that an algorithm makes cost what they were made from. So masks that GrabCut makes
+from boxes are a new data set whose supervision is still "box" and whose `origin` is "grabcut from
+boxes". The rule, for a level that a method claims to learn from:
+
+- *Annotated labels* (`origin` None) are cut down to the level. Asked for more than they hold, they
+  are refused.
+- *Made labels* pass whole at the level they were made from and at every stronger one: a method that
+  learns from boxes may learn from masks made from boxes, and so may one that learns from masks.
+  Below that level they are refused, since each of them carries what the level forbids. Weaken the
+  annotations first and make the labels from what is left.
+
+What a labelled set was made from is the set that `evis.labels` was given: give it the weakened one.
+Networks that label (SAM, CLIP) have learnt from other data, which `origin` names and no level does.
+"""
 
 from dataclasses import dataclass, replace
 from math import ceil
@@ -50,13 +66,15 @@ P5N5 = PointScheme(5, 5)
 def weaken(
     dataset: VISDataset, level: Supervision, points: PointScheme = P1, seed: int = 0
 ) -> VISDataset:
-    """The same videos with no more annotation than `level` allows.
+    """The same videos with no more annotation than `level` allows; for made labels see above.
 
     "mask": everything. "box": boxes, no masks and no areas (an area tells about the mask).
     "point": points drawn by `points` and `seed`, no boxes. "none": no tracks at all.
     """
     if level not in LEVELS:
         raise DataError(f"unknown level {level!r}", remedy=f"Choose from {', '.join(LEVELS)}")
+    if dataset.origin is not None:
+        return _within(dataset, level)
     if LEVELS.index(level) < LEVELS.index(dataset.supervision):
         raise DataError(
             f'the data set holds "{dataset.supervision}" supervision, "{level}" asks for more',
@@ -89,6 +107,17 @@ def weaken(
         for track in dataset.tracks
     )
     return replace(dataset, tracks=tracks, supervision="point")
+
+
+def _within(dataset: VISDataset, level: Supervision) -> VISDataset:
+    """A set of made labels, whole, if what they were made from is within the level."""
+    if LEVELS.index(level) > LEVELS.index(dataset.supervision):
+        raise DataError(
+            f'the labels were made from "{dataset.supervision}" supervision ({dataset.origin}), '
+            f'"{level}" allows less',
+            remedy=f'Weaken the annotations to "{level}" and make the labels from that',
+        )
+    return dataset
 
 
 def _annotated_frames(video: Video, share: float, seed: int) -> set[int]:

@@ -80,13 +80,19 @@ FrameReader = Callable[[Video, int], np.ndarray]  # (video, frame) -> (h, w, 3) 
 
 @dataclass(frozen=True)
 class VISDataset:
-    """A data set under one level of supervision. Holds no frame and no path to an annotation."""
+    """A data set under one level of supervision. Holds no frame and no path to an annotation.
+
+    supervision: the strongest kind of annotation by people that its labels were made from.
+    origin: None where the tracks hold just these annotations; else what made masks, boxes or
+        tracks from them, such as "grabcut from boxes". See `evis.data.supervision`.
+    """
 
     videos: tuple[Video, ...]
     tracks: tuple[Track, ...]
     categories: tuple[Category, ...]
     read_frame: FrameReader | None = field(default=None, repr=False)
     supervision: Supervision = "mask"
+    origin: str | None = None
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -101,6 +107,16 @@ class VISDataset:
         for track in self.tracks:
             grouped[track.video_id].append(track)
         return {video_id: tuple(tracks) for video_id, tracks in grouped.items()}
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """What its tracks hold of "masks", "boxes" and "points", annotated or made."""
+        annotated = {"mask": {"masks", "boxes"}, "box": {"boxes"}, "point": {"points"}, "none": ()}
+        found = set(annotated[self.supervision])
+        if self.origin is not None:
+            kinds = ("masks", "boxes", "points")
+            found |= {k for k in kinds if any(getattr(t, k) is not None for t in self.tracks)}
+        return frozenset(found)
 
     @cached_property
     def category_names(self) -> dict[int, str]:
@@ -165,7 +181,8 @@ class VISDataset:
 
     def __repr__(self) -> str:
         frames = sum(video.length for video in self.videos)
+        made = f", origin={self.origin!r}" if self.origin else ""
         return (
             f"VISDataset({len(self.videos)} videos, {frames} frames, {len(self.tracks)} tracks, "
-            f"{len(self.categories)} categories, supervision={self.supervision!r})"
+            f"{len(self.categories)} categories, supervision={self.supervision!r}{made})"
         )

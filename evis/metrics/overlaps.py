@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -9,10 +10,12 @@ from tqdm.auto import tqdm
 from evis.data.errors import DataError
 from evis.data.types import Track, Video, VISDataset
 from evis.data.ytvis import parse_masks
+from evis.metrics import box_iou
 from evis.metrics.track_iou import TrackRuns, track_ious, track_runs
 from evis.metrics.ytvis_inputs import Predictions, Rows
 
 MOST_PREDICTIONS = 100  # a video and class; the lower-scored rest is left out
+By = Literal["masks", "boxes"]
 ALL_CLASSES = 0  # the one group of a class-agnostic comparison
 
 
@@ -42,9 +45,16 @@ class VideoOverlaps:
 
 
 def overlaps(
-    dataset: VISDataset, predictions: Predictions, class_agnostic: bool, progress: bool
+    dataset: VISDataset,
+    predictions: Predictions,
+    class_agnostic: bool,
+    progress: bool,
+    by: By = "masks",
 ) -> Iterator[VideoOverlaps]:
-    """Compare predictions with objects of the same group, one video at a time, by video id."""
+    """Compare predictions with objects of the same group, one video at a time, by video id.
+
+    `by` their masks, or the boxes around the predicted masks with the annotated boxes.
+    """
     rows = Rows(predictions, dataset)
     groups = np.full_like(rows.categories, ALL_CLASSES) if class_agnostic else rows.categories
     order = np.lexsort((rows.categories, -rows.scores, groups, rows.videos))  # stable
@@ -52,7 +62,7 @@ def overlaps(
     bounds = np.searchsorted(rows.videos[order], [video.id for video in videos] + [np.inf])
     for number, video in enumerate(tqdm(videos, desc="IoU", unit="video", disable=not progress)):
         own = order[bounds[number] : bounds[number + 1]]
-        yield _compare(dataset, video, rows, own, groups[own], class_agnostic)
+        yield _compare(dataset, video, rows, own, groups[own], class_agnostic, by)
 
 
 def _compare(
@@ -62,31 +72,38 @@ def _compare(
     own: np.ndarray,
     groups: np.ndarray,
     class_agnostic: bool,
+    by: By,
 ) -> VideoOverlaps:
     """`own` are the video's rows and `groups` theirs, group after group, best first."""
     objects = tuple(sorted(dataset.tracks_of(video.id), key=lambda track: track.category_id))
     object_groups = np.array(
         [ALL_CLASSES if class_agnostic else track.category_id for track in objects], dtype=int
     )
-    object_runs = _object_runs(objects, video)
-    runs, which = _predicted_runs(rows, own, video)
+    if by == "boxes":
+        found, which = _careful_masks(rows, own, video)
+        predicted, annotated = box_iou.around_masks(found, video), box_iou.annotated(objects, video)
+        areas, pair_ious = annotated.mean_areas(), box_iou.box_ious
+    else:
+        predicted, which = _predicted_runs(rows, own, video)
+        annotated = _object_runs(objects, video)
+        areas, pair_ious = _object_areas(objects, annotated), track_ious
     ranks = _ranks(groups)
     kept = ranks < MOST_PREDICTIONS
     own, groups, ranks, which = own[kept], groups[kept], ranks[kept], which[kept]
     same_group = groups[:, None] == object_groups[None, :]
-    wanted = np.zeros((len(runs), len(objects)), dtype=bool)
+    wanted = np.zeros((len(predicted), len(objects)), dtype=bool)
     np.logical_or.at(wanted, which, same_group)
     return VideoOverlaps(
         video=video,
         objects=objects,
         object_groups=object_groups,
-        object_areas=_object_areas(objects, object_runs),
+        object_areas=areas,
         positions=own,
         groups=groups,
         scores=rows.scores[own],
         ranks=ranks,
-        areas=runs.mean_areas()[which],
-        ious=np.where(same_group, track_ious(runs, object_runs, wanted)[which], np.nan),
+        areas=predicted.mean_areas()[which],
+        ious=np.where(same_group, pair_ious(predicted, annotated, wanted)[which], np.nan),
     )
 
 
@@ -139,11 +156,14 @@ def _predicted_runs(rows: Rows, own: np.ndarray, video: Video) -> tuple[TrackRun
         distinct, which = _distinct([rows.masks[index] for index in own], video)
         runs = track_runs(distinct, video.length, _pixels(video))
     except (AttributeError, KeyError, TypeError, ValueError):
-        # Not all compressed RLE: read with care, which takes other codes and names any fault.
-        parsed = [parse_masks(rows.record(index, video.name), video) for index in own]
-        distinct, which = _distinct(parsed, video)
+        distinct, which = _careful_masks(rows, own, video)
         runs = track_runs(distinct, video.length, _pixels(video))
     return runs, which
+
+
+def _careful_masks(rows: Rows, own: np.ndarray, video: Video) -> tuple[list, np.ndarray]:
+    """As `_distinct`, of masks in any code that files may have; any fault is named."""
+    return _distinct([parse_masks(rows.record(n, video.name), video) for n in own], video)
 
 
 def _distinct(tracks: list, video: Video) -> tuple[list, np.ndarray]:

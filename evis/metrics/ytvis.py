@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from evis.data.types import Category
 from evis.metrics.average_precision import AREA_RANGES, MAX_PREDICTIONS, accumulate
-from evis.metrics.overlaps import ALL_CLASSES, VideoOverlaps, overlaps
+from evis.metrics.overlaps import ALL_CLASSES, By, VideoOverlaps, overlaps
 from evis.metrics.ytvis_inputs import GroundTruth, Predictions, read_ground_truth
 
 
@@ -97,18 +97,21 @@ def evaluate(
     predictions: Predictions,
     class_agnostic: bool = False,
     progress: bool = True,
+    by: By = "masks",
 ) -> Evaluation:
-    """Evaluate predicted tracks against an annotation file in the YouTube-VIS or OVIS layout.
+    """Evaluate predicted tracks against an annotation file in the YouTube-VIS, OVIS or COCO layout.
 
     `ground_truth` is a path, the parsed json or a `VISDataset`; `predictions` a path (json, or zip
-    with results.json), the parsed list, or `PredictedTrack`s. Class-agnostic: every class counts
-    as the same, and the best 100 predictions a video are taken, not a video and class.
+    with results.json), the parsed list, `PredictedTrack`s, or a data set of made labels.
+    Class-agnostic: every class counts as the same, and the best 100 predictions a video are taken,
+    not a video and class. `by="boxes"` takes the IoU of boxes, for annotations without masks: the
+    tight boxes of the predicted masks and the annotated ones.
     """
-    dataset = read_ground_truth(ground_truth)
+    dataset = read_ground_truth(ground_truth, by)
     classes = tuple(sorted(dataset.categories, key=lambda category: category.id))
     if class_agnostic:
         classes = (Category(ALL_CLASSES, "all classes"),)
-    videos = tuple(overlaps(dataset, predictions, class_agnostic, progress))
+    videos = tuple(overlaps(dataset, predictions, class_agnostic, progress, by))
     return Evaluation(classes, *accumulate(videos, classes), videos)
 
 

@@ -323,3 +323,35 @@ def test_a_share_of_a_videos_frames_carries_points(share, frames):
 def test_impossible_schemes_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))[:8]):
         PointScheme(**bad)
+
+
+def made_from(full, level):
+    """The set as if an algorithm had made its masks, boxes and areas from labels of this level."""
+    return replace(full, supervision=level, origin="an algorithm")
+
+
+@pytest.mark.parametrize("made", LEVELS)
+@pytest.mark.parametrize("level", LEVELS)
+def test_made_labels_pass_from_the_level_they_were_made_from_on(full, made, level):
+    labelled = made_from(full, made)
+    if LEVELS.index(level) <= LEVELS.index(made):
+        assert weaken(labelled, level) == labelled
+    else:
+        with pytest.raises(DataError, match=f'made from "{made}" .*an algorithm.*"{level}" allows'):
+            weaken(labelled, level)
+
+
+def test_annotated_masks_go_where_made_ones_stay(full):
+    assert weaken(full, "box").kinds == {"boxes"}
+    labelled = weaken(made_from(full, "box"), "box")
+    assert labelled.kinds == {"masks", "boxes"} and labelled.tracks == full.tracks
+    (clip, *_) = ClipDataset(labelled, shorter_sides=(20,))
+    assert clip.masks is not None and clip.boxes is not None
+
+
+def test_clips_of_labels_made_from_nothing_are_of_labelled_videos(full):
+    labelled = made_from(full, "none")
+    kept = replace(labelled, tracks=labelled.tracks_of(9))
+    assert {clip.video_id for clip in ClipDataset(kept, shorter_sides=(20,))} == {9}
+    bare = ClipDataset(weaken(full, "none"), shorter_sides=(20,))
+    assert {clip.video_id for clip in bare} == {5, 9}

@@ -81,6 +81,32 @@ def test_a_frame_without_mask_is_one_where_the_object_is_not_visible(read, docum
     assert panda.mask(0) is None and panda.boxes[0] is None
 
 
+def test_boxes_may_stick_out_a_little_as_those_of_real_sets_do(read, document):
+    document["annotations"][0]["bboxes"][0] = [-1.5, 0, 33, 21.9]
+    assert read(document).tracks[0].boxes[0] == (-1.5, 0, 33, 21.9)
+
+
+def with_boxes(document, *boxes):
+    """The document with boxes alone: these in the first track, a whole frame in the others."""
+    for annotation in document["annotations"]:
+        frames = len(annotation.pop("segmentations"))
+        annotation["bboxes"] = [None] * frames
+    document["annotations"][0]["bboxes"][: len(boxes)] = boxes
+    return document
+
+
+def test_boxes_in_shares_of_the_frame_are_refused(read, document):
+    shares = with_boxes(document, [0.2, 0.1, 0.5, 0.5], None, [0.0, 0.0, 1.0, 1.0])
+    with pytest.raises(DataError, match="shares of the frame, not pixels. Multiply x and width"):
+        read(shares)
+    document["annotations"][1]["bboxes"][0] = [0.5, 0.5, 3, 3]
+    assert read(document).supervision == "box"
+
+
+def test_boxes_over_the_corner_pixel_are_pixels(read, document):
+    assert read(with_boxes(document, [0, 0, 1, 1])).tracks[0].boxes[0] == (0, 0, 1, 1)
+
+
 def test_files_without_masks_hold_boxes(read, document):
     for annotation in document["annotations"]:
         boxes = [[1, 2, 3, 4], None, [0, 0, 0, 0], [2, 2, 0, 5]]
@@ -233,7 +259,20 @@ BAD = {
     "one flat polygon": (change(SEGMENTATION, [1, 1, 5, 1, 5, 5]), ["frame 0", "list of numbers"]),
     "polygon far away": (
         change(SEGMENTATION, [[1, 1, 5, 1, 5, 1e12]]),
-        ["frame 0", "far outside"],
+        ["frame 0", "the polygon reaches from (1, 1) to (5, 1e+12), outside the frame"],
+    ),
+    "box ten times too large": (
+        change(["annotations", 0, "bboxes", 0], [40, 10, 60, 100]),
+        [
+            "video 0a1b, frame 0, field annotations[0].bboxes",
+            "the box reaches from (40, 10) to (100, 110), outside the frame",
+            "30 wide and 20 high",
+            "Give pixels",
+        ],
+    ),
+    "box above the frame": (
+        change(["annotations", 0, "bboxes", 2], [5, -3, 6, 6]),
+        ["frame 2", "from (5, -3) to (11, 3), outside the frame"],
     ),
     "box of three": (
         change(["annotations", 0, "bboxes", 0], [1, 2, 3]),
@@ -326,7 +365,7 @@ def test_missing_files_and_folders_are_named(tmp_path, read, document):
 
 def test_polygons_that_would_fill_the_memory_are_refused(read, document):
     document["videos"][1].update(width=32_768, height=32_768)
-    zigzag = [[-3e5, 3e5][(corner // 2 + corner) % 2] for corner in range(400)]
+    zigzag = [[0, 32_768][(corner // 2 + corner) % 2] for corner in range(400)]
     document["annotations"][2]["segmentations"] = [[zigzag]]
     with pytest.raises(DataError, match="frame 0.*outlines are longer than 1,000,000 pixels"):
         read(document)
@@ -418,6 +457,18 @@ def test_a_written_file_reads_back_equal(tmp_path, dataset, level):
     path = ytvis.write(weak, tmp_path / "new" / "a.json")
     assert ytvis.read(path) == weak
     assert ytvis.write(ytvis.read(path), tmp_path / "b.json").read_bytes() == path.read_bytes()
+
+
+def test_made_labels_come_back_with_what_made_them(tmp_path, dataset):
+    labelled = replace(dataset, supervision="box", origin="grabcut from boxes")
+    path = ytvis.write(labelled, tmp_path / "a.json")
+    again = ytvis.read(path)
+    assert again == labelled and "origin='grabcut from boxes'" in repr(again)
+    unsupervised = replace(labelled, supervision="none", origin="maskcut")
+    assert ytvis.read(ytvis.write(unsupervised, path)) == unsupervised
+    path.write_text(path.read_text().replace('"supervision":"none"', '"supervision":"much"'))
+    with pytest.raises(DataError, match="field info.supervision: should be one of mask, box"):
+        ytvis.read(path)
 
 
 def test_a_failing_write_leaves_the_old_file(tmp_path, dataset):

@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from evis.data import DataError
+from evis.data import DataError, masks, predictions, toy
+from evis.data.clips import ClipDataset
 from evis.data.supervision import weaken
 from evis.data.types import Category, Track, Video, VISDataset
+from evis.labels import as_dataset
 from evis.labels import from_boxes as pseudo_masks
+from evis.metrics.ytvis import evaluate
 
 
 def coin_on_cloth(seed=0):
@@ -65,14 +70,70 @@ def one_video(picture, boxes):
 
 def test_label_keeps_identity_and_absence():
     picture, disc = coin_on_cloth()
-    (made,) = pseudo_masks.label(
-        one_video(picture, (BOX, None)), pseudo_masks.grabcut, progress=False
+    boxes = one_video(picture, (BOX, None))
+    made = pseudo_masks.label(boxes, pseudo_masks.grabcut, progress=False)
+    assert (made.supervision, made.origin) == ("box", "grabcut from boxes")
+    assert (made.videos, made.categories) == (boxes.videos, boxes.categories)
+    (track,) = made.tracks
+    assert (track.id, track.video_id, track.category_id) == (1, 7, 3)
+    assert track.boxes == (BOX, None) and iou(track.mask(0), disc) > 0.97
+    assert track.masks[1] is None and track.areas == (track.mask(0).sum(), None)
+
+
+def test_what_no_mask_was_found_in_is_not_visible():
+    picture, _ = coin_on_cloth()
+    nothing = pseudo_masks.label(
+        one_video(picture, (BOX,)), lambda picture, box: np.zeros((40, 60), bool), "nothing", False
     )
-    assert (made.video_id, made.category_id, made.score) == (7, 3, 1.0)
-    assert made.masks[0] is not None and made.masks[1] is None
+    assert (nothing.tracks[0].masks, nothing.tracks[0].boxes) == ((None,), (None,))
+    assert nothing.origin == "nothing"
 
 
 def test_label_needs_boxes():
     picture, _ = coin_on_cloth()
     with pytest.raises(DataError, match="Weaken"):
         pseudo_masks.label(weaken(one_video(picture, (BOX,)), "none"), pseudo_masks.fill)
+
+
+def test_made_masks_are_evaluated_and_trained_on():
+    videos = toy.sample("toy-ytvis19", 2)
+    made = pseudo_masks.label(weaken(videos, "box"), pseudo_masks.ellipse, progress=False)
+    result = evaluate(videos, made, progress=False)
+    assert 0 < result.stats["AP50"] <= 1
+    perfect = as_dataset(videos, predictions.from_dataset(videos), "copied")
+    assert evaluate(videos, perfect, progress=False).stats["AP"] == pytest.approx(1)
+    for step, clip in zip(range(2), ClipDataset(made, shorter_sides=(64,)), strict=False):
+        assert clip.masks is not None and clip.masks.flatten(2).any(-1).equal(clip.visible), step
+
+
+def with_noise_for_masks(dataset):
+    """Every annotated mask is noise; its box, which people drew, stays."""
+    generator = np.random.default_rng(0)
+    tracks = []
+    for track in dataset.tracks:
+        video = dataset.video(track.video_id)
+        noise = generator.random((video.length, video.height, video.width)) < 0.5
+        encoded = tuple(
+            rle and masks.encode(mask) for rle, mask in zip(track.masks, noise, strict=True)
+        )
+        tracks.append(replace(track, masks=encoded, areas=None))
+    return replace(dataset, tracks=tuple(tracks))
+
+
+@pytest.mark.parametrize("rule", [pseudo_masks.grabcut, pseudo_masks.ellipse])
+def test_true_masks_change_no_bit_of_labels_and_clips(rule):
+    """The firewall, all the way: annotations, weaken, labels, clips."""
+    truth = toy.sample("toy-ytvis19", 2)
+    noise = with_noise_for_masks(truth)
+    assert noise.tracks != truth.tracks
+    made = [
+        pseudo_masks.label(weaken(dataset, "box"), rule, progress=False)
+        for dataset in (truth, noise)
+    ]
+    assert made[0] == made[1]
+    assert made[0] == pseudo_masks.label(noise, rule, progress=False), "not weakened before"
+    clips = [ClipDataset(weaken(dataset, "box"), shorter_sides=(64,)) for dataset in made]
+    for first, second in zip(*clips, strict=True):
+        assert first.track_ids == second.track_ids and first.frame_indices == second.frame_indices
+        for name in ("frames", "labels", "visible", "boxes", "masks"):
+            assert getattr(first, name).equal(getattr(second, name)), name

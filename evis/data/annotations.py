@@ -1,0 +1,280 @@
+"""YouTube-VIS, OVIS and COCO json: one reader and one writer, with every field checked.
+
+A picture of COCO is a video of one frame, an instance a track of length one; so the two layouts
+differ in what they call things, and in whether a track lists its values, one a frame, or gives one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from tqdm.auto import tqdm
+
+from evis.data import fields, files, masks
+from evis.data.frames import picture_folder
+from evis.data.jsonfile import Record, is_text, kind, load
+from evis.data.supervision import LEVELS
+from evis.data.types import Category, Supervision, Track, Video, VISDataset
+
+LARGEST_SIDE = 32_768  # pixels; the run-length code counts in 32 bits
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a format calls a video, its frames, and what a track holds of them."""
+
+    name: str
+    video: str
+    videos: str
+    frames: str
+    video_id: str
+    masks: str
+    boxes: str
+    areas: str
+    lists: bool  # a list with an entry a frame, or the one frame's value
+    points: str = "points"  # evis's own
+    frames_root: str = "one folder of frames a video"
+
+
+YTVIS = Layout(
+    "YouTube-VIS", "video", "videos", "file_names", "video_id", "segmentations", "bboxes", "areas",
+    lists=True,
+)  # fmt: skip
+COCO = Layout(
+    "COCO", "picture", "images", "file_name", "image_id", "segmentation", "bbox", "area",
+    lists=False, frames_root="the pictures",
+)  # fmt: skip
+
+
+def read(
+    annotations_json: str | Path,
+    frames_root: str | Path | None = None,
+    layout: Layout | None = None,
+) -> VISDataset:
+    """Read an annotation file; frames stay on disk below `frames_root` until asked for.
+
+    `layout` is seen from the file if it is None.
+    """
+    dataset, layout = parse(load(annotations_json), Path(annotations_json), layout)
+    return replace(dataset, read_frame=picture_folder(frames_root, layout.frames_root))
+
+
+def parse(
+    content: Any, file: Path | None = None, layout: Layout | None = None
+) -> tuple[VISDataset, Layout]:
+    """The parsed json as a data set without frames, and its layout; `file` is what errors name."""
+    root = Record(content, file=file, path="")
+    layout = layout or _layout(root)
+    categories = _all(root, "categories", lambda r: Category(r.integer("id"), r.text("name")))
+    videos = _all(root, layout.videos, partial(_video, layout=layout))
+    if not videos:
+        problem = f"the set is empty: it lists no {layout.video}"
+        raise root.error(problem, layout.videos, remedy="Use another file or split")
+    dataset = VISDataset(videos, (), categories, supervision="none")
+    if not root.has("annotations"):
+        return dataset, layout
+    by_id, known = {video.id: video for video in videos}, [c.id for c in categories]
+    track = partial(_track, videos=by_id, categories=known, layout=layout)
+    tracks = _all(root, "annotations", track)
+    boxes = [box for track in tracks for box in track.boxes or () if box is not None]
+    if boxes and fields.are_shares(boxes):
+        raise root.error(
+            "all boxes lie within 0 and 1: they are shares of the frame, not pixels",
+            f"annotations.{layout.boxes}",
+            remedy="Multiply x and width by the frame's width, y and height by its height",
+        )
+    supervision, origin = _level(root, tracks, layout), None
+    info = root.value.get("info")
+    if isinstance(info, dict) and "origin" in info:  # as `write` notes it
+        made = Record(info, file=file, path="info")
+        supervision, origin = made.text("supervision"), made.text("origin")
+        if supervision not in LEVELS:
+            raise made.error(f"should be one of {', '.join(LEVELS)}", "supervision")
+    return replace(dataset, tracks=tracks, supervision=supervision, origin=origin), layout
+
+
+def _layout(root: Record) -> Layout:
+    for layout in (YTVIS, COCO):
+        if root.has(layout.videos):
+            return layout
+    raise root.error(
+        f"lists neither {YTVIS.videos} (YouTube-VIS) nor {COCO.videos} (COCO)",
+        remedy="Is it an annotation file?",
+    )
+
+
+def _all(root: Record, key: str, parse_one: Callable[[Record], T]) -> tuple[T, ...]:
+    """What the list under `key` holds, parsed, each under an id of its own."""
+    records = root.records(key)
+    bar = tqdm(records, desc=key, unit="", delay=2, leave=False)
+    parsed = tuple(parse_one(record) for record in bar)
+    seen: dict[int, Record] = {}
+    for item, record in zip(parsed, records, strict=True):
+        if item.id in seen:
+            problem = f"id {item.id} is taken already by {seen[item.id].path}"
+            raise record.error(problem, "id", remedy="Every id may stand once")
+        seen[item.id] = record
+    return parsed
+
+
+def _video(record: Record, layout: Layout) -> Video:
+    record.video = identifier = record.integer("id")
+    frames = record.list(layout.frames) if layout.lists else [record.text(layout.frames)]
+    if not frames:
+        raise record.error("the video has no frame", layout.frames, remedy="Drop it from the file")
+    if record.has("length") and record.integer("length") != len(frames):
+        raise record.error(
+            f"says {record.integer('length')}, but {layout.frames} lists {len(frames)} frames",
+            "length",
+            remedy="List every frame once, or correct the length",
+        )
+    for frame, name in enumerate(frames):
+        fail = partial(record.error, key=layout.frames, frame=frame if layout.lists else None)
+        if not is_text(name):
+            raise fail(f"should be a file name, is {kind(name)}")
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts:
+            remedy = "Use paths below frames_root"
+            raise fail(f"{name!r} leads out of the frames' folder", remedy=remedy)
+    first = PurePosixPath(frames[0])
+    folder = str(first.parent)
+    name = str(first.with_suffix("")) if not layout.lists else folder
+    return Video(
+        id=identifier,
+        name=name if name != "." else str(identifier),
+        height=record.integer("height", minimum=1, maximum=LARGEST_SIDE),
+        width=record.integer("width", minimum=1, maximum=LARGEST_SIDE),
+        frames=tuple(frames),
+    )
+
+
+def _track(
+    record: Record, videos: dict[int, Video], categories: list[int], layout: Layout
+) -> Track:
+    video_id = record.integer(layout.video_id)
+    if video_id not in videos:
+        raise record.error(
+            f"there is no {layout.video} {video_id} in this file",
+            layout.video_id,
+            remedy=f"List the {layout.video}, or drop its annotations",
+        )
+    video = videos[video_id]
+    record.video = video.name
+    track_masks = frame_values(record, layout.masks, video, layout, fields.mask)
+    boxes = frame_values(record, layout.boxes, video, layout, fields.box)
+    areas = frame_values(record, layout.areas, video, layout, fields.area)
+    if track_masks is not None:
+        nothing = (None,) * video.length
+        boxes = tuple(
+            rle and (box or masks.tight_box(rle))
+            for rle, box in zip(track_masks, boxes or nothing, strict=True)
+        )
+        areas = tuple(
+            float(masks.area(rle)) if area is None and rle is not None else area
+            for rle, area in zip(track_masks, areas or nothing, strict=True)
+        )
+    return Track(
+        id=record.integer("id"),
+        video_id=video_id,
+        category_id=record.category(categories),
+        boxes=boxes,
+        masks=track_masks,
+        areas=areas,
+        points=frame_values(record, layout.points, video, layout, fields.points),
+        is_crowd=record.flag("iscrowd"),
+    )
+
+
+def frame_values(
+    record: Record, key: str, video: Video, layout: Layout, check: Callable[..., T]
+) -> tuple[T | None, ...] | None:
+    """What the record holds under `key`, one checked entry a frame; None where it holds nothing.
+
+    An entry is null in the file where the object is not visible.
+    """
+    if not record.has(key):
+        return None
+    entries = record.list(key, length=video.length) if layout.lists else [record.value[key]]
+    return tuple(
+        None if entry is None else check(entry, video, partial(record.error, key=key, frame=frame))
+        for frame, entry in zip(
+            range(video.length) if layout.lists else [None], entries, strict=True
+        )
+    )
+
+
+def _level(root: Record, tracks: tuple[Track, ...], layout: Layout) -> Supervision:
+    """The strongest level that every track supports."""
+    kinds = {
+        "mask": ("masks", layout.masks),
+        "box": ("boxes", layout.boxes),
+        "point": ("points",) * 2,
+    }
+    for level, (entries, key) in kinds.items():
+        bearing = sum(getattr(track, entries) is not None for track in tracks)
+        if bearing == len(tracks):
+            return level
+        if bearing:
+            raise root.error(
+                f"{bearing} of {len(tracks)} tracks have {key}, the others have none",
+                "annotations",
+                remedy=f"Split the file, or drop the {key}",
+            )
+    raise root.error(
+        f"some tracks have neither {layout.masks} nor {layout.boxes} nor points",
+        "annotations",
+        remedy="Every track needs one kind of annotation, the same for all",
+    )
+
+
+def write(dataset: VISDataset, path: str | Path, layout: Layout) -> Path:
+    """Write the data set's labels, at whatever level it holds, and what made them."""
+    info = {"description": f"written by evis, supervision: {dataset.supervision}"}
+    if dataset.origin is not None:
+        info |= {"supervision": dataset.supervision, "origin": dataset.origin}
+    content: dict[str, Any] = {
+        "info": info,
+        "licenses": [],
+        "categories": [{"id": c.id, "name": c.name} for c in dataset.categories],
+        layout.videos: [_video_row(video, layout) for video in dataset.videos],
+    }
+    if dataset.kinds:
+        content["annotations"] = [
+            _track_row(track, dataset.video(track.video_id), layout) for track in dataset.tracks
+        ]
+    return files.write_json(path, content)
+
+
+def _video_row(video: Video, layout: Layout) -> dict[str, Any]:
+    row = {"id": video.id, "height": video.height, "width": video.width}
+    if layout.lists:
+        return row | {"length": video.length, layout.frames: list(video.frames)}
+    return row | {layout.frames: video.frames[0]}
+
+
+def _track_row(track: Track, video: Video, layout: Layout) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": track.id,
+        layout.video_id: track.video_id,
+        "category_id": track.category_id,
+        "iscrowd": int(track.is_crowd),
+    }
+    if layout.lists:
+        row |= {"height": video.height, "width": video.width, "length": video.length}
+    points = track.points and tuple(
+        frame and [[p.x, p.y, int(p.positive)] for p in frame] for frame in track.points
+    )
+    for key, entries, invisible in (
+        (layout.masks, track.masks, []),
+        (layout.boxes, track.boxes, [0, 0, 0, 0]),
+        (layout.areas, track.areas, None),
+        (layout.points, points, None),
+    ):
+        if entries is not None and layout.lists:
+            row[key] = entries
+        elif entries is not None and (entries[0] or invisible) is not None:
+            row[key] = entries[0] or invisible
+    return row

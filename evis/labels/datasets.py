@@ -1,0 +1,61 @@
+"""Masks that an algorithm made, as a data set that can be trained on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from evis.data import masks
+from evis.data.errors import DataError
+from evis.data.masks import RLE
+from evis.data.predictions import PredictedTrack
+from evis.data.types import Track, VISDataset
+
+
+def as_dataset(
+    dataset: VISDataset, predictions: Sequence[PredictedTrack], origin: str
+) -> VISDataset:
+    """The data set's videos under predicted tracks in place of its own.
+
+    `dataset` is what the predictions were made from: its supervision is what they cost, so give the
+    weakened one. `origin` says what made them. Scores go: select tracks before. A track without any
+    mask is left out.
+    """
+    tracks = []
+    for number, track in enumerate(predictions):
+        video = dataset.video(track.video_id)
+        if len(track.masks) != video.length or track.category_id not in dataset.category_names:
+            raise DataError(
+                f"prediction {number} has {len(track.masks)} masks and category "
+                f"{track.category_id}, its video {video.length} frames",
+                video=video.name,
+                remedy="Give one mask or None a frame, and a category of the data set's",
+            )
+        if any(mask is not None for mask in track.masks):
+            empty = Track(len(tracks) + 1, video.id, track.category_id)
+            tracks.append(with_masks(empty, track.masks))
+    return made(dataset, tracks, origin)
+
+
+def with_masks(track: Track, made_masks: Sequence[RLE | None]) -> Track:
+    """The track under these masks, with its own boxes or, where it has none, the masks'.
+
+    Where no mask was made, the object counts as not visible.
+    """
+    boxes = track.boxes or (None,) * len(made_masks)
+    return replace(
+        track,
+        masks=tuple(made_masks),
+        boxes=tuple(
+            mask and (box or masks.tight_box(mask))
+            for mask, box in zip(made_masks, boxes, strict=True)
+        ),
+        areas=tuple(mask and float(masks.area(mask)) for mask in made_masks),
+    )
+
+
+def made(dataset: VISDataset, tracks: Sequence[Track], origin: str) -> VISDataset:
+    """The data set with made tracks; what made an earlier set's labels stays part of its origin."""
+    if not origin:
+        raise DataError("made labels need an origin", field="origin", remedy="Say what made them")
+    if dataset.origin is not None:
+        origin = f"{origin}, from {dataset.origin}"
+    return replace(dataset, tracks=tuple(tracks), origin=origin)

@@ -1,0 +1,63 @@
+"""Spatio-temporal IoU of boxes: for annotations without masks, and as a laxer measure beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evis.data import masks
+from evis.data.masks import RLE
+from evis.data.types import Track, Video
+
+
+@dataclass(frozen=True)
+class TrackBoxes:
+    """The boxes of several tracks of one video."""
+
+    corners: np.ndarray  # (tracks, frames, 4) x0, y0, x1, y1; all zero where there is none
+
+    def __len__(self) -> int:
+        return len(self.corners)
+
+    @property
+    def areas(self) -> np.ndarray:
+        """(tracks, frames)"""
+        return (self.corners[..., 2:] - self.corners[..., :2]).prod(-1)
+
+    def mean_areas(self) -> np.ndarray:
+        """(tracks,) the mean area over the frames with a box; 0 for a track without any."""
+        visible = np.count_nonzero(self.areas, axis=1)
+        return self.areas.sum(1) / np.maximum(visible, 1)
+
+
+def around_masks(tracks: Sequence[Sequence[RLE | None]], video: Video) -> TrackBoxes:
+    """The tight boxes of predicted masks, one mask or None a frame."""
+    boxes = [[rle and masks.tight_box(rle) for rle in track] for track in tracks]
+    return _from_sides(boxes, video)
+
+
+def annotated(tracks: Sequence[Track], video: Video) -> TrackBoxes:
+    """The boxes of a data set's tracks, within the frame."""
+    return _from_sides([track.boxes for track in tracks], video)
+
+
+def _from_sides(boxes: Sequence[Sequence], video: Video) -> TrackBoxes:
+    sides = [[box or (0.0,) * 4 for box in track] for track in boxes]
+    sides = np.array(sides, dtype=float).reshape(-1, video.length, 4)  # x, y, width, height
+    corners = np.concatenate([sides[..., :2], sides[..., :2] + sides[..., 2:]], -1)
+    return TrackBoxes(corners.clip(0, [video.width, video.height] * 2))
+
+
+def box_ious(predicted: TrackBoxes, objects: TrackBoxes, wanted: np.ndarray) -> np.ndarray:
+    """Sum of intersections over sum of unions, as `track_ious` of masks: (predicted, objects).
+
+    Pairs that are not `wanted` get NaN.
+    """
+    shared = np.zeros(wanted.shape)
+    for column, theirs in enumerate(objects.corners):
+        low = np.maximum(predicted.corners[..., :2], theirs[:, :2])
+        high = np.minimum(predicted.corners[..., 2:], theirs[:, 2:])
+        shared[:, column] = (high - low).clip(0).prod(-1).sum(-1)
+    unions = predicted.areas.sum(1)[:, None] + objects.areas.sum(1) - shared
+    ious = np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0)
+    return np.where(wanted, ious, np.nan)
