@@ -2,34 +2,47 @@
 
 import json
 import os
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to, which becomes `path` if the block succeeds.
+
+    A reader sees the old file or the new one, never a part, and no temporary file is left behind.
+    An error of the system, such as a full disk, names `path`.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{token_hex(4)}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(temporary)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
 def write_bytes(path: str | Path, content: bytes, durable: bool = True) -> Path:
-    """Write `content` so that a reader sees the old file or the new one, never a part.
+    """Write `content` whole or not at all.
 
     `durable` waits until the disk has it, so that this also holds through a loss of power. Files
     that come by the thousand, and can be made again, need not wait.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-    )
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+    with replacing(path) as temporary, open(temporary, "xb") as stream:
+        stream.write(content)
+        if durable:
+            stream.flush()
+            os.fsync(stream.fileno())
+    return Path(path)
 
 
 def write_text(path: str | Path, text: str) -> Path:
@@ -44,9 +57,3 @@ def to_json(value: Any, indent: int | None = None) -> str:
     """Strict json: NaN and infinity are refused, since other readers reject them."""
     separators = None if indent else (",", ":")
     return json.dumps(value, indent=indent, separators=separators, allow_nan=False) + "\n"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,41 +1,67 @@
 """Frame readers: a folder of pictures, or a video file. Both read one frame when asked for it."""
 
 import os
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from evis.data.errors import DataError
 from evis.data.types import Video
 
 # What Pillow raises for a file that is cut off, garbled or claims an absurd size.
-DAMAGED = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+DAMAGED = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.DecompressionBombError)
 
 
-def read_picture(path: Path, video: object = None, frame: int | None = None) -> np.ndarray:
-    """(h, w, 3) uint8 RGB; a missing or cut-off file is a `DataError`."""
+def read_picture(
+    path: Path, video: object = None, frame: int | None = None, size: tuple[int, int] | None = None
+) -> np.ndarray:
+    """(h, w, 3) uint8 RGB; a file that is missing or can't be shown is a `DataError`.
+
+    16 bits a grey pixel, 0 to 65535, become 8. Other values have no known range and are refused.
+    The picture is turned as its EXIF orientation says, which is how people saw it when they drew
+    on it, unless it has the annotated `size` (height, width) only as it is stored.
+    """
+    place = {"file": path, "video": video, "frame": frame}
     try:
         with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
+            return _as_rgb(_upright(picture, size), place)
     except FileNotFoundError:
-        raise DataError(
-            "the frame is missing",
-            file=path,
-            video=video,
-            frame=frame,
-            remedy="Extract the frames again, or check frames_root",
-        ) from None
+        remedy = "Extract the frames again, or check frames_root"
+        raise DataError("the frame is missing", **place, remedy=remedy) from None
+    except DataError:
+        raise
     except DAMAGED as error:
         raise DataError(
             f"the frame can't be decoded ({str(error).splitlines()[0] if str(error) else error!r})",
-            file=path,
-            video=video,
-            frame=frame,
+            **place,
             remedy="The file is cut off or not a picture; copy it again",
         ) from None
+
+
+def _upright(picture: Image.Image, size: tuple[int, int] | None) -> Image.Image:
+    stored = (picture.height, picture.width)
+    is_on_its_side = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    if size != stored or not is_on_its_side:
+        ImageOps.exif_transpose(picture, in_place=True)
+    return picture
+
+
+def _as_rgb(picture: Image.Image, place: dict) -> np.ndarray:
+    if picture.mode.startswith("I;16"):
+        grey = np.asarray(picture).astype(np.uint32)
+        return np.repeat(((grey + 128) // 257).astype(np.uint8)[..., None], 3, axis=2)
+    if picture.mode in ("I", "F"):
+        raise DataError(
+            f"the picture holds {'whole' if picture.mode == 'I' else 'fractional'} numbers of 32 "
+            "bits, whose black and white are not known",
+            **place,
+            remedy="Save it as an 8-bit or 16-bit picture",
+        )
+    return np.asarray(picture.convert("RGB"))
 
 
 @dataclass(frozen=True)
@@ -45,7 +71,8 @@ class PictureFolder:
     root: Path
 
     def __call__(self, video: Video, frame: int) -> np.ndarray:
-        return read_picture(self.root / video.frames[frame], video.name, frame)
+        size = video.height, video.width
+        return read_picture(self.root / video.frames[frame], video.name, frame, size)
 
 
 def picture_folder(root: str | Path | None, holds: str) -> PictureFolder | None:

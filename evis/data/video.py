@@ -1,12 +1,9 @@
 """Anyone's video as a data set without annotations: a folder of pictures, or a video file."""
 
-import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from evis.data import files
 from evis.data.errors import DataError
@@ -81,33 +78,3 @@ def excerpt(
         encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
         files.write_bytes(folder / f"{frame:05d}.png", encoded.tobytes())
     return read(folder)
-
-
-def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 6.0) -> Path:
-    """Write (h, w, 3) uint8 RGB frames as mp4, whole or not at all. Both sides must be even."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.mp4")
-    stream = None
-    try:
-        for index, frame in enumerate(frames):
-            height, width = frame.shape[:2]
-            if stream is None:
-                size = height, width
-                code = cv2.VideoWriter.fourcc(*"mp4v")
-                stream = cv2.VideoWriter(str(temporary), code, fps, (width, height))
-            if (height, width) != size or height % 2 or width % 2:
-                raise DataError(
-                    f"the frame is {height} x {width} (height x width)",
-                    file=path,
-                    frame=index,
-                    remedy="Give frames of one size with even sides",
-                )
-            stream.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-        if stream is None:
-            raise DataError("there are no frames to write", file=path)
-        stream.release()
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

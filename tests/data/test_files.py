@@ -37,7 +37,7 @@ def test_json_that_others_could_not_read_leaves_the_old_file(tmp_path, value):
     assert os.listdir(tmp_path) == ["a.json"]
 
 
-@pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
+@pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_failure_at_any_step_leaves_the_old_file_alone(tmp_path, monkeypatch, step):
     path = files.write_text(tmp_path / "a.txt", "old")
 
@@ -49,6 +49,31 @@ def test_a_failure_at_any_step_leaves_the_old_file_alone(tmp_path, monkeypatch, 
         files.write_text(path, "new")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_file(tmp_path):
+    """No file may grow beyond 64 KiB, which the system treats as it does a full disk."""
+    script = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
+        "from evis.cli import main\n"
+        "sys.exit(main(['data', 'toy', 'toy-ytvis19', '--root', sys.argv[1], '--videos', '20']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "toy")], capture_output=True, text=True
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert last.startswith("evis: ") and "File too large" in last and "train.json" in last
+    assert not (tmp_path / "toy" / "train.json").exists()
+    assert not list(tmp_path.rglob("*.tmp*"))
+
+
+def test_where_nothing_may_be_written_the_file_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        files.write_text(tmp_path / "file" / "a.txt", "")
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_permissions_follow_the_umask(tmp_path):

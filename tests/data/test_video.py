@@ -1,7 +1,5 @@
 """A user's own video: folders of pictures, video files, and what can be wrong with them."""
 
-import os
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +7,7 @@ from torch.utils.data import DataLoader
 
 from evis.data import DataError, video
 from evis.data.clips import ClipDataset
+from evis.inference.video_writer import write_video
 
 
 def grey(level, height=32, width=48):
@@ -32,7 +31,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def film(tmp_path):
-    return video.write_mp4(tmp_path / "film.mp4", (grey(12 * n) for n in range(20)))
+    return write_video(tmp_path / "film.mp4", (grey(12 * n) for n in range(20)), rate=6)
 
 
 def test_a_folder_is_read_in_natural_order(folder):
@@ -88,7 +87,7 @@ def test_a_film_goes_on_in_forked_workers(film):
 def test_colours_keep_their_order(tmp_path):
     red = np.zeros((32, 48, 3), dtype=np.uint8)
     red[..., 0] = 200
-    dataset = video.read(video.write_mp4(tmp_path / "red.mp4", [red] * 3))
+    dataset = video.read(write_video(tmp_path / "red.mp4", [red] * 3, rate=6))
     assert np.abs(dataset.frame(1, 1).mean((0, 1)) - (200, 0, 0)).max() < 12
 
 
@@ -120,35 +119,10 @@ def test_pictures_of_mixed_sizes_are_named_when_read(folder):
 
 def test_a_film_that_shrank_after_it_was_opened_is_named(film, tmp_path):
     dataset = video.read(film)
-    video.write_mp4(film, [grey(100)] * 4)
+    write_video(film, [grey(100)] * 4, rate=6)
     with pytest.raises(DataError, match="film.mp4, video film, frame 9: the video ends here"):
         dataset.frame(1, 9)
     assert abs(level(dataset.frame(1, 2)) - 100) <= 5
     film.unlink()
     with pytest.raises(DataError, match="no such file"):
         dataset.frame(1, 0)
-
-
-@pytest.mark.parametrize(
-    ("frames", "problem"),
-    [
-        ([], "no frames to write"),
-        ([grey(0), grey(0), grey(0, 30)], "frame 2: the frame is 30 x 48.*even sides"),
-        ([grey(0, 33)], "frame 0: the frame is 33 x 48.*even sides"),
-    ],
-)
-def test_a_film_is_written_whole_or_not_at_all(tmp_path, film, frames, problem):
-    before = film.read_bytes()
-    with pytest.raises(DataError, match=problem):
-        video.write_mp4(film, frames)
-    assert film.read_bytes() == before and os.listdir(tmp_path) == ["film.mp4"]
-
-
-def test_a_film_whose_frames_fail_half_way_leaves_nothing(tmp_path):
-    def frames():
-        yield grey(0)
-        raise RuntimeError("the renderer fell over")
-
-    with pytest.raises(RuntimeError, match="fell over"):
-        video.write_mp4(tmp_path / "new.mp4", frames())
-    assert os.listdir(tmp_path) == []

@@ -16,6 +16,7 @@ from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, Video, VISDataset
 from evis.inference import Options, VideoFrames, predict
+from evis.inference.video_writer import write_video
 from evis.models import VideoMask2Former, named
 
 NATIVE = {"shorter_side": None, "top": 3}
@@ -189,7 +190,7 @@ def test_a_folder_and_an_mp4_stream_from_disk(tmp_path):
     for index, frame in enumerate(frames):
         cv2.imwrite(str(tmp_path / f"{index}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     _assert_found(_run(tmp_path, window=4, overlap=2), frames)
-    path = own_video.write_mp4(tmp_path / "clip.mp4", frames)
+    path = write_video(tmp_path / "clip.mp4", frames, rate=6)
     for track, block in zip(_run(path, window=4, overlap=2), range(3), strict=True):
         found = np.stack([masks.decode(mask) for mask in track.masks])
         wanted = truth(frames, block)
