@@ -21,9 +21,10 @@ from evis.data import paths
 from evis.data import toy as toy_sets
 from evis.data.clip_prediction import ClipPrediction
 from evis.losses.criterion import criterion
+from evis.papers.eigencluster import method
+from evis.papers.eigencluster.recipes import named, toy
 from evis.training import batches, start
 from evis.training.optimiser import adamw
-from evis.training.recipes import named, toy
 
 WANTED = 0.03
 LATE = 10_000  # a step after the warm-up
@@ -45,9 +46,10 @@ class Step:
         sources = batches.admit(RECIPE, {"videos": toy_sets.sample("toy-ytvis19", 40)})
         classes = [category.name for category in sources["videos"].categories]
         self.batch = batches.Batches(RECIPE, sources, keep_frames=False)[0]
-        self.model = start.build(RECIPE, classes, WEIGHTS).train()
+        self.model = start.build(RECIPE, classes, method, WEIGHTS).train()
         self.model.backbone.requires_grad_(False)
-        self.optimiser = adamw(RECIPE, self.model)
+        rates = RECIPE.learning_rate, RECIPE.weight_decay, RECIPE.backbone_multiplier
+        self.optimiser = adamw(self.model, *rates)
         self.leaves = _cut_off(self.model(self.batch.frames))
 
     def whole(self, changes: dict) -> None:

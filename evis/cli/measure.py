@@ -54,8 +54,10 @@ def _shown(columns: Iterable[str]) -> list[str]:
 
 
 def _measure(options) -> int:
+    from evis.companion import held_out as sets_of
     from evis.companion import measured, series
     from evis.data.errors import DataError
+    from evis.papers.eigencluster import clip_terms
     from evis.papers.eigencluster.experiments import GROUPS, SEEDS, group
 
     if not options.groups:
@@ -72,24 +74,25 @@ def _measure(options) -> int:
             remedy=f"They have {'; '.join(experiments)}",
         )
     chosen = [e for name, e in experiments.items() if not options.rows or name in options.rows]
-    sets = [measured.VALIDATION if options.validation else measured.TEST]
+    sets = [sets_of.VALIDATION if options.validation else sets_of.TEST]
     if options.generalisation:
-        sets = [measured.UNSEEN, measured.CROWDED]
+        sets = [sets_of.UNSEEN, sets_of.CROWDED]
     if options.clips:
-        sets = [measured.CLIPS]
+        sets = [clip_terms.CLIPS]
     shelf = measured.AGAIN if options.again else measured.STORED
     seeds = SEEDS if options.seeds is None else options.seeds
     for held_out in sets:
         found = series.measure(chosen, seeds, held_out, shelf, jobs=options.jobs)
         rows = found.groupby("row", sort=False)
         means = rows.mean()[_shown(found.columns)]
-        means = means.round(3 if held_out.clips else 1)
+        percent = held_out.scoring.in_percent
+        means = means.round(1 if percent else 3)
         means.insert(0, "seeds", rows.size())
-        unit = "" if held_out.clips else ", percent"
+        unit = ", percent" if percent else ""
         print(f"{held_out}: means over seeds{unit}")
         print(means.to_string())
     if options.terms:
-        for stages in [each.seeded(seed) for each in chosen for seed in seeds]:
-            if not measured.committed(stages):  # which leaves no log
-                measured.terms_row(stages, shelf)
+        for run in [each.seeded(seed) for each in chosen for seed in seeds]:
+            if not measured.committed(run):  # which leaves no log
+                clip_terms.in_training(run, shelf)
     return 0

@@ -2,11 +2,10 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from evis.cli.arguments import add_command, count
-
-TOY_SETS = {"videos": "toy-ytvis19", "stills": "toy-coco"}
 
 
 def add(commands) -> None:
@@ -85,22 +84,22 @@ def _assignment(text: str) -> tuple[str, str]:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from evis.training import engine, folder, recipes
+    from evis import papers
+    from evis.training import changed, engine, folder
 
     if options.recipe is None:
-        print("\n".join(f"{n:30} {recipes.named(n).title}" for n in recipes.NAMES))
+        print("\n".join(f"{n:30} {papers.named(n).title}" for n in papers.recipe_names()))
         return 0
     if options.folder is None:
         options.usage_error("--folder OUT is needed to train")
-    recipe = recipes.named(options.recipe, options.backbone)
-    if options.scale == "toy":
-        recipe = recipes.toy(recipe)
-    recipe = recipes.changed(recipe, dict(options.changes))
+    recipe = papers.named(options.recipe, options.backbone, toy=options.scale == "toy")
+    recipe = changed(recipe, dict(options.changes))
     datasets = _datasets(options, [name for name, _ in recipe.mixture])
     engine.train(
         recipe,
         datasets,
         options.folder,
+        papers.method_of(recipe),
         options.model,
         device="cpu" if options.cpu else None,
         threads=options.threads,
@@ -129,7 +128,10 @@ def _datasets(options: argparse.Namespace, wanted: list[str]) -> dict:
             options.usage_error(f"--data names {role} twice")
         found[role] = dataset
     if options.scale == "toy":
-        found |= {r: toy.sample(TOY_SETS[r]) for r in wanted if r in TOY_SETS and r not in found}
+        for role in (role for role in wanted if role not in found and role in toy.TRAINING_SETS):
+            name = toy.TRAINING_SETS[role]
+            print(f"no --data for {role}: generated ones are used ({name})", file=sys.stderr)
+            found[role] = toy.sample(name)
     return found
 
 

@@ -11,10 +11,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from evis.companion import measured
-from evis.companion.measured import AGAIN, STORED, TEST, HeldOut, Shelf
-from evis.companion.store import ResultRow
-from evis.papers.eigencluster.experiments import SEEDS, Experiment
-from evis.training.recipes import Recipe
+from evis.companion.held_out import TEST, HeldOut
+from evis.companion.measured import AGAIN, SEEDS, STORED, Experiment, Shelf
+from evis.training import Recipe
 
 
 def at_scale(
@@ -41,15 +40,14 @@ def at_scale(
 
 def _shortened(experiment: Experiment) -> Experiment:
     """But not stage one, where its weights are in the repository."""
-    return replace(
-        experiment,
-        stages=tuple(
-            stage
-            if measured.committed([stage])
-            else replace(stage, steps=1, batch=2, micro_batch=2, warm_up_steps=1)
-            for stage in experiment.stages
-        ),
-    )
+    first, *others = experiment.stages
+    if not measured.committed(replace(experiment, stages=(first,))):
+        first = _short(first)
+    return replace(experiment, stages=(first, *map(_short, others)))
+
+
+def _short(stage: Recipe) -> Recipe:
+    return replace(stage, steps=1, batch=2, micro_batch=2, warm_up_steps=1)
 
 
 def measure(
@@ -57,8 +55,8 @@ def measure(
     seeds: Sequence[int],
     held_out: HeldOut = TEST,
     shelf: Shelf = STORED,
-    videos: int | None = None,
     jobs: int = 1,
+    device: str = "cpu",
     progress: bool = True,
 ) -> pd.DataFrame:
     """Every row of these, as `table`; what the shelf lacks is trained and tested.
@@ -67,15 +65,15 @@ def measure(
     """
     experiments = list(experiments)
     held_out.dataset()  # drawn once, before the processes start
-    lacking = _lacking(experiments, seeds, held_out, videos, shelf)
-    for recipe in _shared(lacking):  # before, since two processes can't train into one folder
-        measured.trained((recipe,), videos, shelf, progress)
+    lacking = _lacking(experiments, seeds, held_out, shelf)
+    for first in _shared(lacking):  # before, since two processes can't train into one folder
+        measured.trained(first, shelf, device, progress)
     bar = tqdm(total=sum(map(len, lacking)), desc="rows", disable=not progress or not lacking)
-    work = [joblib.delayed(_rows)(rows, held_out, videos, shelf) for rows in lacking]
+    work = [joblib.delayed(_rows)(runs, held_out, shelf, device) for runs in lacking]
     with bar:
         for number in joblib.Parallel(jobs, return_as="generator_unordered")(work):
             bar.update(number)
-    return table(experiments, seeds, held_out, shelf, videos)
+    return table(experiments, seeds, held_out, shelf)
 
 
 def table(
@@ -83,52 +81,43 @@ def table(
     seeds: Sequence[int],
     held_out: HeldOut = TEST,
     shelf: Shelf = STORED,
-    videos: int | None = None,
 ) -> pd.DataFrame:
     """What the shelf has: columns "row", "seed" and the metrics, scores in percent."""
+    unit = 100 if held_out.scoring.in_percent else 1
     lines = []
     for experiment in experiments:
         for seed in seeds:
-            row = measured.find(experiment.seeded(seed), held_out, videos, shelf)
+            row = measured.find(experiment.seeded(seed), held_out, shelf)
             if row is not None:
-                metrics = row.metrics if held_out.clips else _percent(row)
-                lines.append({"row": experiment.name, "seed": row.seed} | metrics)
-    columns = ["row", "seed", *measured.metrics(held_out)]
-    found = pd.DataFrame(lines, columns=columns)
-    return found.drop_duplicates(["row", "seed"], ignore_index=True)  # stage one has one seed
+                values = {name: unit * value for name, value in row.metrics.items()}
+                lines.append({"row": experiment.name, "seed": row.seed} | values)
+    lines = pd.DataFrame(lines, columns=["row", "seed", *held_out.scoring.metrics])
+    return lines.drop_duplicates(["row", "seed"], ignore_index=True)  # stage one has one seed
 
 
 def _lacking(
-    experiments: Sequence[Experiment],
-    seeds: Sequence[int],
-    held_out: HeldOut,
-    videos: int | None,
-    shelf: Shelf,
-) -> list[list[tuple[Recipe, ...]]]:
-    """A seed's chains that the shelf has no row of; one without a seed of its own comes once."""
+    experiments: Sequence[Experiment], seeds: Sequence[int], held_out: HeldOut, shelf: Shelf
+) -> list[list[Experiment]]:
+    """A seed's runs that the shelf has no row of; one without a seed of its own comes once."""
     lacking, seen = [], set()
     for seed in seeds:
-        chains = [experiment.seeded(seed) for experiment in experiments]
-        new = [stages for stages in chains if stages not in seen]
-        seen.update(new)
-        absent = [c for c in new if measured.find(c, held_out, videos, shelf) is None]
+        runs = [experiment.seeded(seed) for experiment in experiments]
+        new = [run for run in runs if run.stages not in seen]
+        seen.update(run.stages for run in new)
+        absent = [run for run in new if measured.find(run, held_out, shelf) is None]
         lacking += [absent] if absent else []
     return lacking
 
 
-def _shared(lacking: Sequence[Sequence[tuple[Recipe, ...]]]) -> list[Recipe]:
-    """First stages that the chains of more than one seed go on from."""
-    firsts = Counter(first for chains in lacking for first in {stages[0] for stages in chains})
-    return [first for first, seeds in firsts.items() if seeds > 1]
+def _shared(lacking: Sequence[Sequence[Experiment]]) -> list[Experiment]:
+    """First stages that the runs of more than one seed go on from."""
+    firsts = [{run.stages[0]: run for run in runs} for runs in lacking]
+    seeds = Counter(stage for of_seed in firsts for stage in of_seed)
+    by_stage = {stage: run for of_seed in firsts for stage, run in of_seed.items()}
+    return [replace(run, stages=(stage,)) for stage, run in by_stage.items() if seeds[stage] > 1]
 
 
-def _rows(
-    chains: Sequence[tuple[Recipe, ...]], held_out: HeldOut, videos: int | None, shelf: Shelf
-) -> int:
-    for stages in chains:
-        measured.row(stages, held_out, videos, shelf, progress=False)
-    return len(chains)
-
-
-def _percent(row: ResultRow) -> dict[str, float]:
-    return {name: 100 * value for name, value in row.metrics.items()}
+def _rows(runs: Sequence[Experiment], held_out: HeldOut, shelf: Shelf, device: str) -> int:
+    for run in runs:
+        measured.row(run, held_out, shelf, device, progress=False)
+    return len(runs)

@@ -8,6 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from evis.data import paths
+from evis.data.errors import DataError
+
 PACKAGES = (
     "evis",
     "torch",
@@ -54,6 +57,15 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def of_code() -> dict[str, Any]:
+    """Commit and versions, for a file of weights; no commit where evis lies outside a checkout."""
+    try:
+        head, dirty = commit(paths.repository())
+    except DataError:
+        head, dirty = None, None
+    return {"commit": head, "dirty": dirty, "versions": versions()}
 
 
 def machine() -> dict[str, Any]:

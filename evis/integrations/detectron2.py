@@ -2,7 +2,7 @@
 
     register("my_train", "train.json", "train/JPEGImages", level="box")
     cfg = get_cfg()
-    add_evis_config(cfg, recipes.named("eigencluster.stage2"))
+    add_evis_config(cfg, papers.named("eigencluster.stage2"))
     cfg.DATASETS.TRAIN, cfg.MODEL.EVIS.CLASSES = ("my_train",), 40
     Trainer(cfg).train()
 
@@ -23,7 +23,7 @@ except ImportError as error:
     ) from error
 
 from collections.abc import Sequence
-from dataclasses import Field, fields, replace
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,9 @@ from evis.losses.criterion import criterion
 from evis.losses.settings import Settings
 from evis.metrics.ytvis import evaluate
 from evis.models import VideoMask2Former, named
-from evis.training import recipes
 from evis.training.batches import together
 from evis.training.optimiser import adamw, set_learning_rate
-from evis.training.recipes import Recipe
+from evis.training.recipe import Recipe
 
 # Data
 
@@ -339,13 +338,12 @@ def to_instances(
 # Configuration
 
 
-def add_evis_config(cfg: CfgNode, recipe: Recipe | None = None) -> None:
-    """Add evis's keys to detectron2's, with a recipe's values: by default the paper's stage three.
+def add_evis_config(cfg: CfgNode, recipe: Recipe) -> None:
+    """Add evis's keys to detectron2's, with the values of one of the lead paper's recipes.
 
     As everywhere in detectron2, CLASSES, LOSS and all else can then be changed, by yaml too. What
     it learns from is DATASETS.TRAIN, not the recipe's mixture, and it starts from MODEL.WEIGHTS.
     """
-    recipe = recipe or recipes.named("eigencluster.stage3")
     cfg.MODEL.META_ARCHITECTURE = EvisVideoMask2Former.__name__
     cfg.MODEL.EVIS = CfgNode(
         {
@@ -427,14 +425,9 @@ class Trainer(DefaultTrainer):
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: EvisVideoMask2Former) -> torch.optim.AdamW:
         solver = cfg.SOLVER
-        recipe = replace(
-            recipes.named("eigencluster.stage3"),
-            learning_rate=solver.BASE_LR,
-            weight_decay=solver.WEIGHT_DECAY,
-            backbone_multiplier=solver.BACKBONE_MULTIPLIER,
-        )
-        optimiser = adamw(recipe, model.model)
-        set_learning_rate(optimiser, recipe.learning_rate)
+        rates = solver.BASE_LR, solver.WEIGHT_DECAY, solver.BACKBONE_MULTIPLIER
+        optimiser = adamw(model.model, *rates)
+        set_learning_rate(optimiser, solver.BASE_LR)
         clip = solver.CLIP_GRADIENTS
         if not clip.ENABLED or clip.CLIP_TYPE != "full_model":
             return maybe_add_gradient_clipping(cfg, optimiser)  # detectron2's own kinds, or none

@@ -1,1 +1,45 @@
-"""One folder a paper: its method, recipes, experiments, claims and figures."""
+"""The papers, a folder each. What belongs to one paper's tables alone lies in its folder.
+
+Here recipes and methods are found by name across all of them; a paper is imported when it is first
+asked for. A new paper adds its folder to `PAPERS`, and to the folder the modules `recipes` (with
+NAMES, `named` and `toy`) and `method` (what `evis.training.method` asks for).
+"""
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from evis.data.errors import DataError
+
+if TYPE_CHECKING:
+    from evis.training import Method, Recipe
+
+PAPERS = ("eigencluster",)
+
+
+def recipe_names() -> tuple[str, ...]:
+    return tuple(name for paper in PAPERS for name in _module(paper, "recipes").NAMES)
+
+
+def named(name: str, backbone: str = "r50", toy: bool = False) -> "Recipe":
+    """The recipe of this name, with the backbone's own numbers; `toy`: shrunk to toy data."""
+    recipes = _module(_paper_of(name), "recipes")
+    recipe = recipes.named(name, backbone)
+    return recipes.toy(recipe) if toy else recipe
+
+
+def method_of(recipe: "Recipe") -> "Method":
+    return _module(_paper_of(recipe.name.removeprefix("toy.")), "method")
+
+
+def _paper_of(name: str) -> str:
+    for paper in PAPERS:
+        if name in _module(paper, "recipes").NAMES:
+            return paper
+    raise DataError(
+        f"no recipe is called {name!r}", remedy=f"There are {', '.join(recipe_names())}"
+    )
+
+
+def _module(paper: str, name: str) -> ModuleType:
+    return import_module(f"evis.papers.{paper}.{name}")

@@ -1,6 +1,7 @@
-"""Training: recipes as plain data, and one engine that runs them."""
+"""Training: recipes as plain data, and one engine that runs them, whatever the method."""
 
 from evis.training.engine import train
-from evis.training.recipes import NAMES, Recipe, changed, named, toy
+from evis.training.method import Method
+from evis.training.recipe import Recipe, changed
 
-__all__ = ["NAMES", "Recipe", "changed", "named", "toy", "train"]
+__all__ = ["Method", "Recipe", "changed", "train"]

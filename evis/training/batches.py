@@ -4,23 +4,26 @@ Which clips a micro-batch holds depends on its number and the recipe alone, not 
 workers or where a run was resumed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from evis.data.classes import under_classes
 from evis.data.clips import Clip, ClipDataset
 from evis.data.errors import DataError
 from evis.data.pseudo_clips import PseudoClips
 from evis.data.supervision import weaken
-from evis.data.types import Category, FrameReader, Video, VISDataset
-from evis.models.video_mask2former import MEAN
-from evis.training.recipes import Recipe
+from evis.data.types import VISDataset
+from evis.training.recipe import Recipe
 
 KEPT_BYTES = 2**30  # of decoded frames, by each process
+# ImageNet's mean colour, RGB: what pictures are normalised by, so that to a network it is 0.
+PADDING = torch.tensor([124, 116, 104], dtype=torch.uint8).view(3, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -40,39 +43,12 @@ def admit(recipe: Recipe, datasets: Mapping[str, VISDataset]) -> dict[str, VISDa
             f"{recipe.name} learns from {' and '.join(names)}, there is no {missing[0]!r}",
             remedy=f"Given: {', '.join(datasets) or 'nothing'}",
         )
-    weakened = {name: weaken(datasets[name], recipe.settings.supervision) for name in names}
+    weakened = {name: weaken(datasets[name], recipe.supervision) for name in names}
     categories = weakened[names[0]].categories
     return {
         name: dataset if name == names[0] else under_classes(dataset, categories, recipe.renames)
         for name, dataset in weakened.items()
     }
-
-
-def under_classes(
-    dataset: VISDataset, categories: Sequence[Category], renames: Sequence[tuple[str, str]] = ()
-) -> VISDataset:
-    """The data set with another's categories, matched by name; tracks of other classes go."""
-    ids = {_plain(category.name): category.id for category in categories}
-    renamed = {_plain(old): _plain(new) for old, new in renames}
-    matched = {}
-    for category in dataset.categories:
-        name = _plain(category.name)
-        matched[category.id] = ids.get(renamed.get(name, name))
-    tracks = tuple(
-        replace(track, category_id=matched[track.category_id])
-        for track in dataset.tracks
-        if matched[track.category_id] is not None
-    )
-    if dataset.tracks and not tracks:
-        raise DataError(
-            "no class of the added set is a class of the first",
-            remedy=f"The first has {', '.join(c.name for c in categories)}; see Recipe.renames",
-        )
-    return replace(dataset, tracks=tracks, categories=tuple(categories))
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", " ").replace("-", " ")
 
 
 class Batches(Dataset):
@@ -93,8 +69,8 @@ class Batches(Dataset):
         self.source = np.searchsorted(edges, draws, side="right")
         self.turn = np.zeros(len(draws), dtype=np.int64)  # earlier micro-batches of the same source
         for source in range(len(self.clips)):
-            own = self.source == source
-            self.turn[own] = np.arange(own.sum())
+            its = self.source == source
+            self.turn[its] = np.arange(its.sum())
         self.size = recipe.micro_batch
 
     def __len__(self) -> int:
@@ -109,8 +85,7 @@ class Batches(Dataset):
 def together(clips: list[Clip]) -> Batch:
     height = max(clip.frames.shape[-2] for clip in clips)
     width = max(clip.frames.shape[-1] for clip in clips)
-    colour = torch.tensor(MEAN).round().to(torch.uint8).view(3, 1, 1)  # what the model pads with
-    frames = colour.expand(len(clips), len(clips[0].frames), 3, height, width).clone()
+    frames = PADDING.expand(len(clips), len(clips[0].frames), 3, height, width).clone()
     for place, clip in zip(frames, clips, strict=True):
         place[..., : clip.frames.shape[-2], : clip.frames.shape[-1]] = clip.frames
     return Batch(clips, frames)
@@ -130,18 +105,7 @@ def _clips(recipe: Recipe, dataset: VISDataset) -> Dataset:
 
 def _keeping(dataset: VISDataset) -> VISDataset:
     """With decoded frames kept in memory: small sets are read again and again."""
-    return replace(dataset, read_frame=_Keeping(dataset.read_frame))
-
-
-class _Keeping:
-    def __init__(self, read: FrameReader):
-        self.read, self.kept, self.bytes = read, {}, 0
-
-    def __call__(self, video: Video, frame: int) -> np.ndarray:
-        picture = self.kept.get((video.id, frame))
-        if picture is None:
-            picture = self.read(video, frame)
-            if self.bytes + picture.nbytes <= KEPT_BYTES:
-                self.kept[video.id, frame] = picture
-                self.bytes += picture.nbytes
-        return picture
+    first = dataset.videos[0]
+    bytes_each = 3 * first.height * first.width
+    kept = lru_cache(max(1, KEPT_BYTES // bytes_each))(dataset.read_frame)
+    return replace(dataset, read_frame=kept)

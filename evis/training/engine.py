@@ -3,8 +3,10 @@
     torchrun --nproc-per-node 8 -m evis train eigencluster.stage2 --data ... --folder out
 
 A step is `Recipe.micro_batches` micro-batches of clips. Each has its own loss, as each GPU has in
-the published training, and the step's gradient is their mean. Process r of w takes micro-batches r,
-r + w, ... of a step, so any number of processes that divides them makes the same steps.
+the published training, and the step's gradient is their mean. What a loss divides by is told to it,
+the mean number of objects a micro-batch, so that an object weighs the same however a step is split.
+Process r of w takes micro-batches r, r + w, ... of a step, so any number of processes that divides
+them makes the same steps.
 
 Nothing random outlives a micro-batch: all generators are seeded anew by (seed, micro-batch number),
 so a run that is cut off anywhere and resumed from its last checkpoint makes the same steps too. On
@@ -22,28 +24,28 @@ from typing import Literal
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from torch import nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
-from evis.models import VideoMask2Former
 from evis.training import folder as folders
 from evis.training.allocator import keep_freed_memory
 from evis.training.batches import Batch, Batches, admit
 from evis.training.log import Log
-from evis.training.recipes import Recipe
+from evis.training.method import Method
+from evis.training.recipe import Recipe
 from evis.training.reproducible import in_fixed_order, interrupt_between_steps
 from evis.training.run import Run
-
-_SHOWN = ("total", "class", "bce", "dice", "projection", "pairwise", "tk", "tel", "qcc")
 
 
 def train(
     recipe: Recipe,
     datasets: Mapping[str, VISDataset],
     folder: str | Path,
-    model: str | Path | VideoMask2Former | None = None,
+    method: Method,
+    weights: str | Path | None = None,
     *,
     device: Literal["cpu"] | None = None,
     threads: int | None = None,
@@ -54,12 +56,12 @@ def train(
     log_every: int = 1,
     tensorboard: bool = False,
     progress: bool = True,
-) -> VideoMask2Former:
+) -> nn.Module:
     """Run the recipe into `folder`, or go on where an earlier call was cut off; the trained model.
 
     datasets: "videos" and "stills", as the recipe's mixture asks; what its supervision forbids is
-    taken off before any clip is made. model: the weights to start from, or a model, trained in
-    place; None for a fresh one.
+    taken off before any clip is made. method: the network and the loss, such as a paper's module
+    `method`. weights: the file to start from, where the recipe's `init` wants one.
 
     The folder gets weights.safetensors, recipe.json and log.jsonl; while training, checkpoints and
     a lock, so that no other process trains into it. The rest is how to run it, and changes no
@@ -72,12 +74,13 @@ def train(
     accelerator = _accelerator(recipe, device)
     if accelerator.device.type == "cpu":
         keep_freed_memory()
+    weights = weights and Path(weights)
     sources = admit(recipe, datasets)
-    manifest = folders.manifest(recipe, sources, model)
+    manifest = folders.manifest(recipe, sources, weights)
     writes = accelerator.is_main_process and not (folder / folders.WEIGHTS).exists()
     with folders.locked(folder) if writes else nullcontext():
         folders.refuse_another(folder, manifest)
-        run = Run(recipe, sources, model, folder, accelerator)
+        run = Run(recipe, sources, method, weights, folder, accelerator)
         if accelerator.is_main_process:
             folders.claim(folder, manifest)
         if run.is_finished:
@@ -134,8 +137,7 @@ def _loop(
                 values = run.average(values)
                 if main:
                     log.write(values)
-                    shown = {name: values[name] for name in _SHOWN if name in values}
-                    bar.set_postfix(shown, refresh=False)
+                    bar.set_postfix(total=values["total"], refresh=False)
             bar.update()
             stop = interrupted.is_set()
             if main and (stop or run.step % save_every == 0 or run.step == recipe.steps):
@@ -154,7 +156,7 @@ def _loader(
     keep_frames: bool,
 ) -> Iterator[Batch]:
     """This process's micro-batches from this step on."""
-    processes, own = accelerator.num_processes, accelerator.process_index
+    processes = accelerator.num_processes
     if recipe.micro_batches % processes:
         raise DataError(
             f"{recipe.micro_batches} micro-batches a step can't be shared by {processes} processes",
@@ -162,7 +164,8 @@ def _loader(
             f"the batch is {recipe.batch} clips",
         )
     batches = Batches(recipe, sources, keep_frames)
-    numbers = range(step * recipe.micro_batches + own, len(batches), processes)
+    first = step * recipe.micro_batches + accelerator.process_index
+    numbers = range(first, len(batches), processes)
     return iter(
         DataLoader(
             batches,

@@ -3,32 +3,25 @@
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from evis.data import files
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
-from evis.training import start
-from evis.training.recipes import Recipe
+from evis.training.recipe import Recipe
 
 WEIGHTS, RECIPE, CHECKPOINTS = "weights.safetensors", "recipe.json", "checkpoints"
-LOCK = ".lock"  # there while a process trains into the folder, or after one was killed
+LOCK = ".lock"  # held while a process trains into the folder
 
 
 def manifest(
-    recipe: Recipe, sources: Mapping[str, VISDataset], model: str | Path | nn.Module | None
+    recipe: Recipe, sources: Mapping[str, VISDataset], weights: Path | None
 ) -> dict[str, Any]:
     """All that determines a run, as json."""
-    if isinstance(model, nn.Module):
-        origin = f"a model in memory, {start.content(model.state_dict())}"
-    else:
-        origin = model and f"weights {start.digest(Path(model))}"
+    origin = weights and f"weights {_digits(weights.read_bytes())}"
     data = {name: f"{dataset!r}, {_annotations(dataset)}" for name, dataset in sources.items()}
     classes = [c.name for c in sources[recipe.mixture[0][0]].categories]
     content = {"recipe": recipe.to_json(), "data": data, "classes": classes, "start": origin}
@@ -38,29 +31,27 @@ def manifest(
 def _annotations(dataset: VISDataset) -> str:
     """Twelve digits that change with any video's name or frames, any track, any category."""
     told = repr((dataset.videos, dataset.tracks, dataset.categories))
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    return _digits(told.encode())
+
+
+def _digits(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes from training into the folder; a killed process lets go of it, too."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
-    with path.open("w") as file:
+    with (folder / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.fstat(file.fileno()).st_nlink:  # its holder took it away meanwhile
-                raise BlockingIOError
         except BlockingIOError:
             raise DataError(
                 "another process is training into this folder right now",
                 file=folder,
                 remedy="Wait for it to end, or choose another folder; nothing was changed",
             ) from None
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        yield
 
 
 def refuse_another(folder: Path, asked: dict[str, Any]) -> None:

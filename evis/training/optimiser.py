@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from evis.training.recipes import Recipe
+from evis.training.recipe import Recipe
 
 # Learned tables that no input is multiplied with. The papers say "weight decay 0.05" and no more;
 # that norms and embeddings are spared is what Mask2Former is known to do.
@@ -20,25 +20,31 @@ _EMBEDDINGS = (
 _NORMS = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
 
 
-def adamw(recipe: Recipe, model: nn.Module, scheme: nn.Module | None = None) -> torch.optim.AdamW:
-    """Four groups at most: backbone or not, decayed or not. A scheme's parameters join the head's.
+def adamw(
+    model: nn.Module,
+    learning_rate: float,
+    weight_decay: float,
+    backbone_multiplier: float,
+    loss: nn.Module | None = None,
+) -> torch.optim.AdamW:
+    """Four groups at most: backbone or not, decayed or not. A loss's parameters join the head's.
 
     A group's `multiplier` is what `set_learning_rate` scales the recipe's rate with.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter, spared in _parameters(model):
         if parameter.requires_grad:
-            multiplier = recipe.backbone_multiplier if name.startswith("backbone.") else 1.0
-            decay = 0.0 if spared else recipe.weight_decay
+            multiplier = backbone_multiplier if name.startswith("backbone.") else 1.0
+            decay = 0.0 if spared else weight_decay
             groups.setdefault((multiplier, decay), []).append(parameter)
-    if scheme is not None:
-        groups.setdefault((1.0, recipe.weight_decay), []).extend(scheme.parameters())
+    if loss is not None:
+        groups.setdefault((1.0, weight_decay), []).extend(loss.parameters())
     return torch.optim.AdamW(
         [
             {"params": parameters, "multiplier": multiplier, "weight_decay": decay}
             for (multiplier, decay), parameters in groups.items()
         ],
-        lr=recipe.learning_rate,
+        lr=learning_rate,
     )
 
 

@@ -1,93 +1,72 @@
-"""What a stage starts from: fresh weights, a backbone, or what another stage trained."""
+"""What a stage starts from: nothing, a backbone, or what another stage trained."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from torch import Tensor
+from torch import nn
 
+from evis.data import paths
 from evis.data.errors import DataError
-from evis.models import VideoMask2Former, named
-from evis.models.checkpoints import load, load_backbone, load_into, read_about
-from evis.training.recipes import Recipe
+from evis.models.checkpoints import load_backbone, read_about
+from evis.models.warm_start import warm_start
+from evis.training.method import Method
+from evis.training.recipe import Recipe
+
+_IMAGENET = {
+    "r50": "torchvision's R-50, as detectron2 converts it (R-50.pkl of its torchvision folder)",
+    "r101": "torchvision's R-101, as detectron2 converts it (R-101.pkl of its torchvision folder)",
+    "swin_l": "Swin-L as its authors publish it (384 pixels, window 12, trained on 22k classes)",
+}
 
 
-def build(recipe: Recipe, classes: Sequence[str], weights: Path | None) -> VideoMask2Former:
-    """The recipe's model for these classes, started as its `init` says."""
-    model = VideoMask2Former(named(recipe.model, len(classes)))
+def build(
+    recipe: Recipe, classes: Sequence[str], method: Method, weights: Path | None = None
+) -> nn.Module:
+    """The method's network for these classes, started as the recipe's `init` says."""
     if weights is None and recipe.init is not None:
         raise DataError(
-            f"{recipe.name} starts from {_start_of(recipe)}, and no weights are given",
-            remedy="Name them (--model FILE), or start from nothing (--set init=None)",
+            f"{recipe.name} starts from {wanted(recipe)}, and no weights are given",
+            remedy=f"{_fitting(recipe)}, or start from nothing (--set init=None)",
         )
+    model = method.build(recipe, classes)
     if weights is not None:
         if recipe.init == "imagenet":
             load_backbone(model, weights)
         else:
-            fill(model, classes, weights)
+            warm_start(model, weights, classes)
     return model
 
 
-def _start_of(recipe: Recipe) -> str:
+def wanted(recipe: Recipe) -> str:
+    """The weights that a stage starts from, in words."""
     if recipe.init == "imagenet":
-        return f"an ImageNet backbone ({recipe.model})"
-    return f"the weights that {recipe.init} trained"
+        return f"an ImageNet backbone: {_IMAGENET.get(recipe.model, recipe.model)}"
+    official = "" if recipe.init.startswith("toy.") else ", or official ones of that stage"
+    return f"the weights that {recipe.init} trained{official}"
 
 
-def fill(model: VideoMask2Former, classes: Sequence[str], weights: Path) -> None:
-    """Load another stage's weights. Of its classifier, classes of the same name go on.
-
-    Where the file doesn't name its classes, the classifier stays fresh unless it fits.
-    """
-    theirs = _classes(weights)
-    report = load_into(model, weights, strict=False)
-    beside = [mismatch for mismatch in report.mismatched if "class" not in mismatch.name]
-    if report.missing or report.unexpected or beside:
-        report.demand_fit(weights)
-    if theirs not in (None, list(classes)):
-        _carry_over(model, classes, load(weights), theirs)
+def _fitting(recipe: Recipe) -> str:
+    """What to do about missing weights: the repository's that fit, by name, or how to make some."""
+    if recipe.init == "imagenet":
+        return "Download them and name the file (--model FILE)"
+    files = [path for path in _own_weights() if _is_trained_by(recipe.init, recipe.model, path)]
+    if files:
+        return f"--model {' or '.join(map(str, files))} fits"
+    first = recipe.init.removeprefix("toy.")
+    scale = " --scale toy" if first != recipe.init else ""
+    return f"Train them (evis train {first}{scale}) and name the file (--model FILE)"
 
 
-@torch.no_grad()
-def _carry_over(
-    model: VideoMask2Former, classes: Sequence[str], other: VideoMask2Former, theirs: Sequence[str]
-) -> None:
-    """The other classifier's rows for classes of the same name, and for "no object"."""
-    own = [*classes, None]
-    model.decoder.classify.reset_parameters()
-    for row, name in enumerate([*theirs, None]):
-        if name in own:
-            for to, from_ in zip(
-                model.decoder.classify.parameters(),
-                other.decoder.classify.parameters(),
-                strict=True,
-            ):
-                to[own.index(name)] = from_[row]
-
-
-def _classes(weights: Path) -> list[str] | None:
-    """The classes that weights of evis's own were trained for; None where the file doesn't say."""
+def _own_weights() -> list[Path]:
     try:
-        return read_about(weights).get("categories")
-    except DataError:
-        return None  # a reference implementation's
+        return sorted((paths.data() / "weights").glob("*.safetensors"))
+    except DataError:  # installed without its repository
+        return []
 
 
-def digest(path: Path) -> str:
-    """Twelve digits that change with the weights, not with who saved them, when or how."""
+def _is_trained_by(name: str, size: str, path: Path) -> bool:
     try:
-        about = read_about(path)
-    except DataError:  # a reference implementation's
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    return content(load(path).state_dict(), about.get("categories"))
-
-
-def content(tensors: Mapping[str, Tensor], categories: Sequence[str] | None = None) -> str:
-    """Twelve digits that change with any name, shape, type or value."""
-    found = hashlib.sha256(repr(categories).encode())
-    for name, tensor in sorted(tensors.items()):
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return found.hexdigest()[:12]
+        recipe = read_about(path).get("recipe", {})
+    except DataError:  # somebody else's file
+        return False
+    return (recipe.get("name"), recipe.get("model")) == (name, size)

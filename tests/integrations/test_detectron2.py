@@ -21,7 +21,7 @@ from evis.losses.criterion import criterion
 from evis.losses.settings import Settings
 from evis.models import VideoMask2Former
 from evis.models import named as model_named
-from evis.training import recipes
+from evis.papers.eigencluster import recipes
 from evis.training.batches import together
 from evis.training.optimiser import learning_rate
 

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Mapping, Sequence
 
-from evis.training.recipes import Recipe
+from evis.training.recipe import Recipe
 
 _MARKED = "background:#ffe9b8;color:#000"
 

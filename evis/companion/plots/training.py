@@ -11,7 +11,7 @@ from evis.companion.plots import style
 from evis.training.batches import Batches
 from evis.training.budget import Size, Step
 from evis.training.optimiser import learning_rate
-from evis.training.recipes import Recipe
+from evis.training.recipe import Recipe
 
 NOT_MEASURED = "not measured here"
 _TERMS = ("bce", "dice", "projection", "pairwise", "tk", "tel", "class")

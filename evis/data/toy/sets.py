@@ -25,6 +25,8 @@ from evis.data.types import Category, Track, Video, VISDataset
 
 WORTH_PROCESSES = 700  # frames; fewer are drawn sooner than a second process starts
 COMPOSITIONS = 5  # tried at most, for a video in which every object is seen
+# What stands for the sources of a recipe (`evis.training.Recipe.mixture`) at the toy scale.
+TRAINING_SETS = {"videos": "toy-ytvis19", "stills": "toy-coco"}
 
 
 def names() -> list[str]:

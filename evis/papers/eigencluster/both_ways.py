@@ -18,6 +18,7 @@ from evis.losses import boxinst, masks, qcc, tel
 from evis.losses.criterion import criterion
 from evis.losses.targets import target_masks
 from evis.matching import match
+from evis.papers.eigencluster.recipes import named
 from evis.papers.eigencluster.same_input import (
     Batch,
     clip_dataset,
@@ -29,7 +30,6 @@ from evis.papers.eigencluster.same_input import (
     predict,
     tk_of,
 )
-from evis.training.recipes import STAGE3_STEPS, named
 
 _CLIPS = 12
 STAGE2_STEPS = 70_000  # in the released configuration of the first two stages, R50
@@ -396,8 +396,8 @@ def steps_of_stage_two(b: Batch) -> Values:
 
 
 def steps(b: Batch) -> Values:
-    paper = named("eigencluster.stage3").steps
-    return Values("steps of stage three, R50", paper, STAGE3_STEPS["r50"])
+    paper, code = (named(f"eigencluster.stage3{flavour}") for flavour in ("", ".released"))
+    return Values("steps of stage three, R50", paper.steps, code.steps)
 
 
 def stills(b: Batch) -> Values:

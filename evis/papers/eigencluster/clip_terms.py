@@ -1,22 +1,29 @@
-"""What TEL and QCC say of a trained model on clips that it never saw: Q and L_eig, no loss made.
+"""What TEL and QCC say: on clips that a trained model never saw, and in training.
 
-They are computed as in training (Eqs. 1-10, S = 4, Y = 3), with any model, also one trained without
-them. Objects and queries are matched by the true masks, as this is a test.
+On clips, Q and L_eig are computed as in training (Eqs. 1-10, S = 4, Y = 3) and no loss is made,
+with any model, also one trained without them. Objects and queries are matched by the true masks, as
+this is a test.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
+from evis.companion import measured, store
+from evis.companion.held_out import VIDEOS, HeldOut, Scoring
+from evis.companion.measured import STORED, Experiment, Shelf
 from evis.data.clips import Clip, ClipDataset
 from evis.data.types import VISDataset
-from evis.losses import tel
+from evis.losses import boxinst, tel
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.matching import match
 from evis.papers.eigencluster.beyond import relative_change
+from evis.training import log
 
 METRICS = ("Q", "L_eig", "relative L_eig")
 
@@ -36,31 +43,34 @@ def held_out_clips(dataset: VISDataset) -> list[Clip]:
 
 @torch.no_grad()
 def predict(model: nn.Module, clips: Sequence[Clip]) -> list[Predicted]:
+    """Where the model is."""
     model.eval()
-    found = []
+    device = next(model.parameters()).device
+    predictions = []
     for clip in clips:
-        given = model(clip.frames[None])
-        targets, seeded = [(clip.labels, clip.masks)], torch.Generator().manual_seed(0)
+        given = model(clip.frames[None].to(device))
+        targets = [(clip.labels.to(device), clip.masks.to(device))]
+        seeded = torch.Generator().manual_seed(0)
         ((queries, _),) = match(given.class_logits, given.mask_logits, targets, generator=seeded)
-        found.append(Predicted(clip, given.mask_logits, queries, given.stride))
-    return found
+        predictions.append(Predicted(clip, given.mask_logits, queries, given.stride))
+    return predictions
 
 
-def quality(of: Predicted) -> float:
+def quality(predicted: Predicted) -> float:
     """Q of one clip (Eq. 3)."""
-    return float(quality_cluster_coefficient(of.mask_logits, [len(of.clip.labels)]))
+    return float(quality_cluster_coefficient(predicted.mask_logits, [len(predicted.clip.labels)]))
 
 
-def statistics(found: Sequence[Predicted]) -> dict[str, float]:
+def statistics(predictions: Sequence[Predicted]) -> dict[str, float]:
     """Means over clips, NaN over none; Q's over clips of several objects: the others have Q = 1.
 
     "relative L_eig": |a - b| / (a + b) in place of |a - b|, which does not grow with the logits.
     """
-    several = [quality(of) for of in found if len(of.clip.labels) > 1]
+    several = [quality(one) for one in predictions if len(one.clip.labels) > 1]
     changes, relative = [], []
-    for of in found:
-        own = of.mask_logits[0, of.queries]  # (N, T, h, w)
-        values, pairs = tel.eigenvalues(own), tel.cyclic_pairs(own.shape[1])
+    for one in predictions:
+        logits = one.mask_logits[0, one.queries]  # (N, T, h, w)
+        values, pairs = tel.eigenvalues(logits), tel.cyclic_pairs(logits.shape[1])
         changes.append(float(tel.eigenvalue_loss(values, pairs).mean()))
         relative.append(float(relative_change(values, pairs).mean()))
     return dict(zip(METRICS, map(_mean, (several, changes, relative)), strict=True))
@@ -68,3 +78,43 @@ def statistics(found: Sequence[Predicted]) -> dict[str, float]:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else math.nan
+
+
+def on_clips(model: nn.Module, held_out: HeldOut, progress: bool = True) -> dict[str, float]:
+    """Q and L_eig of held-out clips, whatever the model was trained with."""
+    clips = tqdm(held_out_clips(held_out.dataset()), "clips", disable=not progress)
+    return statistics(predict(model, clips))
+
+
+CLIPS = HeldOut("test clips", 300, 2, scoring=Scoring(METRICS, on_clips, in_percent=False))
+
+_TERMS = ("class", "projection", "pairwise", "tk", "tel", "temporal", "total")
+
+
+def in_training(
+    experiment: Experiment, shelf: Shelf = STORED, progress: bool = True
+) -> store.ResultRow:
+    """How large the last stage's terms were in training, as means over its log, before weights.
+
+    "TEL factor": by how much TEL raised TK, the median and the mean; "Q" likewise.
+    """
+
+    def measure() -> Mapping[str, float]:
+        table = log.read(measured.trained(experiment, shelf, progress=progress).parent)
+        settings = experiment.stages[-1].settings
+        means = {name: table[name].mean() for name in _TERMS if name in table}
+        if "tel" in table:
+            raised = [boxinst.warm_up(step, settings.warm_up_steps) for step in table["step"]]
+            warm = settings.temporal_factor * np.array(raised)
+            factor = (table["temporal"] / table["tk"] / warm)[(warm > 0) & (table["tk"] > 0)]
+            means |= {"TEL factor, median": factor.median(), "TEL factor, mean": factor.mean()}
+        if "qcc" in table:
+            means |= {"Q, mean": table["qcc"].mean(), "Q, last": table["qcc"].tail(3).mean()}
+        return {name: float(value) for name, value in means.items()}
+
+    return store.measure(*training_key(experiment), measure, folder=shelf.results())
+
+
+def training_key(experiment: Experiment) -> tuple[dict, str, int]:
+    """What a row of `in_training` is found by: recipe, data, seed."""
+    return measured.content(experiment), f"{VIDEOS} training log", experiment.seed

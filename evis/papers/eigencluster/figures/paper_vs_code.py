@@ -21,7 +21,7 @@ from evis.papers.eigencluster.differences import KINDS, TOPICS
 from evis.papers.eigencluster.figures.spectral import disc
 from evis.papers.eigencluster.same_input import PARTS
 from evis.training.optimiser import learning_rate
-from evis.training.recipes import Recipe
+from evis.training.recipe import Recipe
 
 PAPER, CODE = style.COLOURS[0], style.COLOURS[3]
 _LOOKS = tuple((mark, style.COLOURS[i]) for mark, i in (("o", 3), ("^", 0), ("s", 2), ("D", 7)))

@@ -1,0 +1,119 @@
+"""Toy videos that nothing was trained on, and what a model is scored by on them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+
+import pandas as pd
+import torch
+from torch import nn
+
+from evis.data import toy
+from evis.data.predictions import PredictedTrack
+from evis.data.types import VISDataset
+from evis.inference import Options, predict_dataset
+from evis.metrics import attributes, stability, ytvis
+
+VIDEOS = "toy-ytvis19"
+SCORES = ("AP", "AP50", "AP75", "AR1", "AR10")
+SPLITS = ("mbor", "instances", "keypoints")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The metrics of a row, and the function that finds them: (model, held-out set, progress)."""
+
+    metrics: tuple[str, ...]
+    score: Callable[[nn.Module, "HeldOut", bool], Mapping[str, float]]
+    in_percent: bool = True  # where tables show them
+
+
+def scores(model: nn.Module, held_out: "HeldOut", progress: bool = True) -> dict[str, float]:
+    """AP and AR for classes and, as "agnostic ...", for objects alone; mIoU and how steady it is.
+
+    "unsteadiness": how much an object's IoU changes from frame to frame, in the mean.
+    """
+    dataset = held_out.dataset()
+    tracks = _predict(model, dataset, progress)
+    by_class = ytvis.evaluate(dataset, tracks, progress=progress).stats
+    agnostic = ytvis.evaluate(dataset, tracks, class_agnostic=True, progress=progress).stats
+    return (
+        {name: by_class[name] for name in SCORES}
+        | {f"agnostic {name}": agnostic[name] for name in SCORES}
+        | {"mIoU": ytvis.mean_iou(dataset, tracks, progress=False)}
+        | {"unsteadiness": stability.unsteadiness(stability.frame_ious(dataset, tracks))}
+    )
+
+
+def generalisation(
+    model: nn.Module, held_out: "HeldOut", progress: bool = True
+) -> dict[str, float]:
+    """Class-agnostic mIoU, and on either side of the median of what makes videos hard (Fig. 6).
+
+    The model's classes need not be the videos': what it finds counts as an object, no more.
+    """
+    dataset = held_out.dataset()
+    first = dataset.categories[0]
+    objects = tuple(replace(first, id=n, name=str(n)) for n in range(1, model.config.classes + 1))
+    bare = replace(dataset, categories=objects, tracks=(), supervision="none")
+    tracks = [replace(track, category_id=first.id) for track in _predict(model, bare, progress)]
+    ious = ytvis.object_ious(dataset, tracks, progress=False)
+    hardness = _hardness(held_out)
+    means = {"mIoU": float(ious["iou"].mean())}
+    for name in SPLITS:
+        side = ious["video"].map(attributes.median_split(hardness[name]))
+        for half in ("low", "high"):
+            means[f"mIoU, {half} {name}"] = float(ious["iou"][side == half].mean())
+    return means
+
+
+@cache
+def _hardness(held_out: "HeldOut") -> pd.DataFrame:
+    """By video id; the same for every row, and SIFT takes as long as predicting."""
+    return attributes.table(held_out.dataset(), progress=False).set_index("video")
+
+
+def _predict(model: nn.Module, dataset: VISDataset, progress: bool) -> tuple[PredictedTrack, ...]:
+    return predict_dataset(model, dataset, Options(shorter_side=None), progress=progress)
+
+
+BY_CLASS = Scoring(
+    (*SCORES, *(f"agnostic {name}" for name in SCORES), "mIoU", "unsteadiness"), scores
+)
+IN_HALVES = Scoring(
+    ("mIoU", *(f"mIoU, {half} {name}" for name in SPLITS for half in ("low", "high"))),
+    generalisation,
+)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A held-out set, and how models are scored on it."""
+
+    name: str
+    videos: int
+    seed: int  # of the toy set: other seeds, other videos
+    toy_set: str = VIDEOS
+    scoring: Scoring = BY_CLASS
+
+    def dataset(self) -> VISDataset:
+        return toy.sample(self.toy_set, self.videos, self.seed, split="valid")
+
+    def score(self, model: nn.Module, progress: bool = True) -> Mapping[str, float]:
+        """On one thread, so that a row does not depend on the number of cores."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return self.scoring.score(model, self, progress)
+        finally:
+            torch.set_num_threads(before)
+
+    def __str__(self) -> str:
+        return f"{self.toy_set} {self.name} ({self.videos} videos, seed {self.seed})"
+
+
+VALIDATION = HeldOut("validation", 100, 1)  # for choices
+TEST = HeldOut("test", 300, 2)  # for what is reported
+# Other sets, never trained on: Table V and Fig. 6.
+UNSEEN = HeldOut("unseen", 150, 2, "toy-ytvis21", IN_HALVES)
+CROWDED = HeldOut("unseen", 60, 2, "toy-ovis", IN_HALVES)

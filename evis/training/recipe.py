@@ -1,0 +1,149 @@
+"""A training stage as plain data: what every paper's recipe says, and how to change it.
+
+A paper derives its own recipe, with what its method wants to know, and names its stages.
+"""
+
+import ast
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import Any, Literal, TypeVar
+
+from evis.data.errors import DataError
+from evis.data.types import Supervision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(ABC):
+    """One training stage. Two runs of one recipe on the same data and machine are the same run."""
+
+    name: str
+    title: str
+    source: str  # where its values stand
+    mixture: tuple[tuple[str, float], ...]  # "videos" or "stills", and its share of the batches
+    steps: int
+    batch: int  # clips a step, over all processes
+    learning_rate: float
+    # A step's gradient is the mean over micro-batches of this many clips.
+    micro_batch: int = 2
+    init: str | None = None  # "imagenet": a backbone; a recipe: what it trained; None: nothing
+    model: str = "r50"  # a size of the method's network
+    # Classes of other sources than the first, under the first's names; "" drops a class.
+    renames: tuple[tuple[str, str], ...] = ()
+    frames: int = 3  # a clip of a video
+    frame_range: int = 5
+    still_frames: int = 4  # views of a still picture in its pseudo clip
+    rotation: float = 15.0  # of a view, degrees either way
+    shift: float = 0.1  # of a view, share of its sides
+    shorter_sides: tuple[int, ...] = (360, 480)
+    longest_side: int = 1333
+    flip: float = 0.5
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    milestones: tuple[int, ...] = ()  # "step": the learning rate falls to a tenth at each
+    warm_up_steps: int = 10
+    weight_decay: float = 0.05
+    backbone_multiplier: float = 0.1  # of the learning rate
+    clip_norm: float = 0.01  # of the whole model's gradient
+    freeze_backbone: bool = False
+    ema_decay: float | None = None
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    seed: int = 0
+    unknown: tuple[str, ...] = ()  # what the sources do not say, so that the value is ours
+
+    def __post_init__(self) -> None:
+        if problem := _problem(self):
+            raise DataError(problem, field=f"recipe {self.name}")
+
+    @property
+    @abstractmethod
+    def supervision(self) -> Supervision:
+        """What the stage may learn from; anything stronger is taken off before it sees it."""
+
+    @property
+    def micro_batches(self) -> int:
+        """A step."""
+        return self.batch // self.micro_batch
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+_ABOVE_ZERO = "steps batch micro_batch learning_rate frames frame_range still_frames clip_norm"
+_CHOICES = {"schedule": ("constant", "cosine", "step"), "precision": ("no", "bf16", "fp16")}
+
+
+def _problem(recipe: Recipe) -> str | None:
+    for name in _ABOVE_ZERO.split():
+        if not (value := getattr(recipe, name)) > 0:
+            return f"{name} should be above 0, is {value!r}"
+    for name, known in _CHOICES.items():
+        if (value := getattr(recipe, name)) not in known:
+            return f"{name} should be one of {', '.join(known)}, is {value!r}"
+    if recipe.batch % recipe.micro_batch:
+        return f"a batch of {recipe.batch} can't be split by {recipe.micro_batch}"
+    if not recipe.mixture or any(share <= 0 for _, share in recipe.mixture):
+        return f"the mixture should name sources with shares above 0, is {recipe.mixture!r}"
+    decay = recipe.ema_decay
+    if decay is not None and not (isinstance(decay, float) and 0 < decay < 1):
+        return f"ema_decay should be None or between 0 and 1, is {decay!r}"
+    return None
+
+
+SHORT = {"lr": "learning_rate"}
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+def changed(recipe: AnyRecipe, changes: Mapping[str, Any]) -> AnyRecipe:
+    """The recipe with other values; `settings.beta` reaches into its `settings`, `lr` is short.
+
+    A value may be text, as from the command line: "3e-4", "(64, 80)", "cosine", "None".
+    """
+    return _changed(recipe, {SHORT.get(key, key): value for key, value in changes.items()}, "")
+
+
+def _changed(holder: Any, changes: Mapping[str, Any], inside: str) -> Any:
+    """inside: where the holder is in the recipe, "settings." say; "" for the recipe itself."""
+    names = [field.name for field in fields(holder)]
+    values: dict[str, Any] = {}
+    deeper: dict[str, dict[str, Any]] = {}
+    for key, value in changes.items():
+        name, dot, rest = key.partition(".")
+        if name not in names or (dot and not is_dataclass(getattr(holder, name))):
+            raise DataError(
+                f"a recipe has no {inside + key!r} to set", remedy=f"There are {', '.join(names)}"
+            )
+        if dot:
+            deeper.setdefault(name, {})[rest] = value
+        else:
+            values[name] = _as_held(getattr(holder, name), _parsed(value), inside + key)
+    for name, those in deeper.items():
+        values[name] = _changed(getattr(holder, name), those, f"{inside}{name}.")
+    return replace(holder, **values)
+
+
+def _parsed(value: Any) -> Any:
+    try:
+        return ast.literal_eval(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError):
+        return value
+
+
+def _as_held(current: Any, value: Any, key: str) -> Any:
+    """The value in the type of what a field holds now; DataError where it is of another kind."""
+    if isinstance(current, tuple) and isinstance(value, list | int | float):
+        value = tuple(value) if isinstance(value, list) else (value,)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(current, bool):
+        fits = isinstance(value, bool)
+    elif isinstance(current, int):
+        fits = number and value == int(value)
+        value = int(value) if fits else value
+    elif isinstance(current, float):
+        fits = number
+        value = float(value) if fits else value
+    else:
+        fits = current is None or value is None or isinstance(value, type(current))
+    if not fits:
+        kind = type(current).__name__
+        raise DataError(f"{key} should be of the kind {kind}, like {current!r}, not {value!r}")
+    return value
