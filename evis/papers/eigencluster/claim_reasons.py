@@ -20,9 +20,9 @@ from evis.losses.targets import fill_boxes
 from evis.losses.tel import cyclic_pairs
 from evis.losses.tk import best_candidates, in_any_box, patch_similarity
 from evis.models import VideoMask2Former, load
+from evis.papers.eigencluster.recipes import changed, named, toy
 from evis.training.batches import Batch, Batches, admit
 from evis.training.optimiser import adamw
-from evis.training.recipes import changed, named, toy
 
 RECIPE = changed(toy(named("eigencluster.stage3")), {"model": "tiny_s"})
 VARIANTS = {  # of the loss; a placebo is TK's loss by a constant
@@ -118,6 +118,10 @@ def _gradient(model: VideoMask2Former, batch: Batch, changes: dict) -> Tensor:
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).double()
 
 
+def _adamw(model: nn.Module) -> torch.optim.AdamW:
+    return adamw(model, RECIPE.learning_rate, RECIPE.weight_decay, RECIPE.backbone_multiplier)
+
+
 def scaled_steps(of: Sequence[Batch], scales: Sequence[float]) -> pd.DataFrame:
     """How far training by a scaled loss ends from training by the loss, over the way it went.
 
@@ -126,8 +130,8 @@ def scaled_steps(of: Sequence[Batch], scales: Sequence[float]) -> pd.DataFrame:
     """
     ways = {
         "gradient descent": lambda model: torch.optim.SGD(_free(model), lr=1e-4),
-        "AdamW": lambda model: adamw(RECIPE, model),
-        "AdamW, clipped": lambda model: adamw(RECIPE, model),
+        "AdamW": _adamw,
+        "AdamW, clipped": _adamw,
     }
     table = {}
     for name, optimiser in ways.items():
