@@ -1,6 +1,6 @@
 """Training clips: a few frames of one video under one flip and one size, fixed by (seed, step)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -59,7 +59,6 @@ class ClipDataset(Dataset):
                 "no video has a track to learn from",
                 remedy="Check that the annotations belong to this split",
             )
-        self._labels = {c.id: index for index, c in enumerate(dataset.categories)}
 
     def __len__(self) -> int:
         """Clips in one pass; higher steps go on into the next pass."""
@@ -84,18 +83,7 @@ class ClipDataset(Dataset):
         flipped = bool(generator.random() < self.flip)
         height, width = _target_size(video.height, video.width, shorter_side, self.longest_side)
         geometry = _Geometry(video.height, video.width, height, width, flipped)
-        frames = np.stack([geometry.picture(self.dataset.frame(video_id, i)) for i in indices])
-        tracks = [t for t in self.dataset.tracks_of(video_id) if _usable(t, indices)]
-        visible = [[_is_visible(t, i) for i in indices] for t in tracks]
-        return Clip(
-            frames=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
-            video_id=video_id,
-            frame_indices=indices,
-            track_ids=tuple(track.id for track in tracks),
-            labels=torch.tensor([self._labels[t.category_id] for t in tracks], dtype=torch.long),
-            visible=torch.tensor(visible, dtype=torch.bool).reshape(len(tracks), len(indices)),
-            **_annotations(self.dataset.kinds, tracks, indices, geometry),
-        )
+        return _clip(self.dataset, video_id, indices, geometry)
 
     def _frame_indices(self, length: int, generator: np.random.Generator) -> tuple[int, ...]:
         reference = int(generator.integers(length))
@@ -106,6 +94,31 @@ class ClipDataset(Dataset):
         pool = others if len(others) else np.array([reference])
         drawn = generator.choice(pool, wanted, replace=len(pool) < wanted)
         return tuple(sorted([reference, *drawn.tolist()]))
+
+
+def cut(dataset: VISDataset, video_id: int, frames: Sequence[int]) -> Clip:
+    """These frames of a video as they are: at their own size, not flipped."""
+    video = dataset.video(video_id)
+    geometry = _Geometry(video.height, video.width, video.height, video.width, False)
+    return _clip(dataset, video_id, tuple(frames), geometry)
+
+
+def _clip(
+    dataset: VISDataset, video_id: int, indices: tuple[int, ...], geometry: "_Geometry"
+) -> Clip:
+    frames = np.stack([geometry.picture(dataset.frame(video_id, i)) for i in indices])
+    tracks = [t for t in dataset.tracks_of(video_id) if _usable(t, indices)]
+    visible = [[_is_visible(t, i) for i in indices] for t in tracks]
+    labels = {category.id: index for index, category in enumerate(dataset.categories)}
+    return Clip(
+        frames=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
+        video_id=video_id,
+        frame_indices=indices,
+        track_ids=tuple(track.id for track in tracks),
+        labels=torch.tensor([labels[t.category_id] for t in tracks], dtype=torch.long),
+        visible=torch.tensor(visible, dtype=torch.bool).reshape(len(tracks), len(indices)),
+        **_annotations(dataset.kinds, tracks, indices, geometry),
+    )
 
 
 def _is_visible(track: Track, frame: int) -> bool:

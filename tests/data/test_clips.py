@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from evis.data import Category, DataError, Point, Track, Video, VISDataset, masks
-from evis.data.clips import ClipDataset
+from evis.data.clips import ClipDataset, cut
 from evis.data.supervision import P5N5, weaken
 
 HEIGHT, WIDTH = 60, 90
@@ -268,3 +268,16 @@ def test_an_error_in_a_worker_keeps_its_message(read, document, frames_root):
     loader = DataLoader(clips, batch_size=None, num_workers=1, timeout=30)
     with pytest.raises(DataError, match="video ff00, frame 0: the frame is missing"):
         list(loader)
+
+
+def test_a_cut_is_the_frames_as_they_are(discs):
+    video = discs.videos[0]
+    clip = cut(discs, video.id, (2, 0))
+    assert clip.frame_indices == (2, 0) and clip.video_id == video.id
+    for t, frame in enumerate((2, 0)):
+        assert (clip.frames[t].permute(1, 2, 0).numpy() == discs.frame(video.id, frame)).all()
+        for n, identifier in enumerate(clip.track_ids):
+            track = next(track for track in discs.tracks if track.id == identifier)
+            mask = track.mask(frame)
+            expected = np.zeros((video.height, video.width), bool) if mask is None else mask
+            assert (clip.masks[n, t].numpy() == expected).all()
