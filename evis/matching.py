@@ -6,21 +6,31 @@ predicted and target masks are first filled up to their tight box in every frame
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from evis.losses.masks import full_precision, random_points, sample_points
+from evis.losses.masks import random_points, sample_points
+from evis.losses.precision import full_precision
 
 By = Literal["masks", "boxes"]
 
-CLASS_WEIGHT = 2.0
-MASK_WEIGHT = 5.0
-DICE_WEIGHT = 5.0
 POINTS = 20_000
+
+
+class Weights(NamedTuple):
+    """Of the terms of a pair's cost."""
+
+    classes: float = 2.0
+    masks: float = 5.0  # of BCE, which boxes don't have
+    dice: float = 5.0
+
+
+WEIGHTS = Weights()
 
 
 @torch.no_grad()
@@ -32,28 +42,35 @@ def match(
     points: Tensor | int | None = None,
     generator: torch.Generator | None = None,
     names: Sequence[str] | None = None,
+    weights: Weights = WEIGHTS,
 ) -> list[tuple[Tensor, Tensor]]:
     """The cheapest assignment of every clip: its queries and their targets, as two CPU vectors.
 
     class_logits: (B, Q, C+1), the last class is "no object"; mask_logits: (B, Q, T, h, w);
-    targets: (labels (N,), masks (N, T, H, W)) a clip, of any resolution; points: (1, P, 2) x, y in
-    [0, 1], or how many random ones a clip (20,000 by default). With more objects than queries every
-    query is assigned and the dearest objects stay without one. `names` are what errors call the
-    clips.
+    targets: (labels (N,), masks (N, T, H, W)) a clip, of any resolution; points: (1 or B, P, 2)
+    x, y in [0, 1], or how many random ones a clip (20,000 by default). With more objects than
+    queries every query is assigned and the dearest objects stay without one. `names` are what
+    errors call the clips.
     """
     names = names or [f"clip {clip} of the batch" for clip in range(len(class_logits))]
     _check(class_logits, mask_logits, targets, by, names)
+    if not isinstance(points, Tensor):
+        number = POINTS if points is None else points
+        if number < 1:
+            raise ValueError(f"matching looks at one point a clip at least, not at {number}")
+        points = random_points(len(targets), number, mask_logits.device, generator)
+    check_finite(class_logits, mask_logits, names)
     pairs = []
-    for classes, masks, (labels, target_masks) in zip(
-        class_logits, mask_logits, targets, strict=True
-    ):
-        at = points
-        if not isinstance(points, Tensor):
-            at = random_points(1, points or POINTS, masks.device, generator)
-        cost = costs(classes, masks, labels, target_masks, by, at)
-        rows, columns = linear_sum_assignment(cost.cpu().numpy())
-        pairs.append((torch.from_numpy(rows).long(), torch.from_numpy(columns).long()))
+    for clip, at in enumerate(points.expand(len(targets), -1, -1)):
+        of_clip = class_logits[clip], mask_logits[clip], *targets[clip]
+        queries, objects = assign(costs(*of_clip, by, at.unsqueeze(0), weights).cpu().numpy())
+        pairs.append((torch.from_numpy(queries), torch.from_numpy(objects)))
     return pairs
+
+
+def assign(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(Q, N) costs of a clip -> the queries, ascending, and their objects."""
+    return linear_sum_assignment(cost)
 
 
 @torch.no_grad()
@@ -64,55 +81,91 @@ def costs(
     target_masks: Tensor,
     by: By,
     points: Tensor,
+    weights: Weights = WEIGHTS,
 ) -> Tensor:
-    """(Q, C+1), (Q, T, h, w), (N,), (N, T, H, W) and points (1, P, 2) -> (Q, N) float64."""
+    """Of one clip: (Q, C+1), (Q, T, h, w), (N,), (N, T, H, W) and (1, P, 2) -> (Q, N) float64."""
+    device = mask_logits.device
+    guess = seen(mask_logits.unsqueeze(0), by, points.to(device))
+    truth = seen(target_masks.to(device).unsqueeze(0), by, points.to(device))
+    labels = labels.to(device).unsqueeze(0)
+    return costs_of_seen(class_logits.unsqueeze(0), guess, labels, truth, by, weights).squeeze(0)
+
+
+def seen(masks: Tensor, by: By, points: Tensor) -> Tensor:
+    """(B, N, T, h, w) logits or bool, at the same (B, P, 2) points of every frame.
+
+    -> (B, N, T * P): the masks' values or, under boxes, those of their tight boxes, filled.
+    """
+    if by == "boxes":
+        return boxes_at(masks, points)
+    with torch.autocast(masks.device.type, enabled=False):
+        values = sample_points(masks.flatten(1, 2), points)
+    return values.unflatten(1, masks.shape[1:3]).flatten(2)
+
+
+def boxes_at(masks: Tensor, points: Tensor) -> Tensor:
+    """Every mask filled up to its tight box, of pixels above 0, and read between pixels.
+
+    A box is the product of what it spans across and down, and so is what is read of it: no box is
+    ever drawn. An empty mask stays empty.
+    """
+    height, width = masks.shape[-2:]
+    x, y = (points * points.new_tensor([width, height]) - 0.5)[:, None, None].unbind(-1)
+    across, down = _span(masks.amax(-2) > 0, x), _span(masks.amax(-1) > 0, y)
+    return (across * down).flatten(2)
+
+
+def _span(occupied: Tensor, place: Tensor) -> Tensor:
+    """(..., n) bool -> at (..., P) places: 1 from the first occupied one to the last, 0 around."""
+    length = occupied.shape[-1]
+    index = torch.arange(length, device=occupied.device)
+    first = torch.where(occupied, index, length).amin(-1, keepdim=True)
+    last = torch.where(occupied, index, -1).amax(-1, keepdim=True)
+    return torch.minimum(place - first, last - place).add_(1).clamp_(0, 1)
+
+
+def costs_of_seen(
+    class_logits: Tensor, guess: Tensor, labels: Tensor, truth: Tensor, by: By, weights: Weights
+) -> Tensor:
+    """(B, Q, C+1), (B, Q, P), (B, N) and (B, N, P) -> (B, Q, N) float64."""
     with torch.autocast(class_logits.device.type, enabled=False):
-        labels, target_masks = labels.to(class_logits.device), target_masks.to(mask_logits.device)
-        likely = full_precision(class_logits).softmax(-1)[:, labels]
-        logits = full_precision(mask_logits)
-        if by == "boxes":
-            guess = _at(fill_tight_boxes(logits.sigmoid() > 0.5), points)
-            truth = _at(fill_tight_boxes(target_masks > 0.5), points)
-            return -CLASS_WEIGHT * likely.double() + DICE_WEIGHT * _dice(guess, truth)
-        guess, truth = _at(logits, points), _at(target_masks, points)
-        return (
-            -CLASS_WEIGHT * likely.double()
-            + MASK_WEIGHT * _bce(guess, truth)
-            + DICE_WEIGHT * _dice(guess.sigmoid(), truth)
-        )
-
-
-def fill_tight_boxes(masks: Tensor) -> Tensor:
-    """(..., h, w) bool -> each mask's smallest enclosing box, filled; an empty mask stays empty."""
-    rows, columns = _span(masks.any(-1)), _span(masks.any(-2))
-    return rows.unsqueeze(-1) & columns.unsqueeze(-2)
-
-
-def _span(occupied: Tensor) -> Tensor:
-    """(..., n) bool -> True from the first occupied place to the last."""
-    count = occupied.cumsum(-1)
-    return (count > 0) & ((count < count[..., -1:]) | occupied)
-
-
-def _at(masks: Tensor, points: Tensor) -> Tensor:
-    """(N, T, h, w) at the same (1, P, 2) points of every frame -> (N, T * P)."""
-    samples = sample_points(masks.flatten(0, 1), points)
-    return samples.reshape(len(masks), masks.shape[1] * points.shape[1])
+        chances = full_precision(class_logits).softmax(-1)
+        of_labels = labels.unsqueeze(1).expand(-1, chances.shape[1], -1)
+        cost = -weights.classes * chances.gather(2, of_labels).double()
+        if by == "masks":
+            cost += weights.masks * _bce(guess, truth)
+            guess = guess.sigmoid()
+        return cost + weights.dice * _dice(guess, truth)
 
 
 def _bce(logits: Tensor, targets: Tensor) -> Tensor:
-    """(Q, P) logits against (N, P) targets -> (Q, N) mean binary cross-entropies."""
-    targets = targets.to(logits) / logits.shape[1]
-    rest = 1 / logits.shape[1] - targets
-    return (F.softplus(-logits) @ targets.T + F.softplus(logits) @ rest.T).double()
+    """(B, Q, P) logits against (B, N, P) targets -> (B, Q, N) mean binary cross-entropies."""
+    targets = targets.to(logits) / logits.shape[-1]
+    rest = 1 / logits.shape[-1] - targets
+    return (F.softplus(-logits) @ targets.mT + F.softplus(logits) @ rest.mT).double()
 
 
 def _dice(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """(Q, P) against (N, P) -> (Q, N) dice losses, as `evis.losses.masks.dice` of a row."""
+    """(B, Q, P) against (B, N, P) -> (B, Q, N) dice losses, as `evis.losses.masks.dice`."""
     targets = targets.to(probabilities)
-    both = probabilities @ targets.T
-    either = probabilities.sum(1).unsqueeze(1) + targets.sum(1)
+    both = probabilities @ targets.mT
+    either = probabilities.sum(-1).unsqueeze(2) + targets.sum(-1).unsqueeze(1)
     return (1 - (2 * both + 1) / (either + 1)).double()
+
+
+def finite(logits: Tensor) -> Tensor:
+    """(B, ...) -> (B,) bool: whether a clip's logits hold neither NaN nor infinity."""
+    flat = logits.flatten(1)
+    return flat.amin(1).isfinite() & flat.amax(1).isfinite()
+
+
+def check_finite(class_logits: Tensor, mask_logits: Tensor, names: Sequence[str]) -> None:
+    """ValueError that names the first clip whose logits are not."""
+    for what, logits in (("class_logits", class_logits), ("mask_logits", mask_logits)):
+        for name, clip, fine in zip(names, logits, finite(logits).tolist(), strict=True):
+            if not fine:
+                kind = "NaN" if clip.isnan().any() else "infinity"
+                raise ValueError(f"{name}: {what} hold {kind}: training diverged before this step")
 
 
 def _check(
@@ -143,9 +196,3 @@ def _check(
             )
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
             raise ValueError(f"{name}: labels {labels.tolist()} are not all below {classes}")
-    for what, logits in (("class_logits", class_logits), ("mask_logits", mask_logits)):
-        usable = logits.flatten(1).isfinite().all(1).tolist()
-        for name, clip, fine in zip(names, logits, usable, strict=True):
-            if not fine:
-                kind = "NaN" if clip.isnan().any() else "infinity"
-                raise ValueError(f"{name}: {what} hold {kind}: training diverged before this step")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evis import matching
 from evis.losses import masks
-from evis.matching import costs, fill_tight_boxes, match
+from evis.matching import boxes_at, costs, match
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -113,10 +113,14 @@ def _boxes_by_loop(stack):
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 7), st.integers(1, 7), st.floats(0, 1), st.integers(0, 10_000))
-def test_tight_boxes_are_those_of_the_nonzero_pixels(height, width, share, seed):
+def test_tight_boxes_are_those_of_the_positive_pixels_read_between_them(height, width, share, seed):
     g = torch.Generator().manual_seed(seed)
     stack = torch.rand(3, height, width, generator=g) < share
-    assert torch.equal(fill_tight_boxes(stack).float(), _boxes_by_loop(stack))
+    points = torch.rand(1, 40, 2, generator=g)
+    wanted = masks.sample_points(_boxes_by_loop(stack), points)
+    for values in (stack, stack.float() - 0.5):  # masks, and logits
+        found = boxes_at(values[None, :, None], points)[0]
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
 
 
 def test_matching_by_boxes_sees_boxes_only():
@@ -169,9 +173,8 @@ def test_one_seed_gives_one_matching_and_each_clip_its_own_points(by, monkeypatc
         matching, "random_points", lambda *a: drawn.append(masks.random_points(*a)) or drawn[-1]
     )
     runs = [match(*case, by=by, generator=torch.Generator().manual_seed(5)) for _ in range(2)]
-    assert all(p.shape == (1, 20_000, 2) for p in drawn)
-    assert torch.equal(drawn[0], drawn[2]) and torch.equal(drawn[1], drawn[3])
-    assert not torch.equal(drawn[0], drawn[1])
+    assert [tuple(points.shape) for points in drawn] == [(2, 20_000, 2)] * 2
+    assert torch.equal(*drawn) and not torch.equal(*drawn[0])
     for one, two in zip(*runs, strict=True):
         assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])
 

@@ -11,14 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evis.losses.color import rgb_to_lab
-from evis.losses.neighbours import (
-    RING,
-    Offsets,
-    inside_picture,
-    shifted,
-    weighted_mean,
-    window_cost,
-)
+from evis.losses.neighbours import RING, Offsets, inside_picture, shifted, window_sums
+from evis.losses.precision import full_precision
 
 Flavour = Literal["paper", "released"]
 
@@ -35,8 +29,7 @@ def lab(frames_rgb: Tensor, stride: int = 4, flavour: Flavour = "released") -> T
             f"got {tuple(frames_rgb.shape)}"
         )
     _known(flavour)
-    frames = frames_rgb.to(torch.promote_types(frames_rgb.dtype, torch.float32))
-    pooled = F.avg_pool2d(frames, stride)
+    pooled = F.avg_pool2d(full_precision(frames_rgb), stride)
     if flavour == "released":
         pooled = pooled.floor().flip(1)
     return rgb_to_lab(pooled)
@@ -56,36 +49,38 @@ def similarity_between(first: Tensor, second: Tensor, dilation: int, offsets: Of
     (..., 3, h, w) each -> (..., offsets, h, w). Outside the picture all is 0, that is black: a dark
     pixel resembles it, as in the released code, but `window_cost` is 0 there.
     """
-    distances = [
-        torch.linalg.vector_norm(second - moved, dim=-3)
-        for moved in shifted(first, dilation, offsets)
-    ]
-    return torch.exp(-0.5 * torch.stack(distances, dim=-3))
+    squares = [(second - moved).square().sum(-3) for moved in shifted(first, dilation, offsets)]
+    return torch.stack(squares, dim=-3).sqrt_().mul_(-0.5).exp_()
 
 
 def resize_boxes(box_masks: Tensor, size: tuple[int, int]) -> Tensor:
     """(..., H, W) -> (..., h, w), bilinear as released: a box's border may cover half a pixel."""
-    flat = box_masks.to(torch.promote_types(box_masks.dtype, torch.float32))
-    flat = flat.reshape(-1, 1, *flat.shape[-2:])
+    flat = full_precision(box_masks).reshape(-1, 1, *box_masks.shape[-2:])
     resized = F.interpolate(flat, size, mode="bilinear", align_corners=False)
     return resized.reshape(*box_masks.shape[:-2], *size)
 
 
 def projection_loss(mask_logits: Tensor, box_masks: Tensor) -> Tensor:
-    """PM-VIS Eqs. 1-2: dice of the maxima over rows and over columns; (M, h, w) each -> scalar.
+    """PM-VIS Eqs. 1-2: dice of the maxima over rows and over columns, a mean over M masks.
 
-    The mean over M masks; 0 without any. An empty box costs 2 whatever the mask is, so this term
-    does not teach that an object is absent.
+    mask_logits: (..., M, h, w), of any number of decoder layers; box_masks: (M, h, w) -> (...). 0
+    without masks. An empty box costs 2 whatever the mask is, so this term does not teach that an
+    object is absent.
     """
+    return projection_sum(mask_logits, box_masks) / max(len(box_masks), 1)
+
+
+def projection_sum(mask_logits: Tensor, box_masks: Tensor) -> Tensor:
+    """`projection_loss`, a sum over the masks."""
     _check(mask_logits, box_masks)
-    logits = mask_logits.to(torch.promote_types(mask_logits.dtype, torch.float32))
+    logits = full_precision(mask_logits)
     boxes = box_masks.to(logits.dtype)
     total = logits.new_zeros(())
     for axis in (-1, -2):
         mask, box = logits.amax(axis).sigmoid(), boxes.amax(axis)
         shared = (mask * box).sum(-1)
-        total = total + (1 - 2 * shared / ((mask**2 + box**2).sum(-1) + 1e-5)).sum()
-    return total / max(len(logits), 1)
+        total = total + (1 - 2 * shared / ((mask**2 + box**2).sum(-1) + 1e-5)).sum(-1)
+    return total
 
 
 def pairwise_loss(
@@ -96,28 +91,44 @@ def pairwise_loss(
     dilation: int = 2,
     flavour: Flavour = "released",
 ) -> Tensor:
-    """The cost of edges between pixels of similar colour; (M, h, w), (M, 8, h, w), (M, h, w).
+    """The cost of edges between pixels of similar colour, a mean over edges.
 
-    `released`: a mean over the similar edges, seen from the pixels in the box. `paper`, PM-VIS
-    Eq. 3: edges with either end in the box, divided by the number of all of these, similar or not
-    (the second m_{i,k} in the text above Eq. 3 must be m_{l,k}). PM-VIS uses threshold 0.2.
+    mask_logits: (..., M, h, w), of any number of decoder layers; similarity: (M, 8, h, w);
+    box_masks: (M, h, w) -> (...). `released`: over the similar edges, seen from the pixels in the
+    box. `paper`, PM-VIS Eq. 3: edges with either end in the box, divided by the number of all of
+    these, similar or not (the second m_{i,k} in the text above Eq. 3 must be m_{l,k}). PM-VIS uses
+    threshold 0.2.
     """
+    cost, edges = pairwise_sum(mask_logits, similarity, box_masks, threshold, dilation, flavour)
+    return cost / edges.clamp(min=1)
+
+
+def pairwise_sum(
+    mask_logits: Tensor,
+    similarity: Tensor,
+    box_masks: Tensor,
+    threshold: float = 0.3,
+    dilation: int = 2,
+    flavour: Flavour = "released",
+) -> tuple[Tensor, Tensor]:
+    """What `pairwise_loss` divides: the cost (...) and the number of edges (), by which it does."""
     _check(mask_logits, box_masks)
     _known(flavour)
-    if similarity.shape != (len(mask_logits), len(RING), *mask_logits.shape[1:]):
+    if similarity.shape != (len(box_masks), len(RING), *box_masks.shape[1:]):
         raise ValueError(
             f"similarity should be (M, 8, h, w) to logits of {tuple(mask_logits.shape)}, "
             f"got {tuple(similarity.shape)}"
         )
-    cost = window_cost(mask_logits, mask_logits, dilation, RING)
-    boxes = box_masks.to(cost.dtype)
+    boxes = full_precision(box_masks)
     if flavour == "released":
-        return weighted_mean(cost, (similarity >= threshold) * boxes.unsqueeze(1))
-    edges = torch.stack(
-        [torch.maximum(boxes, moved) for moved in shifted(boxes, dilation, RING)], dim=1
-    )
-    edges = edges * inside_picture(boxes, dilation, RING)  # each edge from both its ends
-    return (cost * edges * (similarity > threshold)).sum() / edges.sum().clamp(min=1)
+        weight = edges = (similarity >= threshold) * boxes.unsqueeze(1)
+    else:
+        ends = [torch.maximum(boxes, moved) for moved in shifted(boxes, dilation, RING)]
+        edges = torch.stack(ends, dim=1) * inside_picture(boxes, dilation, RING)  # from both ends
+        weight = edges * (similarity > threshold)
+    masks = torch.arange(len(boxes), device=boxes.device)
+    costs = window_sums(mask_logits, masks, masks, weight, dilation, RING)  # (..., M)
+    return costs.sum(-1), edges.sum()
 
 
 def warm_up(step: int, steps: int) -> float:
@@ -126,9 +137,9 @@ def warm_up(step: int, steps: int) -> float:
 
 
 def _check(mask_logits: Tensor, box_masks: Tensor) -> None:
-    if mask_logits.ndim != 3 or box_masks.shape != mask_logits.shape:
+    if box_masks.ndim != 3 or box_masks.shape != mask_logits.shape[-3:]:
         raise ValueError(
-            f"mask_logits and box_masks should both be (M, h, w), "
+            f"mask_logits and box_masks should be (..., M, h, w) and (M, h, w), "
             f"got {tuple(mask_logits.shape)} and {tuple(box_masks.shape)}"
         )
 

@@ -18,6 +18,7 @@ from evis.data.clips import Clip
 from evis.losses import masks
 from evis.losses.box_terms import box_terms
 from evis.losses.matched import Matched, match_layer
+from evis.losses.precision import full_precision
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.losses.settings import Settings
 from evis.losses.targets import check_clips, target_masks
@@ -85,7 +86,7 @@ def _class_loss(
     class_logits: Tensor, labels: Sequence[Tensor], matched: Matched, settings: Settings
 ) -> Tensor:
     """Cross-entropy of all queries, a weighted mean: queries without an object count for less."""
-    logits = masks.full_precision(class_logits)
+    logits = full_precision(class_logits)
     no_object = logits.shape[-1] - 1
     wanted = torch.full(logits.shape[:2], no_object, device=logits.device)
     for row, of_clip, (queries, objects) in zip(wanted, labels, matched.pairs, strict=True):

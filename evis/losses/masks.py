@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evis.losses.precision import full_precision
+
 
 def bce(logits: Tensor, targets: Tensor) -> Tensor:
     """Binary cross-entropy, averaged over a row's points."""
@@ -33,24 +35,26 @@ def focal(logits: Tensor, targets: Tensor, alpha: float = 0.25, gamma: float = 2
 
 
 def sample_points(maps: Tensor, points: Tensor) -> Tensor:
-    """Bilinear values of (M, h, w) maps at (M, P, 2) points, or at (1, P, 2) for all -> (M, P).
+    """Bilinear values of maps at points.
 
-    Points are x, y in [0, 1] over the whole map (0 and 1 are its outer edges, not pixel centres);
-    beyond the edge the map is 0.
+    (M, h, w) maps at (M, P, 2) points, or at (1, P, 2) for all -> (M, P); (B, K, h, w), of whose
+    maps K share the points (B, P, 2) -> (B, K, P). Points are x, y in [0, 1] over the whole map (0
+    and 1 are its outer edges, not pixel centres); beyond the edge the map is 0.
     """
-    if maps.ndim != 3 or points.ndim != 3 or points.shape[-1] != 2:
+    if maps.ndim not in (3, 4) or points.ndim != 3 or points.shape[-1] != 2:
         raise ValueError(
             f"maps should be (M, h, w) and points (M, P, 2) or (1, P, 2), "
             f"got {tuple(maps.shape)} and {tuple(points.shape)}"
         )
-    if len(points) not in (1, len(maps)):
+    if maps.ndim == 3:
+        if len(points) == 1:
+            return sample_points(maps.unsqueeze(0), points).squeeze(0)
+        return sample_points(maps.unsqueeze(1), points).squeeze(1)
+    if len(points) != len(maps):
         raise ValueError(f"{len(maps)} maps need as many rows of points, or one, got {len(points)}")
     maps = full_precision(maps)
-    grid = (2 * points.to(maps) - 1).unsqueeze(2)  # (M or 1, P, 1, 2) in [-1, 1]
-    shared = len(points) == 1
-    images = maps.unsqueeze(0) if shared else maps.unsqueeze(1)  # the maps are channels, or a batch
-    values = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
-    return values[0, :, :, 0] if shared else values[:, 0, :, 0]
+    grid = (2 * points.to(maps) - 1).unsqueeze(2)  # (B, P, 1, 2) in [-1, 1]
+    return F.grid_sample(maps, grid, mode="bilinear", align_corners=False).squeeze(-1)
 
 
 def random_points(
@@ -86,8 +90,3 @@ def uncertain_points(
     chosen = candidates.gather(1, kept.unsqueeze(-1).expand(-1, -1, 2))
     others = random_points(rows, count - chosen.shape[1], device, generator)
     return torch.cat((chosen, others), dim=1)
-
-
-def full_precision(values: Tensor) -> Tensor:
-    """float64 as it is, anything else as float32."""
-    return values if values.dtype == torch.float64 else values.float()

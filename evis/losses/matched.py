@@ -8,7 +8,7 @@ from torch import Tensor
 
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
-from evis.losses.masks import full_precision
+from evis.losses.precision import full_precision
 from evis.losses.settings import Settings
 from evis.matching import match
 

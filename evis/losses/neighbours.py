@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evis.losses.precision import full_precision
+
 Offsets = Sequence[tuple[int, int]]
 
 WINDOW = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1))  # in row order
@@ -47,11 +49,14 @@ def displaced(picture: Tensor, displacement: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def label_cost(first: Tensor, second: Tensor) -> Tensor:
-    """-log P(same label) of pixels with these mask logits (Eq. 11), elementwise, float32 at least.
+    """-log P(same label) of pixels with these mask logits a and b (Eq. 11), elementwise.
 
-    P = m n + (1 - m)(1 - n), in log space: finite, with finite gradients, for any finite logits.
+    P = m n + (1 - m)(1 - n), so that 1 / P = 1 + (e^a + e^b) / (1 + e^(a + b)). In log space it is
+    finite, with finite gradients, for any finite logits.
     """
-    return _cost(*_log_probabilities(first), *_log_probabilities(second))
+    a, b = full_precision(first), full_precision(second)
+    log_odds = torch.logaddexp(a, b) + F.logsigmoid(-(a + b))
+    return -F.logsigmoid(-log_odds)
 
 
 def window_cost(first: Tensor, second: Tensor, dilation: int, offsets: Offsets = WINDOW) -> Tensor:
@@ -59,22 +64,39 @@ def window_cost(first: Tensor, second: Tensor, dilation: int, offsets: Offsets =
 
     (..., h, w) each -> (..., offsets, h, w). A neighbour outside the picture costs nothing.
     """
-    foreground, background = _log_probabilities(first)
-    here = _log_probabilities(second)
-    there = zip(
-        shifted(foreground, dilation, offsets), shifted(background, dilation, offsets), strict=True
-    )
-    cost = torch.stack([_cost(*logs, *here) for logs in there], dim=-3)
+    neighbours = torch.stack(shifted(first, dilation, offsets), dim=-3)
+    cost = label_cost(neighbours, second.unsqueeze(-3))
     return torch.where(inside_picture(second, dilation, offsets), cost, 0.0)
 
 
-def _log_probabilities(logits: Tensor) -> tuple[Tensor, Tensor]:
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return F.logsigmoid(logits), F.logsigmoid(-logits)
+def window_sums(
+    mask_logits: Tensor,
+    there: Tensor,
+    here: Tensor,
+    weight: Tensor,
+    dilation: int,
+    offsets: Offsets = WINDOW,
+) -> Tensor:
+    """(weight * window_cost).sum((-3, -2, -1)) of G pairs of pictures, looked at where it counts.
 
-
-def _cost(foreground: Tensor, background: Tensor, other_foreground: Tensor, other_background):
-    return -torch.logaddexp(foreground + other_foreground, background + other_background)
+    Few neighbours have a weight, the same ones in all decoder layers: only their cost is computed.
+    mask_logits: (..., P, h, w), P pictures a layer; there and here: (G,), which of these are
+    `first` and `second` of `window_cost`; weight: (G, offsets, h, w) -> (..., G).
+    """
+    height, width = mask_logits.shape[-2:]
+    pixels, window = height * width, len(offsets) * height * width
+    weight = (weight * inside_picture(weight, dilation, offsets)).flatten()
+    chosen = weight.nonzero().squeeze(1)  # (E,): a GPU is waited for here alone
+    pair, place = chosen // window, chosen % pixels
+    steps = torch.tensor([dilation * (y * width + x) for y, x in offsets], device=chosen.device)
+    step = steps[chosen // pixels % len(offsets)]
+    logits = full_precision(mask_logits).flatten(-3)
+    each_layer = (*logits.shape[:-1], -1)
+    first = logits.gather(-1, (there[pair] * pixels + place + step).expand(each_layer))
+    second = logits.gather(-1, (here[pair] * pixels + place).expand(each_layer))
+    cost = label_cost(first, second) * weight[chosen]
+    sums = cost.new_zeros(*cost.shape[:-1], len(here))
+    return sums.scatter_add(-1, pair.expand(each_layer), cost)
 
 
 def weighted_mean(cost: Tensor, weight: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ for the distance between them: 0 is perfect. Q is one plus that score, and multi
 """
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from sklearn.metrics import davies_bouldin_score
 from torch import Tensor
+
+from evis.losses.precision import full_precision
 
 Flavour = Literal["paper", "released", "soft"]
 
@@ -58,22 +60,30 @@ def quality_cluster_coefficient(
     if not features.isfinite().all():  # asked here, as the resize reads only some of the pixels
         raise ValueError("features hold NaN or infinity: training diverged before this step")
     with torch.autocast(features.device.type, enabled=False):
-        points = feature_points(features, scale)
-        if flavour == "released":
-            scores = _released_scores(points, counts, seed)
-        else:
-            labels, _ = kmeans(points.detach(), [max(count, 1) for count in counts], seed)
-            if flavour == "paper":
-                scores = davies_bouldin(points.detach(), labels)
-            else:
-                points = points.double()
-                scores = _score(points, soft_memberships(points, labels, temperature))
+        scores = cluster_scores(feature_points(features, scale), counts, flavour, seed, temperature)
         return (1 + scores.mean()).to(torch.promote_types(features.dtype, torch.float32))
+
+
+def cluster_scores(
+    points: Tensor,
+    clusters: Sequence[int],
+    flavour: Flavour = "paper",
+    seed: int = 0,
+    temperature: float = 0.05,
+) -> Tensor:
+    """Steps 2 and 3: (B, n, C), finite, and K of each clip -> (B,) float64."""
+    if flavour == "released":
+        return _released_scores(points, clusters, seed)
+    labels, _ = kmeans(points.detach(), [max(count, 1) for count in clusters], seed)
+    if flavour == "paper":
+        return davies_bouldin(points.detach(), labels)
+    points = points.double()
+    return _score(points, soft_memberships(points, labels, temperature))
 
 
 def feature_points(features: Tensor, scale: int = 4) -> Tensor:
     """Step 1: (B, C, T, h, w) -> (B, T * h' * w', C), each frame resized by 1/scale a side."""
-    features = features if features.dtype == torch.float64 else features.float()
+    features = full_precision(features)
     height, width = (side // scale for side in features.shape[-2:])
     if min(height, width) < 1:
         raise ValueError(f"{tuple(features.shape[-2:])} features can't be resized by 1/{scale}")
@@ -238,7 +248,7 @@ def soft_memberships(points: Tensor, labels: Tensor, temperature: float) -> Tens
     return closeness.masked_fill(sizes[:, None] == 0, -torch.inf).softmax(-1)
 
 
-def _released_scores(points: Tensor, counts: list[int], seed: int) -> Tensor:
+def _released_scores(points: Tensor, counts: Sequence[int], seed: int) -> Tensor:
     """Steps 2 and 3 by scikit-learn, on the CPU, as published: (B, n, C) -> (B,)."""
     clouds = points.detach().cpu().numpy()
     scores = [_sklearn_score(cloud, k, seed) for cloud, k in zip(clouds, counts, strict=True)]

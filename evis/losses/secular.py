@@ -11,6 +11,7 @@ kept as its distance from the pole on its left, so that no digits are lost near 
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 _STEPS = 100  # a bound only: five to ten are taken
 _CLOSE = 1e-9  # relative
@@ -23,8 +24,8 @@ def nonzero_eigenvalues(weights: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
     weights: (..., n), a block's weights where positive; zeros are no part of it. A block of m
     pixels has m - 1 nonzero eigenvalues. Both results are (..., count); what is not there is 0.
-    Differentiable; where neighbours coincide, so that the eigenvalue is not smooth, the gradient is
-    that of the eigenvector which sets these two against each other.
+    Differentiable once; where neighbours coincide, so that the eigenvalue is not smooth, the
+    gradient is that of the eigenvector which sets these two against each other.
     """
     return _Nonzero.apply(weights, count)
 
@@ -46,6 +47,7 @@ class _Nonzero(torch.autograd.Function):
         return torch.where(exists, values, 0.0), exists
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, upstream: Tensor, _):
         """d lambda / d p_j = S v_j^2 - 2 (p.v) v_j + sum_i p_i v_i^2, v the unit eigenvector."""
         p, scale, total, poles, delta, exists = ctx.saved_tensors

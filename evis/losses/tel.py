@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evis.losses.precision import full_precision
 from evis.losses.secular import nonzero_eigenvalues
 
 Solver = Literal["secular", "dense", "released"]
@@ -45,16 +46,19 @@ def eigenvalues(
     if mask_logits.numel() and not torch.stack(mask_logits.aminmax()).isfinite().all():
         raise ValueError("mask_logits hold NaN or infinity: training diverged before this step")
     with torch.autocast(mask_logits.device.type, enabled=False):
-        pixels = features(mask_logits, scale)
-        found = _SOLVERS[solver](pixels.double(), min(count, pixels.shape[-1]))
-    limit = torch.finfo(pixels.dtype).max
-    found = found.clamp(max=limit).to(pixels.dtype)
-    return F.pad(found, (0, count - found.shape[-1]))
+        return spectra(features(mask_logits, scale), count, solver)
+
+
+def spectra(pixels: Tensor, count: int, solver: Solver) -> Tensor:
+    """(N, T, pixels), finite -> (N, T, count)."""
+    values = _SOLVERS[solver](pixels.double(), min(count, pixels.shape[-1]))
+    values = values.clamp(max=torch.finfo(pixels.dtype).max).to(pixels.dtype)
+    return F.pad(values, (0, count - values.shape[-1]))
 
 
 def features(mask_logits: Tensor, scale: int = 4) -> Tensor:
     """Eq. 4: (N, T, h, w) -> (N, T, pixels), resized by 1/scale a side, float32 at least."""
-    logits = mask_logits if mask_logits.dtype == torch.float64 else mask_logits.float()
+    logits = full_precision(mask_logits)
     height, width = (side // scale for side in logits.shape[-2:])
     if min(height, width) < 1:
         raise ValueError(f"{tuple(logits.shape[-2:])} logits can't be resized by 1/{scale}")
@@ -169,19 +173,20 @@ def all_pairs(frames: int) -> list[tuple[int, int]]:
 def eigenvalue_loss(
     values: Tensor, pairs: Pairs, flavour: Literal["paper", "released"] = "paper"
 ) -> Tensor:
-    """Eq. 10: (N, T, Y) -> (pairs,); an L1 norm in the paper, a mean in the released code."""
-    first, second = (torch.tensor(side, device=values.device) for side in zip(*pairs, strict=True))
-    difference = (values[:, second] - values[:, first]).abs()  # (N, pairs, Y)
+    """Eq. 10: (..., N, T, Y) -> (..., pairs); an L1 norm in the paper, a mean in the code."""
+    frames = values.unbind(-2)
+    change = torch.stack([frames[b] - frames[a] for a, b in pairs], dim=-2).abs()
     if flavour == "paper":
-        return difference.sum((0, 2))
-    return difference.detach().mean((0, 2)) if len(values) else values.new_zeros(len(pairs))
+        return change.sum((-3, -1))
+    instances, _, count = values.shape[-3:]
+    return change.detach().sum((-3, -1)) / max(instances * count, 1)
 
 
 def psi(tk: Tensor, eigenvalue: Tensor, beta: float) -> Tensor:
-    """Eq. 13: L_tk + beta * L_tk * L_eig, a pair; (pairs,) each."""
+    """Eq. 13: L_tk + beta * L_tk * L_eig, a pair; (..., pairs) each."""
     return tk + beta * tk * eigenvalue
 
 
 def temporal_loss(tk: Tensor, eigenvalue: Tensor, beta: float) -> Tensor:
-    """Eq. 14: the sum of psi over the pairs; both (pairs,)."""
-    return psi(tk, eigenvalue, beta).sum()
+    """Eq. 14: the sum of psi over the pairs; (..., pairs) each -> (...)."""
+    return psi(tk, eigenvalue, beta).sum(-1)

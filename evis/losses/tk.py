@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evis.losses.neighbours import WINDOW, inside_picture, weighted_mean, window_cost
+from evis.losses.neighbours import WINDOW, inside_picture, window_sums
+from evis.losses.precision import full_precision
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -58,6 +59,13 @@ def best_candidates(similarity: Tensor, top_k: int = 5) -> Tensor:
     return torch.zeros_like(similarity, dtype=torch.bool).scatter_(-3, chosen, True)
 
 
+def matches(similarity: Tensor, top_k: int = 5, threshold: float = THRESHOLD) -> Tensor:
+    """(..., 9, h, w) -> bool: of each pixel's best `top_k` candidates those that are alike."""
+    if not 1 <= top_k <= len(WINDOW):
+        raise ValueError(f"top_k should be 1 to {len(WINDOW)}, got {top_k}")
+    return best_candidates(similarity, top_k) & (similarity >= threshold)
+
+
 def tk_loss(
     mask_logits: Tensor,
     similarity: Sequence[Tensor] | Tensor,
@@ -76,10 +84,8 @@ def tk_loss(
     check_masks(mask_logits, box_masks, pairs)
     if flavour not in ("paper", "released"):
         raise ValueError(f"unknown flavour {flavour!r}: choose paper or released")
-    if not 1 <= top_k <= len(WINDOW):
-        raise ValueError(f"top_k should be 1 to {len(WINDOW)}, got {top_k}")
     count, _, height, width = mask_logits.shape
-    shapes = [tuple(each.shape) for each in similarity]
+    shapes = [tuple(alike.shape) for alike in similarity]
     if len(shapes) != len(pairs) or any(
         shape[1:] != (len(WINDOW), height, width) or shape[0] not in (1, count) for shape in shapes
     ):
@@ -87,21 +93,43 @@ def tk_loss(
             f"similarity should be one ({count}, 9, {height}, {width}) for each of {len(pairs)} "
             f"pairs, got {shapes}"
         )
-    seen = in_any_box(box_masks)
-    values = []
-    for (a, b), alike in zip(pairs, similarity, strict=True):
-        cost = window_cost(mask_logits[:, a], mask_logits[:, b], DILATION)
-        matched = best_candidates(alike, top_k) & (alike >= threshold)
-        if flavour == "released":
-            values.append(weighted_mean(cost, matched * seen))
-        else:
-            values.append((cost * matched).sum() / (max(count, 1) * height * width))
-    return torch.stack(values)
+    of_pairs = [matches(alike, top_k, threshold).expand(count, -1, -1, -1) for alike in similarity]
+    cost, number = matched_sum(mask_logits, torch.stack(of_pairs, 1), box_masks, pairs, flavour)
+    return cost / number.clamp(min=1)
+
+
+def matched_sum(
+    mask_logits: Tensor,
+    matched: Tensor,
+    box_masks: Tensor,
+    pairs: Pairs,
+    flavour: Literal["paper", "released"],
+) -> tuple[Tensor, Tensor]:
+    """What `tk_loss` divides, in any number of decoder layers: (..., pairs), by (pairs,).
+
+    mask_logits: (..., N, T, h, w); matched: (N, pairs, 9, h, w) bool; box_masks: (N, T, h, w).
+    `released`: the cost of the matches seen from the boxes, and how many these are. `paper`: the
+    cost of all, a pixel of the frame, and the number of instances.
+    """
+    instances, frames, height, width = box_masks.shape
+    if flavour == "released":
+        matched = matched * in_any_box(box_masks).unsqueeze(1)
+        number, unit = matched.sum((0, 2, 3, 4)), 1
+    else:
+        number, unit = box_masks.new_full((len(pairs),), instances), height * width
+    first_frame = frames * torch.arange(instances, device=matched.device).unsqueeze(1)  # (N, 1)
+    there, here = (
+        (first_frame + torch.tensor(side, device=matched.device)).flatten()  # (N * pairs,)
+        for side in zip(*pairs, strict=True)
+    )
+    pictures = mask_logits.flatten(-4, -3)
+    costs = window_sums(pictures, there, here, matched.flatten(0, 1), DILATION)
+    return costs.unflatten(-1, (instances, len(pairs))).sum(-2) / unit, number
 
 
 def in_any_box(box_masks: Tensor) -> Tensor:
     """(N, T, h, w) -> (N, 1, h, w): 1 where the frames' boxes together cover a whole pixel."""
-    covered = box_masks.to(torch.promote_types(box_masks.dtype, torch.float32)).sum(1, keepdim=True)
+    covered = full_precision(box_masks).sum(1, keepdim=True)
     return (covered >= 1).to(covered.dtype)
 
 

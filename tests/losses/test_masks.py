@@ -156,7 +156,7 @@ def test_one_seed_gives_the_same_points():
 
 def test_point_sampling_refuses_wrong_shapes():
     with pytest.raises(ValueError, match="M, h, w"):
-        masks.sample_points(torch.zeros(1, 1, 4, 4), torch.zeros(1, 5, 2))
+        masks.sample_points(torch.zeros(4, 4), torch.zeros(1, 5, 2))
     with pytest.raises(ValueError, match="2 maps need"):
         masks.sample_points(torch.zeros(2, 4, 4), torch.zeros(3, 5, 2))
     with pytest.raises(ValueError, match="importance"):

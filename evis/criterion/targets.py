@@ -1,0 +1,95 @@
+"""What a clip asks of its prediction: objects as masks, or as boxes filled.
+
+Under boxes nothing here reads a mask.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evis.data.clip_prediction import ClipPrediction
+from evis.data.clips import Clip
+from evis.data.errors import DataError
+
+Supervision = Literal["mask", "box"]
+
+
+def target_masks(
+    clips: Sequence[Clip], supervision: Supervision, size: tuple[int, int], device: torch.device
+) -> Tensor:
+    """(N, T, H, W) bool: all clips' objects one after another, as masks or as boxes, filled.
+
+    Each clip lies in the upper left corner of a canvas of this size.
+    """
+    if supervision == "mask":
+        return torch.cat([pad(clip.masks, size) for clip in clips]).to(device)
+    boxes = torch.cat([clip.boxes for clip in clips]).to(device)
+    visible = torch.cat([clip.visible for clip in clips]).to(device)
+    return fill_boxes(boxes, visible, size)
+
+
+def fill_boxes(boxes: Tensor, visible: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, T, 4) x0, y0, x1, y1 and (N, T) -> (N, T, H, W) bool: pixels whose centre is inside.
+
+    A visible box has a pixel at least.
+    """
+    height, width = size
+    rows = _between(boxes[..., 1], boxes[..., 3], height) & visible.unsqueeze(-1)
+    columns = _between(boxes[..., 0], boxes[..., 2], width)
+    return rows.unsqueeze(-1) & columns.unsqueeze(-2)
+
+
+def _between(start: Tensor, end: Tensor, length: int) -> Tensor:
+    """(N, T) each -> (N, T, length) bool."""
+    first = start.round().clamp(0, length - 1)
+    end = end.round().maximum(first + 1)
+    place = torch.arange(length, device=start.device)
+    return (place >= first.unsqueeze(-1)) & (place < end.unsqueeze(-1))
+
+
+def pad(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """(..., h, w) -> (..., H, W), zeros on the right and below."""
+    height, width = picture.shape[-2:]
+    if (height, width) == size:
+        return picture
+    return F.pad(picture, (0, size[1] - width, 0, size[0] - height))
+
+
+def check_clips(
+    clips: Sequence[Clip], prediction: ClipPrediction, supervision: Supervision
+) -> None:
+    """Whether the clips carry what the supervision needs and fit what was predicted for them."""
+    shapes = {tuple(layer.mask_logits.shape) for layer in (*prediction.layers, prediction)}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 5:
+        raise ValueError(
+            f"mask_logits should be (B, Q, T, h, w), alike in all layers, got {sorted(shapes)}"
+        )
+    batch, _, frames, height, width = prediction.mask_logits.shape
+    classes, stride = prediction.class_logits.shape[-1] - 1, prediction.stride
+    if len(clips) != batch:
+        raise ValueError(f"a prediction of {batch} clips came with the targets of {len(clips)}")
+    for clip in clips:
+        if (clip.masks if supervision == "mask" else clip.boxes) is None:
+            raise DataError(
+                f"the clip carries no {'masks' if supervision == 'mask' else 'boxes'}",
+                video=clip.video_id,
+                remedy=f'"{supervision}" supervision needs them',
+            )
+        length, _, clip_height, clip_width = clip.frames.shape
+        fits = clip_height <= stride * height and clip_width <= stride * width
+        if length != frames or not fits:
+            raise DataError(
+                f"a clip of {length} frames of {clip_height} x {clip_width} (height x width) "
+                f"doesn't fit logits of {frames} frames of {height} x {width}",
+                video=clip.video_id,
+                remedy=f"A logit stands for {stride} x {stride} pixels of a padded frame",
+            )
+        if len(clip.labels) and not 0 <= clip.labels.min() <= clip.labels.max() < classes:
+            raise DataError(
+                f"labels {clip.labels.tolist()} are not all below {classes}",
+                video=clip.video_id,
+                remedy="Predict as many classes as the data set has",
+            )
