@@ -2,7 +2,9 @@
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from evis.companion.plots import compression
 from evis.data import files, paths
@@ -78,3 +80,12 @@ def bare(axes: plt.Axes) -> plt.Axes:
     for spine in axes.spines.values():
         spine.set_visible(False)
     return axes
+
+
+def signed(values: ArrayLike, share: float = 1.0) -> dict:
+    """How `imshow` paints numbers around 0 in every figure: red above, blue below, white 0.
+
+    share: the part of the values that is kept from being cut off at the ends of the scale.
+    """
+    limit = float(np.quantile(np.abs(values), share))
+    return {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evis.companion.plots import network
+from evis.companion import model_parts
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.losses import boxinst, qcc, tel, tk
@@ -24,7 +24,7 @@ class Trace:
 
     clip: Clip
     settings: Settings
-    seen: network.Seen  # feature maps and pixel embeddings
+    seen: model_parts.Seen  # feature maps and pixel embeddings
     prediction: ClipPrediction  # O and U
     boxes: Tensor  # (N, T, h, w) bool, at the logits' size
     queries: Tensor  # (N,): c_i, the query that stands for object i (Hungarian)
@@ -90,7 +90,7 @@ def trace(model: VideoMask2Former, clip: Clip, settings: Settings, seed: int = 0
     return Trace(
         clip=clip,
         settings=settings,
-        seen=network.see(model, pictures),
+        seen=model_parts.see(model, pictures),
         prediction=prediction,
         boxes=boxes,
         queries=queries,

@@ -1,0 +1,72 @@
+"""Pictures of a clip's way through a video Mask2Former, and of what its queries look at."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from evis.companion.plots import pictures, style
+from evis.inference import drawing
+
+
+def pipeline(parts: Mapping[str, str], handed_on: Sequence[Mapping[str, Tensor]]) -> Figure:
+    """The parts as boxes with a note each; around them the shapes of what is handed on."""
+    figure, axis = plt.subplots(figsize=(style.PAGE, 2.6))
+    style.bare(axis).set(xlim=(-0.5, 2 * len(parts) + 0.5), ylim=(-0.05, 1.05))
+    middle = {"ha": "center", "va": "center"}
+    for column, tensors in enumerate(handed_on):
+        heights = np.linspace(0.9, 0.1, len(tensors)) if len(tensors) > 1 else [0.5]
+        for height, (name, tensor) in zip(heights, tensors.items(), strict=True):
+            size = " x ".join(map(str, tensor.shape[1:]))
+            axis.text(2 * column, height + 0.04, name, fontsize=7, color="#555555", **middle)
+            axis.text(2 * column, height - 0.04, size, fontsize=7.5, weight="bold", **middle)
+    for number, (name, note) in enumerate(parts.items()):
+        shape = {"boxstyle": "round,pad=0,rounding_size=0.1", "mutation_aspect": 0.3, "lw": 0}
+        corner = (2 * number + 0.65, 0.05)
+        axis.add_patch(FancyBboxPatch(corner, 0.7, 0.9, color=style.COLOURS[number], **shape))
+        text = f"{name}\n\n{note}".replace(" ", "\n")
+        axis.text(2 * number + 1, 0.5, text, color="white", fontsize=8, **middle)
+    return figure
+
+
+def frame(clip, t: int) -> np.ndarray:
+    """(h, w, 3)"""
+    return np.ascontiguousarray(clip.frames[t].permute(1, 2, 0))
+
+
+def masked(picture: np.ndarray, logits: Tensor, rgb: tuple, fade: bool = True) -> np.ndarray:
+    """The mask where logits (h', w'), enlarged, are above 0, on a picture that is faded first."""
+    size = picture.shape[:2]
+    large = interpolate(logits[None, None], size, mode="bilinear", align_corners=False)
+    if fade:
+        picture = (0.55 * picture + 0.45 * 255).astype(np.uint8)
+    return drawing.draw_mask(picture, (large[0, 0] > 0).numpy(), rgb)
+
+
+def layer_by_layer(clip, learned: Tensor, looks: Sequence, times: Sequence[int], rgb: tuple):
+    """A row a layer: what is open to one query, what it reads, and its mask afterwards.
+
+    learned: the logits (T, h, w) of its mask when it has read nothing, in a row above the others.
+    looks: as `evis.companion.model_parts.follow` gives them.
+    """
+    frames = {t: frame(clip, t) for t in times}
+    nothing = np.full_like(frames[times[0]], 255)
+    rows = [[nothing] * 2 * len(times) + [masked(frames[t], learned[t], rgb) for t in times]]
+    for look in looks:
+        brightness = look.weights / look.weights.max()
+        veiled = [_veiled(frames[t], look.open[t].numpy()) for t in times]
+        read = [plt.get_cmap("magma")(brightness[t].numpy())[..., :3] for t in times]
+        rows.append(veiled + read + [masked(frames[t], look.mask[t], rgb) for t in times])
+    labels = ["has read\nnothing", *(f"layer {n}" for n in range(1, len(rows)))]
+    kinds = ("open", "attention", "mask")
+    return pictures.strip(rows, labels, [f"{kind}, t = {t}" for kind in kinds for t in times])
+
+
+def _veiled(picture: np.ndarray, open_: np.ndarray) -> np.ndarray:
+    """The picture, all but the open pixels (of a coarser grid) under a dark veil."""
+    light = np.where(drawing.enlarge(open_, picture.shape[0] // len(open_)), 1.0, 0.15)
+    return (picture * light[..., None]).astype(np.uint8)
