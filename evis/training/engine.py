@@ -75,6 +75,8 @@ def train(
     if accelerator.device.type == "cpu":
         keep_freed_memory()
     weights = weights and Path(weights)
+    if weights and not weights.exists():
+        raise DataError("there is no such file", file=weights, remedy="Check the path")
     sources = admit(recipe, datasets)
     manifest = folders.manifest(recipe, sources, weights)
     writes = accelerator.is_main_process and not (folder / folders.WEIGHTS).exists()

@@ -34,7 +34,9 @@ def start_process():
     Forked from a server that has imported all there is to import, which takes seconds.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["evis.training", "accelerate", "torch.distributed"])
+    context.set_forkserver_preload(
+        ["evis.papers.eigencluster.method", "accelerate", "torch.distributed"]
+    )
 
     def start(arguments: list[str], environment: dict[str, str] | None = None):
         process = context.Process(target=run, args=(arguments, environment or {}))

@@ -12,7 +12,9 @@ import numpy as np
 
 from evis.data import masks
 from evis.data.types import Category, Track, Video, VISDataset
-from evis.training import Recipe, changed, named, toy, train
+from evis.papers.eigencluster import method
+from evis.papers.eigencluster.recipes import Stage, named, toy
+from evis.training import changed, train
 
 HEIGHT, WIDTH = 32, 48
 
@@ -54,7 +56,7 @@ def datasets(**options):
     return {"videos": dataset(**options), "stills": dataset(**options | {"frames": 1})}
 
 
-def recipe(name: str = "eigencluster.stage3", **changes) -> Recipe:
+def recipe(name: str = "eigencluster.stage3", **changes) -> Stage:
     small = toy(named(name))
     small = replace(
         small,
@@ -71,6 +73,23 @@ def recipe(name: str = "eigencluster.stage3", **changes) -> Recipe:
     return changed(small, changes)
 
 
+class Watched:
+    """The lead paper's method; `look(terms, clips, step)` may replace the terms of its loss."""
+
+    def __init__(self, look):
+        self.look = look
+        self.build = method.build
+
+    def loss(self, recipe):
+        real = method.loss(recipe)
+
+        def watched(prediction, clips, step, generator):
+            terms = real(prediction, clips, step, generator)
+            return self.look(terms, clips, step) or terms
+
+        return watched
+
+
 if __name__ == "__main__":
     folder, *arguments = globals().get("ARGUMENTS", sys.argv[1:])
     options = dict(argument.split("=") for argument in arguments)
@@ -79,6 +98,7 @@ if __name__ == "__main__":
         recipe(name, **options),
         datasets(),
         folder,
+        method,
         device="cpu",
         threads=1,
         save_every=every,

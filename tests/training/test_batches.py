@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from evis.data.classes import under_classes
 from evis.data.errors import DataError
 from evis.data.types import Category
-from evis.training.batches import Batches, admit, under_classes
-from evis.training.recipes import changed
+from evis.training import changed
+from evis.training.batches import Batches, admit
 
 
 @pytest.fixture

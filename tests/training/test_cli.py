@@ -8,10 +8,13 @@ import pytest
 from evis.cli import train as cli_train
 from evis.data import toy
 from evis.data.errors import DataError
-from evis.training import recipes
+from evis.papers.eigencluster import recipes
 
-TWO = {"stills": 2, "videos": 2, "frozen": 2}
-SMALL = {"TOY_MODEL": "tiny_s", "TOY_STEPS": TWO, "TOY_BATCH": TWO}
+TWO = {"steps": 2, "batch": 2, "micro_batch": 2, "learning_rate": 1e-3}
+SMALL = {
+    "TOY": recipes.TOY | {"model": "tiny_s"},
+    "TOY_STAGES": {kind: TWO for kind in recipes.TOY_STAGES},
+}
 
 
 @pytest.fixture

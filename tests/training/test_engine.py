@@ -6,15 +6,16 @@ from dataclasses import replace
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch import nn
 
+from evis.criterion.step import Step
 from evis.data.errors import DataError
 from evis.data.supervision import weaken
 from evis.models.checkpoints import load, read_about, save
-from evis.training import engine, log, optimiser, start, train
-from evis.training import run as steps
+from evis.papers.eigencluster import method
+from evis.papers.eigencluster.recipes import named, toy
+from evis.training import changed, engine, log, optimiser, start, train
+from evis.training import run as training_run
 from evis.training.folder import WEIGHTS
-from evis.training.recipes import changed, named, toy
 from evis.training.reproducible import seed
 
 BOX, MASK = "eigencluster.stage3", "mask2former"
@@ -22,9 +23,9 @@ BOX, MASK = "eigencluster.stage3", "mask2former"
 
 @pytest.fixture
 def run(tmp_path, small):
-    def run(recipe, datasets=None, model=None, folder="run", **options):
+    def run(recipe, datasets=None, folder="run", method=method, **options):
         options = {"device": "cpu", "threads": 1, "progress": False, **options}
-        return train(recipe, datasets or small.datasets(), tmp_path / folder, model, **options)
+        return train(recipe, datasets or small.datasets(), tmp_path / folder, method, **options)
 
     return run
 
@@ -42,16 +43,10 @@ def test_masks_of_noise_change_no_bit_under_boxes_and_do_under_masks(run, small)
         assert _same(truth, run(recipe, noise, folder=f"{name} noise")) is alike, name
 
 
-def test_no_clip_of_a_box_recipe_has_a_mask(run, small, monkeypatch):
+def test_no_clip_of_a_box_recipe_has_a_mask(run, small):
     seen = []
-    real = steps.criterion
-
-    def criterion(prediction, clips, *rest):
-        seen.extend(clips)
-        return real(prediction, clips, *rest)
-
-    monkeypatch.setattr(steps, "criterion", criterion)
-    run(small.recipe("eigencluster.stage2.released", precision="no"))
+    watched = small.Watched(lambda terms, clips, step: seen.extend(clips))
+    run(small.recipe("eigencluster.stage2.released", precision="no"), method=watched)
     assert len(seen) == 12
     assert all(clip.masks is None and clip.boxes is not None for clip in seen)
 
@@ -67,14 +62,15 @@ def test_the_gradient_is_the_mean_over_micro_batches(run, small, tmp_path):
     run(recipe)
     batches = engine.Batches(recipe, engine.admit(recipe, small.datasets()), False)
     seed(recipe.seed, 0)
-    model = start.build(recipe, ["red", "blue"], None)
+    model = method.build(recipe, ["red", "blue"])
     model.backbone.requires_grad_(False)
+    objects = sum(len(clip.labels) for number in range(3) for clip in batches[number].clips)
     gradients, totals = [], []
     for number in range(3):
         model.zero_grad()
-        batch = batches[number]
-        generator = seed(recipe.seed, 1 + number)
-        terms = steps.criterion(model(batch.frames), batch.clips, recipe.settings, 0, generator)
+        batch, generator = batches[number], seed(recipe.seed, 1 + number)
+        step = Step(0, objects / 3)
+        terms = method.loss(recipe)(model(batch.frames), batch.clips, step, generator)
         terms["total"].backward()
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
         totals.append(terms["total"].item())
@@ -89,7 +85,7 @@ def test_the_frozen_backbone_stays_and_the_rest_moves(run, small):
     recipe = small.recipe(BOX, steps=2)
     assert recipe.freeze_backbone
     seed(recipe.seed, 0)
-    before = start.build(recipe, ["red", "blue"], None).state_dict()
+    before = method.build(recipe, ["red", "blue"]).state_dict()
     after = run(recipe).state_dict()
     still = {name for name in before if torch.equal(before[name], after[name])}
     assert {name for name in before if name.startswith("backbone.")} <= still
@@ -99,12 +95,12 @@ def test_the_frozen_backbone_stays_and_the_rest_moves(run, small):
 
 
 def test_groups_of_parameters():
-    recipe = replace(toy(named("eigencluster.stage2")), backbone_multiplier=0.1, init=None)
-    model = start.build(recipe, ["one"], None)
+    model = method.build(toy(named("eigencluster.stage2")), ["one"])
     names = {id(parameter): name for name, parameter in model.named_parameters()}
+    rates = optimiser.adamw(model, 1e-3, weight_decay=0.05, backbone_multiplier=0.1)
     group_of = {
         names[id(parameter)]: (group["multiplier"], group["weight_decay"])
-        for group in optimiser.adamw(recipe, model).param_groups
+        for group in rates.param_groups
         for parameter in group["params"]
     }
     assert set(group_of) == set(names.values())
@@ -114,7 +110,6 @@ def test_groups_of_parameters():
     assert group_of["decoder.layers.0.cross_norm.bias"] == (1.0, 0.0)
     assert group_of["decoder.layers.0.feed_forward.0.weight"] == (1.0, 0.05)
     assert group_of["decoder.classify.bias"] == (1.0, 0.05)
-    rates = optimiser.adamw(recipe, model)
     optimiser.set_learning_rate(rates, 2.0)
     assert {(g["multiplier"], g["lr"]) for g in rates.param_groups} == {(0.1, 0.2), (1.0, 2.0)}
 
@@ -168,21 +163,20 @@ def test_the_average_of_the_weights_is_what_comes_out(run, small, tmp_path):
     assert _same(load(tmp_path / "averaged" / WEIGHTS), averaged)
 
 
-def test_a_scheme_that_learns_is_trained(run, small, monkeypatch):
-    made = []
-    real = dict(steps.SCHEMES)
-    name = "Learnable Patch Matching"
+def test_a_loss_that_learns_is_trained(run, small):
+    class Kept:
+        build = staticmethod(method.build)
 
-    def make():
-        made.append(real[name]())
-        made.append({key: value.clone() for key, value in made[0].state_dict().items()})
-        return made[0]
+        def loss(self, recipe):
+            self.made = method.loss(recipe)
+            self.before = {k: value.clone() for k, value in self.made.state_dict().items()}
+            return self.made
 
-    monkeypatch.setitem(steps.SCHEMES, name, make)
-    run(small.recipe(BOX, steps=2, scheme=name, **{"settings.warm_up_steps": 0}))
-    scheme, before = made
-    assert isinstance(scheme, nn.Module)
-    assert any(not torch.equal(before[key], value) for key, value in scheme.state_dict().items())
+    kept, scheme = Kept(), "Learnable Patch Matching"
+    recipe = small.recipe(BOX, steps=2, scheme=scheme, **{"settings.warm_up_steps": 0})
+    run(recipe, method=kept)
+    after = kept.made.state_dict()
+    assert kept.before and any(not torch.equal(kept.before[name], after[name]) for name in after)
 
 
 def test_stages_hand_on_their_weights(run, small, tmp_path):
@@ -191,28 +185,45 @@ def test_stages_hand_on_their_weights(run, small, tmp_path):
     about = read_about(path)
     assert about["categories"] == ["blue", "red", "green"] and about["recipe"]["steps"] == 2
     second = small.recipe("eigencluster.stage2", steps=1)
-    model = start.build(second, ["red", "blue"], path)
+    model = start.build(second, ["red", "blue"], method, path)
     assert torch.equal(model.decoder.query_content, first.decoder.query_content)
     assert model.decoder.classify.out_features == 3
     head, there = model.decoder.classify, first.decoder.classify  # blue, red, green, no object
     assert torch.equal(head.weight, there.weight[[1, 0, 3]])
     assert torch.equal(head.bias, there.bias[[1, 0, 3]])
-    fresh = start.build(second, ["yellow", "blue"], path).decoder.classify
+    fresh = start.build(second, ["yellow", "blue"], method, path).decoder.classify
     assert torch.equal(fresh.weight[1:], there.weight[[0, 3]])
     assert not (fresh.weight[0] == there.weight).all(1).any()
-    same = start.build(second, ["blue", "red", "green"], path)
+    same = start.build(second, ["blue", "red", "green"], method, path)
     assert torch.equal(same.decoder.classify.weight, first.decoder.classify.weight)
-    backbone = start.build(replace(second, init="imagenet"), ["red", "blue"], path)
+    backbone = start.build(replace(second, init="imagenet"), ["red", "blue"], method, path)
     assert torch.equal(backbone.backbone.stages[0][0].weight, first.backbone.stages[0][0].weight)
     assert not torch.equal(backbone.decoder.query_content, first.decoder.query_content)
     with pytest.raises(DataError, match="not fit the model"):
-        start.build(replace(second, model="tiny"), ["red", "blue"], path)
+        start.build(replace(second, model="tiny"), ["red", "blue"], method, path)
 
 
-def test_a_start_that_is_needed_is_asked_for(run, small):
-    recipe = replace(small.recipe(), init="eigencluster.stage2")
-    with pytest.raises(DataError, match="starts from the weights that eigencluster.stage2 trained"):
-        run(recipe)
+@pytest.mark.parametrize(
+    "name, problem",
+    [
+        # By the repository's own weights, of the same size.
+        ("toy.eigencluster.stage1", "toy.eigencluster.stage1 trained, and.*--model .*toy_stage1_t"),
+        ("toy.mask2former", r"Train them \(evis train mask2former --scale toy\)"),
+        (
+            "eigencluster.stage2",
+            r"or official ones.* Train them \(evis train eigencluster.stage2\)",
+        ),
+        ("imagenet", "starts from an ImageNet backbone.*Download them"),
+    ],
+)
+def test_a_start_that_is_needed_is_named(run, small, name, problem):
+    with pytest.raises(DataError, match=problem):
+        run(replace(small.recipe(), init=name))
+
+
+def test_weights_that_are_not_there_are_named(run, small, tmp_path):
+    with pytest.raises(DataError, match="nowhere.safetensors: there is no such file"):
+        run(small.recipe(), weights=tmp_path / "nowhere.safetensors")
 
 
 def test_processes_must_divide_the_micro_batches(small, monkeypatch):
@@ -247,18 +258,16 @@ def test_tensorboard_is_asked_for_where_it_is_not_installed(run, small, monkeypa
         run(small.recipe(), tensorboard=True)
 
 
-def test_the_digest_of_weights_is_of_the_weights_alone(run, small, tmp_path):
-    model = run(small.recipe(MASK, steps=1))
-    paths = [tmp_path / f"{name}.safetensors" for name in "abcd"]
-    first, second, renamed, moved = paths
-    save(model, first, categories=["red", "blue"], commit="one")
-    save(model, second, categories=["red", "blue"], commit="two")
-    save(model, renamed, categories=["red", "green"])
+def test_other_weights_to_start_from_are_another_run(run, small, tmp_path):
+    model, recipe = run(small.recipe(MASK, steps=1)), small.recipe(steps=1)
+    first, second = (tmp_path / f"{name}.safetensors" for name in "ab")
+    save(model, first, categories=["red", "blue"])
     with torch.no_grad():
         model.decoder.classify.bias[0] += 1
-    save(model, moved, categories=["red", "blue"])
-    assert start.digest(first) == start.digest(second)
-    assert len({start.digest(path) for path in (first, renamed, moved)}) == 3
+    save(model, second, categories=["red", "blue"])
+    run(recipe, folder="next", weights=first)
+    with pytest.raises(DataError, match="holds another run: start is 'weights"):
+        run(recipe, folder="next", weights=second)
 
 
 def test_corrected_annotations_are_another_run(run, small):
@@ -267,3 +276,66 @@ def test_corrected_annotations_are_another_run(run, small):
     run(recipe)
     with pytest.raises(DataError, match="holds another run: data.videos"):
         run(recipe, small.datasets(noise_masks=True))
+
+
+def _of_one_and_two_objects(small):
+    datasets = small.datasets()
+    return datasets | {"videos": replace(datasets["videos"], tracks=datasets["videos"].tracks[1:])}
+
+
+class OfObjects:
+    """A method whose loss is a mean over objects."""
+
+    build = staticmethod(method.build)
+
+    def loss(self, recipe):
+        def mean(prediction, clips, step, generator):
+            counts = torch.tensor([len(clip.labels) for clip in clips])
+            values = prediction.mask_logits.square().mean((1, 2, 3, 4))
+            return {"total": (counts * values).sum() / step.objects}
+
+        return mean
+
+
+@pytest.mark.parametrize("chosen", [method, OfObjects()], ids=["the paper's", "another"])
+def test_a_step_is_the_same_however_it_is_split(run, small, chosen, monkeypatch):
+    """Clips of one and of two objects, whose own numbers would weigh an object twice as much.
+
+    Plain gradient descent, as AdamW's first step hardly knows how long a gradient is. What the
+    paper divides by a micro-batch's own edges or scales by its Q is left out.
+    """
+
+    def descent(model, rate, *_):
+        return torch.optim.SGD([{"params": list(model.parameters()), "multiplier": 1.0}], rate)
+
+    monkeypatch.setattr(training_run, "adamw", descent)
+    changes = {"batch": 4, "steps": 1, "schedule": "constant", "clip_norm": 1e9, "lr": 1e-3}
+    changes |= {"shorter_sides": (small.HEIGHT,), "settings.points": 5000}
+    changes |= {"settings.mask_weight": 0, "warm_up_steps": 0}
+    moves = {}
+    for size in (1, 2, 4):
+        recipe = small.recipe("boxinst", micro_batch=size, **changes)
+        seed(recipe.seed, 0)
+        before = _flat(method.build(recipe, ["red", "blue"]))
+        model = run(recipe, _of_one_and_two_objects(small), f"{size}", chosen)
+        moves[size] = _flat(model) - before
+    for size in (1, 2):
+        assert (moves[size] - moves[4]).norm() < 1e-3 * moves[4].norm()
+
+
+def _flat(model):
+    return torch.cat([parameter.detach().double().flatten() for parameter in model.parameters()])
+
+
+def test_a_loss_is_told_the_step_and_the_objects_of_all_its_micro_batches(run, small):
+    seen = []
+    watched = small.Watched(
+        lambda terms, clips, step: seen.append((step, sum(len(c.labels) for c in clips)))
+    )
+    recipe = small.recipe(BOX, batch=4, micro_batch=1, steps=2)
+    run(recipe, _of_one_and_two_objects(small), method=watched)
+    assert [step.number for step, _ in seen] == [0] * 4 + [1] * 4
+    for of_step in (seen[:4], seen[4:]):
+        objects = [count for _, count in of_step]
+        assert sorted(objects) == [1, 2, 2, 2]
+        assert {step.objects for step, _ in of_step} == {sum(objects) / 4}

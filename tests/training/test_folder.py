@@ -1,13 +1,12 @@
 """A folder is trained into by one process at a time."""
 
-import fcntl
 import time
 
 import pytest
 import torch
 
 from evis.data.errors import DataError
-from evis.training import folder as folders
+from evis.papers.eigencluster import method
 from evis.training import train
 from evis.training.folder import LOCK, WEIGHTS, locked
 
@@ -18,7 +17,7 @@ BUSY = "another process is training into this folder right now. Wait for it to e
 def run(small):
     def run(folder, **changes):
         options = {"device": "cpu", "threads": 1, "progress": False}
-        return train(small.recipe(**changes), small.datasets(), folder, **options)
+        return train(small.recipe(**changes), small.datasets(), folder, method, **options)
 
     return run
 
@@ -35,9 +34,11 @@ def test_a_folder_that_is_trained_into_is_left_alone(tmp_path, run):
                 run(tmp_path, **changes)
         assert _content(tmp_path) == before
     run(tmp_path, steps=1)
-    assert {path.name for path in tmp_path.iterdir()} == {WEIGHTS, "recipe.json", "log.jsonl"}
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {WEIGHTS, "recipe.json", "log.jsonl", LOCK}
 
 
+@pytest.mark.slow
 def test_while_a_process_trains_no_other_does_and_killed_it_lets_go(tmp_path, run, start_process):
     changes = {"name": "eigencluster.stage3", "steps": "500"}
     options = [f"{key}={value}" for key, value in changes.items()]
@@ -51,10 +52,9 @@ def test_while_a_process_trains_no_other_does_and_killed_it_lets_go(tmp_path, ru
     finally:
         process.kill()
         process.join()
-    assert (tmp_path / LOCK).exists() and not (tmp_path / WEIGHTS).exists()
+    assert not (tmp_path / WEIGHTS).exists()
     with locked(tmp_path):
         pass
-    assert not (tmp_path / LOCK).exists()
 
 
 def test_a_finished_run_is_read_by_any_number(tmp_path, run):
@@ -68,20 +68,3 @@ def test_an_error_lets_go_of_the_folder(tmp_path):
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt), locked(tmp_path):
             raise KeyboardInterrupt
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_lock_that_its_holder_just_took_away_locks_nothing(tmp_path, monkeypatch):
-    """The holder ends between this process's opening the file and its locking it."""
-    real = fcntl.flock
-
-    def late(file, operation):
-        (tmp_path / LOCK).unlink()
-        real(file, operation)
-
-    with monkeypatch.context() as patch, pytest.raises(DataError, match=BUSY):
-        patch.setattr(folders.fcntl, "flock", late)
-        with locked(tmp_path):
-            pass
-    with locked(tmp_path):
-        pass

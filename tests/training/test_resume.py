@@ -10,9 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from evis.data import files
 from evis.data.errors import DataError
+from evis.papers.eigencluster import method
 from evis.training import checkpoint, train
-from evis.training import run as steps
 from evis.training.folder import RECIPE, WEIGHTS
 from evis.training.log import read
 
@@ -35,9 +36,9 @@ def _same(one, other):
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
-def _run(small, folder, recipe=None, **options):
+def _run(small, folder, recipe=None, method=method, **options):
     options = {"device": "cpu", "threads": 1, "progress": False, "save_every": 1, **options}
-    return train(recipe or small.recipe(), small.datasets(), folder, **options)
+    return train(recipe or small.recipe(), small.datasets(), folder, method, **options)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,7 @@ def reference(tmp_path_factory, small):
     return _run(small, tmp_path_factory.mktemp("whole")).state_dict()
 
 
+@pytest.mark.slow
 def test_kill_9_in_a_loop_changes_no_bit(tmp_path, small, start_process):
     changes = CHANGES | {"steps": 10}
     whole = start_process(_arguments(tmp_path / "whole", save_every=7, **changes))
@@ -107,8 +109,8 @@ def _free_port() -> int:
         return listener.getsockname()[1]
 
 
-def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, small, monkeypatch, reference):
-    folder = _stopped(small, tmp_path / "cut", monkeypatch, after=4)
+def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, small, reference):
+    folder = _stopped(small, tmp_path / "cut", after=4)
     older, newest = sorted((folder / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:-100])
     with pytest.warns(UserWarning, match=f"{newest.name} is damaged"):
@@ -117,24 +119,22 @@ def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, small, monkeypatch
     assert list(read(folder)["step"]) == list(range(6))
 
 
-def test_with_all_checkpoints_damaged_it_says_so(tmp_path, small, monkeypatch):
-    folder = _stopped(small, tmp_path, monkeypatch, after=3)
+def test_with_all_checkpoints_damaged_it_says_so(tmp_path, small):
+    folder = _stopped(small, tmp_path, after=3)
     for path in (folder / "checkpoints").iterdir():
         path.write_bytes(b"")
     with pytest.warns(UserWarning), pytest.raises(DataError, match="all checkpoints are damaged"):
         _run(small, folder)
 
 
-def test_an_interrupt_saves_and_the_next_call_goes_on(tmp_path, small, monkeypatch, reference):
-    folder = _stopped(small, tmp_path / "cut", monkeypatch, after=3, save_every=100)
-    assert [path.name for path in (folder / "checkpoints").iterdir()] == [
-        "step-00000003.safetensors"
-    ]
+def test_an_interrupt_saves_and_the_next_call_goes_on(tmp_path, small, reference):
+    folder = _stopped(small, tmp_path / "cut", after=3, save_every=100)
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["step-00000003.pt"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert _same(reference, _run(small, folder).state_dict())
 
 
-def _stopped(small, folder, monkeypatch, after, **options):
+def _stopped(small, folder, after, **options):
     """A run with Ctrl-C pressed in the middle of step `after`, counted from 1."""
     pressed = []
 
@@ -143,29 +143,21 @@ def _stopped(small, folder, monkeypatch, after, **options):
             pressed.append(True)
             signal.raise_signal(signal.SIGINT)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(steps, "criterion", _at_step(after - 1, press_once))
-        with pytest.raises(KeyboardInterrupt):
-            _run(small, folder, **options)
+    with pytest.raises(KeyboardInterrupt):
+        _run(small, folder, method=_at_step(small, after - 1, press_once), **options)
     return folder
 
 
-def _at_step(wanted, act):
-    """The criterion, which does something in one step."""
-    real = steps.criterion
-
-    def criterion(prediction, clips, settings, step, *rest):
-        terms = real(prediction, clips, settings, step, *rest)
-        return (act(terms) if step == wanted else None) or terms
-
-    return criterion
+def _at_step(small, wanted, act):
+    """The method, whose loss does something in one step."""
+    return small.Watched(lambda terms, _, step: act(terms) if step.number == wanted else None)
 
 
-def test_a_finished_run_is_not_run_again(tmp_path, small, monkeypatch):
+def test_a_finished_run_is_not_run_again(tmp_path, small):
     first = _run(small, tmp_path, small.recipe(steps=1)).state_dict()
     written = (tmp_path / WEIGHTS).stat().st_mtime_ns
-    monkeypatch.setattr(steps, "criterion", None)
-    assert _same(first, _run(small, tmp_path, small.recipe(steps=1)).state_dict())
+    never = small.Watched(lambda *_: pytest.fail("a step is made"))
+    assert _same(first, _run(small, tmp_path, small.recipe(steps=1), never).state_dict())
     assert (tmp_path / WEIGHTS).stat().st_mtime_ns == written
 
 
@@ -184,61 +176,66 @@ def test_a_folder_with_another_run_is_left_alone(tmp_path, small):
         _run(small, tmp_path, small.recipe(steps=1))
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, small, monkeypatch):
-    nan = _at_step(2, lambda terms: terms | {"total": terms["total"] * float("nan")})
-    monkeypatch.setattr(steps, "criterion", nan)
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, small):
+    nan = _at_step(small, 2, lambda terms: {"total": terms["total"] * float("nan")})
     with pytest.raises(DataError) as error:
-        _run(small, tmp_path)
+        _run(small, tmp_path, method=nan)
     text = str(error.value)
     assert "step 2: the loss is NaN or infinite" in text and "learning rate" in text
     assert error.value.video in "1234" and "," in error.value.frame
     assert not (tmp_path / WEIGHTS).exists()
-    newest = checkpoint.latest(tmp_path / "checkpoints")
-    assert newest.step == 2 and all(value.isfinite().all() for value in newest.tensors.values())
+    step, state = checkpoint.latest(tmp_path / "checkpoints")
+    assert step == 2 and all(value.isfinite().all() for value in state["model"].values())
 
 
-def test_gradients_that_are_not_finite_stop_the_run(tmp_path, small):
-    with pytest.raises(DataError, match="step [0-9]+: .* NaN or infinite.* Lower the learning"):
+def test_predictions_that_are_not_finite_are_told_from_the_loss(tmp_path, small):
+    with pytest.raises(
+        DataError, match="step 1: the predictions hold NaN or infinite.*Lower the l"
+    ):
         _run(small, tmp_path, small.recipe(learning_rate=1e30, warm_up_steps=0))
 
 
-def test_out_of_memory_says_what_to_change(tmp_path, small, monkeypatch):
+def test_gradients_that_are_not_finite_stop_the_run(tmp_path, small):
+    """The square root of nothing has a value and no slope."""
+    steep = _at_step(small, 1, lambda terms: {"total": (terms["total"] * 0).sqrt()})
+    with pytest.raises(DataError, match="step 1: the gradient is NaN or infinite"):
+        _run(small, tmp_path, method=steep)
+
+
+def test_out_of_memory_says_what_to_change(tmp_path, small):
     def full(terms):
         raise torch.OutOfMemoryError("no memory for 4 GiB")
 
-    monkeypatch.setattr(steps, "criterion", _at_step(1, full))
     with pytest.raises(DataError, match="step 1: out of memory. Lower micro_batch"):
-        _run(small, tmp_path)
+        _run(small, tmp_path, method=_at_step(small, 1, full))
 
 
-def test_other_errors_stay_what_they_are(tmp_path, small, monkeypatch):
+def test_other_errors_stay_what_they_are(tmp_path, small):
     def fail(terms):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(steps, "criterion", _at_step(1, fail))
     with pytest.raises(RuntimeError, match="a bug"):
-        _run(small, tmp_path)
+        _run(small, tmp_path, method=_at_step(small, 1, fail))
 
 
 def test_a_crash_while_writing_leaves_the_last_checkpoint(tmp_path, small, monkeypatch, reference):
-    real, folder = checkpoint.save_file, tmp_path / "cut"
+    real, folder = files.os.replace, tmp_path / "cut"
 
-    def torn(tensors, path, metadata):
-        real(tensors, path, metadata)
-        if "step-00000004" in str(path):
-            path.write_bytes(path.read_bytes()[:1000])
-            raise KeyboardInterrupt  # as a kill would, between writing and renaming
+    def killed(source, target):
+        if "step-00000004" in str(target):
+            raise KeyboardInterrupt  # between writing and renaming
+        real(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save_file", torn)
+        patch.setattr(files.os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
             _run(small, folder)
-    assert checkpoint.latest(folder / "checkpoints").step == 3
+    assert checkpoint.latest(folder / "checkpoints")[0] == 3
     assert _same(reference, _run(small, folder).state_dict())
 
 
-def test_the_log_after_a_crash_within_a_line(tmp_path, small, monkeypatch):
-    folder = _stopped(small, tmp_path, monkeypatch, after=4)
+def test_the_log_after_a_crash_within_a_line(tmp_path, small):
+    folder = _stopped(small, tmp_path, after=4)
     with open(folder / "log.jsonl", "a") as log:
         log.write('{"step":4,"total":1.0}\n{"step":5,"to')
     _run(small, folder)
@@ -249,8 +246,8 @@ def test_the_log_after_a_crash_within_a_line(tmp_path, small, monkeypatch):
 
 def test_what_a_killed_writer_left_goes_with_the_checkpoints(tmp_path):
     folder = tmp_path / "checkpoints"
-    checkpoint.save(folder, 1, {"model/w": torch.ones(2)}, {})
-    (folder / ".tmpx1y2").write_bytes(b"half a file")  # safetensors writes to names of its own
-    assert checkpoint.latest(folder).step == 1
+    checkpoint.save(folder, 1, {"model": {"w": torch.ones(2)}})
+    (folder / ".step-00000002.pt.x1y2.tmp").write_bytes(b"half a file")
+    assert checkpoint.latest(folder)[0] == 1
     checkpoint.remove(folder)
     assert not folder.exists()
