@@ -13,6 +13,7 @@ class ResNet:
     reduction: int = 4  # a block's width over that of its middle
 
     strides = (4, 8, 16, 32)
+    shorter_side = 360
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Swin:
     drop_path: float = 0.3
 
     strides = (4, 8, 16, 32)
+    shorter_side = 360
 
     @property
     def widths(self) -> tuple[int, int, int, int]:
@@ -41,6 +43,7 @@ class Tiny:
     blocks: int = 1  # a stage
 
     strides = (2, 4, 8, 16)
+    shorter_side = 64
 
 
 Backbone = ResNet | Swin | Tiny

@@ -13,7 +13,7 @@ the query's inner product with every pixel's embedding. One query has one mask e
 frames, so an object keeps its identity without any tracker. T = 1 gives the model for pictures.
 """
 
-import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from evis.data.clip_prediction import ClipPrediction
+from evis.models import positions
 from evis.models.config import ModelConfig
-
-LEVELS = 3  # feature maps, coarse to fine, that the layers attend to in turn
+from evis.models.pixel_decoder import LEVELS
 
 
 class VideoDecoder(nn.Module):
@@ -46,34 +46,43 @@ class VideoDecoder(nn.Module):
         self.stride = config.backbone.strides[0]
         self.recompute = False
 
-    def forward(self, features: list[Tensor], pixels: Tensor) -> ClipPrediction:
+    def forward(
+        self, features: list[Tensor], pixels: Tensor, every_layer: bool = True
+    ) -> ClipPrediction:
         """features: LEVELS of (B, T, C, h_l, w_l), coarse to fine; pixels: (B, T, D, h, w)."""
         places = [sine_positions(f).flatten(0, 2).unsqueeze(0) for f in features]  # (1, T*h*w, C)
         values = [
             f.permute(0, 1, 3, 4, 2).flatten(1, 3) + level  # (B, T*h*w, C)
             for f, level in zip(features, self.level_embedding, strict=True)
         ]
+        pixels = pixels.transpose(
+            1, 2
+        ).contiguous()  # (B, D, T, h, w): laid out once for all layers
         queries = self.query_content.expand(len(pixels), -1, -1)  # (B, Q, C)
-        found = [self.predict(queries, pixels)]
+        earlier, last = [], self.predict(queries, pixels)
         for number, layer in enumerate(self.layers):
             level = number % LEVELS
-            closed = elsewhere(found[-1].mask_logits, features[level].shape[-2:])
+            closed = elsewhere(last.mask_logits, features[level].shape[-2:])
             inputs = queries, self.query_position, values[level], places[level], closed
             if self.recompute and torch.is_grad_enabled():
                 queries = checkpoint(layer, *inputs, use_reentrant=False)
             else:
                 queries = layer(*inputs)
-            found.append(self.predict(queries, pixels))
-        *earlier, last = found
-        return ClipPrediction(
-            last.class_logits, last.mask_logits, tuple(earlier), last.embeddings, self.stride
-        )
+            if every_layer:
+                earlier.append(last)
+            last = self.predict(queries, pixels)
+        return replace(last, layers=tuple(earlier))
 
     def predict(self, queries: Tensor, pixels: Tensor) -> ClipPrediction:
-        """What queries (B, Q, C) mean by now."""
+        """What queries (B, Q, C) mean by now; pixels: (B, D, T, h, w)."""
         queries = self.norm(queries)
-        masks = torch.einsum("bqd,btdhw->bqthw", self.embed_mask(queries), pixels)
-        return ClipPrediction(self.classify(queries), masks, embeddings=queries, stride=self.stride)
+        masks = torch.bmm(self.embed_mask(queries), pixels.flatten(2))
+        return ClipPrediction(
+            self.classify(queries),
+            masks.unflatten(2, pixels.shape[2:]),
+            embeddings=queries,
+            stride=self.stride,
+        )
 
 
 class DecoderLayer(nn.Module):
@@ -132,20 +141,8 @@ def elsewhere(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
 def sine_positions(features: Tensor) -> Tensor:
     """Where each pixel of (B, T, C, h, w) lies in time and space: (T, h, w, C).
 
-    The code of y fills the first half of the channels, that of x the second; the code of t, as wide
-    as both, is added.
+    The code of t, as wide as those of y and x together, is added to them.
     """
     _, frames, channels, height, width = features.shape
-    device = features.device
-    y = _sines(height, channels // 2, device)[:, None].expand(-1, width, -1)
-    x = _sines(width, channels // 2, device)[None].expand(height, -1, -1)
-    time = _sines(frames, channels, device)[:, None, None]
-    return torch.cat([y, x], -1) + time
-
-
-def _sines(length: int, channels: int, device: torch.device) -> Tensor:
-    """(length, channels): sine, cosine in turn; wavelengths from the length to 10,000 times it."""
-    turns = torch.arange(1, length + 1, device=device) / (length + 1e-6) * 2 * math.pi
-    powers = torch.arange(0, channels, 2, device=device) / channels
-    angles = turns[:, None] / 10_000**powers
-    return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
+    time = positions.sines(frames, channels, features.device)[:, None, None]
+    return positions.plane(height, width, channels, features.device) + time

@@ -1,55 +1,74 @@
 """Mask2Former for video instance segmentation: frames in, for every query a class and a mask."""
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from transformers import Mask2FormerConfig
-from transformers.models.mask2former.modeling_mask2former import Mask2FormerPixelDecoder
 
 from evis.data.clip_prediction import ClipPrediction
 from evis.models import backbones
 from evis.models.config import ModelConfig
+from evis.models.pixel_decoder import Decoded, PixelDecoder
 from evis.models.video_decoder import VideoDecoder
 
 MEAN = (123.675, 116.28, 103.53)  # of ImageNet, RGB
 DEVIATION = (58.395, 57.12, 57.375)
+SEEN_AT_ONCE = 2**20  # pixels, where no gradient asks for all of them together
 
 
 class VideoMask2Former(nn.Module):
-    """Backbone and pixel decoder see each frame alone; the video decoder sees all of them."""
+    """Backbone and pixel decoder see each frame alone; the video decoder sees all of them.
+
+    shorter_side: of the frames that it was trained on, as far as is known; `evis.models.load` sets
+        it from the recipe in a file.
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
+        self.shorter_side = config.backbone.shorter_side
         self.backbone = backbones.build(config.backbone)
-        self.pixel_decoder = _pixel_decoder(config)
+        self.pixel_decoder = PixelDecoder(config)
         self.decoder = VideoDecoder(config)
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1), persistent=False)
 
-    def forward(self, frames: Tensor) -> ClipPrediction:
+    def forward(self, frames: Tensor, every_layer: bool = True) -> ClipPrediction:
         """frames: (B, T, 3, h, w) RGB, 0..255 -> masks at 1/stride of that size, rounded up.
 
         Pictures whose sides the coarsest stride doesn't divide are padded with the mean colour, and
-        the padding is cut off the masks again.
+        the padding is cut off the masks again. every_layer=False spares the memory of the earlier
+        layers' masks: `layers` is empty then.
         """
         _check(frames)
-        height, width = frames.shape[-2:]
+        clips, length, _, height, width = frames.shape
         coarsest, finest = self.config.backbone.strides[-1], self.config.backbone.strides[0]
         pictures = (frames.flatten(0, 1) - self.mean) / self.deviation
         pictures = F.pad(pictures, (0, -width % coarsest, 0, -height % coarsest))
         features, pixels = self.see(pictures)
         prediction = self.decoder(
-            [f.unflatten(0, frames.shape[:2]) for f in features],
-            pixels.unflatten(0, frames.shape[:2]),
+            [f.unflatten(0, (clips, length)) for f in features],
+            pixels.unflatten(0, (clips, length)),
+            every_layer,
         )
         return _crop(prediction, math.ceil(height / finest), math.ceil(width / finest))
 
-    def see(self, pictures: Tensor) -> tuple[list[Tensor], Tensor]:
+    def see(self, pictures: Tensor) -> Decoded:
         """(N, 3, h, w), normalised -> features, coarse to fine, and pixel embeddings."""
+        if torch.is_grad_enabled():
+            return self._see(pictures)
+        number = max(1, SEEN_AT_ONCE // pictures[0, 0].numel())
+        parts = [self._see(some) for some in pictures.split(number)]
+        features = zip(*(part.multi_scale_features for part in parts), strict=True)
+        return Decoded(
+            [torch.cat(of_level) for of_level in features],
+            torch.cat([part.mask_features for part in parts]),
+        )
+
+    def _see(self, pictures: Tensor) -> Decoded:
         if self.recompute_activations and torch.is_grad_enabled():
             maps = checkpoint(self._features, pictures, use_reentrant=False)
             return checkpoint(self._decode_pixels, maps, use_reentrant=False)
@@ -58,12 +77,10 @@ class VideoMask2Former(nn.Module):
     def _features(self, pictures: Tensor) -> tuple[Tensor, ...]:
         return self.backbone(pictures).feature_maps
 
-    def _decode_pixels(self, maps: tuple[Tensor, ...]) -> tuple[list[Tensor], Tensor]:
-        with torch.autocast(
-            maps[0].device.type, enabled=False
-        ):  # as the reference: offsets need it
-            decoded = self.pixel_decoder([f.float() for f in maps])
-        return list(decoded.multi_scale_features), decoded.mask_features
+    def _decode_pixels(self, maps: tuple[Tensor, ...]) -> Decoded:
+        precise = self.pixel_decoder.level_embed.dtype
+        with torch.autocast(maps[0].device.type, enabled=False):  # offsets need it
+            return self.pixel_decoder([features.to(precise) for features in maps])
 
     @property
     def recompute_activations(self) -> bool:
@@ -75,51 +92,11 @@ class VideoMask2Former(nn.Module):
         self.decoder.recompute = wanted
 
 
-def _pixel_decoder(config: ModelConfig) -> Mask2FormerPixelDecoder:
-    strides = config.backbone.strides
-    decoder = Mask2FormerPixelDecoder(
-        Mask2FormerConfig(
-            feature_size=config.hidden,
-            mask_feature_size=config.mask_channels,
-            num_attention_heads=config.heads,
-            encoder_layers=config.encoder_layers,
-            encoder_feedforward_dim=config.encoder_feed_forward,
-            feature_strides=list(strides),
-            common_stride=strides[0],
-            dropout=0.0,
-        ),
-        feature_channels=list(config.backbone.widths),
-    )
-    nn.init.normal_(decoder.level_embed)
-    for layer in decoder.encoder.layers:
-        _start_deformable(layer.self_attn, config.heads)
-    return decoder
-
-
-def _start_deformable(attention: nn.Module, heads: int) -> None:
-    """As Deformable DETR starts: a direction a head, its points 1, 2, ... pixels away."""
-    nn.init.zeros_(attention.sampling_offsets.weight)
-    nn.init.zeros_(attention.attention_weights.weight)
-    nn.init.zeros_(attention.attention_weights.bias)
-    for projection in (attention.value_proj, attention.output_proj):
-        nn.init.xavier_uniform_(projection.weight)
-        nn.init.zeros_(projection.bias)
-    angle = torch.arange(heads) * (2 * math.pi / heads)
-    direction = torch.stack([angle.cos(), angle.sin()], -1)
-    direction = direction / direction.abs().amax(-1, keepdim=True)  # (heads, 2), on a square
-    steps = torch.arange(1, attention.n_points + 1).view(1, 1, -1, 1)
-    offsets = direction[:, None, None] * steps.expand(1, attention.n_levels, -1, 1)
-    with torch.no_grad():
-        attention.sampling_offsets.bias.copy_(offsets.flatten())
-
-
 def _crop(prediction: ClipPrediction, height: int, width: int) -> ClipPrediction:
-    return ClipPrediction(
-        prediction.class_logits,
-        prediction.mask_logits[..., :height, :width],
-        tuple(_crop(layer, height, width) for layer in prediction.layers),
-        prediction.embeddings,
-        prediction.stride,
+    return replace(
+        prediction,
+        mask_logits=prediction.mask_logits[..., :height, :width],
+        layers=tuple(_crop(layer, height, width) for layer in prediction.layers),
     )
 
 

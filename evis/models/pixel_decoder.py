@@ -1,0 +1,179 @@
+"""The pixel decoder of Mask2Former: a picture's features, told of each other across its scales.
+
+Every pixel of the three coarser feature maps is a token. Each encoder layer lets every token look
+at a few points around its own place, on all three maps; where these points lie and how much each of
+them counts is read off the token itself (deformable attention). The finest map then gets what the
+coarser ones learned, enlarged and added, and becomes the pixels' embeddings, which queries are
+multiplied with.
+
+Its tensors are called as in transformers' Mask2Former.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from evis.models import positions
+from evis.models.config import ModelConfig
+
+LEVELS = 3  # feature maps whose pixels are tokens
+POINTS = 4  # that a head looks at on each of them
+
+Size = tuple[int, int]  # height, width
+
+
+class Decoded(NamedTuple):
+    multi_scale_features: list[Tensor]  # LEVELS of (N, C, h_l, w_l), coarse to fine
+    mask_features: Tensor  # (N, D, h, w): each pixel's embedding, at the finest stride
+
+
+class PixelDecoder(nn.Module):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        finest, *others = config.backbone.widths
+        width = config.hidden
+        self.level_embed = nn.Parameter(torch.empty(LEVELS, width))
+        self.input_projections = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(channels, width, 1), nn.GroupNorm(32, width))
+            for channels in reversed(others)
+        )
+        layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.encoder = nn.ModuleDict({"layers": layers})
+        self.mask_projection = nn.Conv2d(width, config.mask_channels, 1)
+        self.adapter_1 = nn.Sequential(
+            nn.Conv2d(finest, width, 1, bias=False), nn.GroupNorm(32, width)
+        )
+        self.layer_1 = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(32, width), nn.ReLU()
+        )
+        nn.init.normal_(self.level_embed)
+        for layer in layers:
+            layer.self_attn.start()
+
+    def forward(self, maps: Sequence[Tensor]) -> Decoded:
+        """maps: the backbone's four (N, C_l, h_l, w_l), fine to coarse."""
+        finest, *others = maps
+        projected = [
+            project(features)
+            for project, features in zip(self.input_projections, reversed(others), strict=True)
+        ]
+        grid = Grid.of([tuple(features.shape[-2:]) for features in projected], finest)
+        position = torch.cat(
+            [
+                positions.plane(*size, len(level), finest.device).flatten(0, 1) + level
+                for size, level in zip(grid.sizes, self.level_embed, strict=True)
+            ]
+        )  # (S, C)
+        tokens = torch.cat([features.flatten(2).mT for features in projected], 1)  # (N, S, C)
+        for layer in self.encoder["layers"]:
+            tokens = layer(tokens, position, grid)
+        features = [part.mT.unflatten(2, size) for part, size in grid.split(tokens, 1)]
+        enlarged = F.interpolate(features[-1], finest.shape[-2:], mode="bilinear")
+        fine = self.layer_1(self.adapter_1(finest) + enlarged)
+        pixels = _over_channels(self.mask_projection, fine.flatten(2))
+        return Decoded(features, pixels.unflatten(2, fine.shape[-2:]))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The tokens' places, level after level, where a picture reaches from -1 to 1 either way."""
+
+    sizes: list[Size]  # of LEVELS, coarse to fine
+    centres: Tensor  # (2, S): x and y of each token
+    pixel: Tensor  # (LEVELS, 2): how wide and how high a pixel is
+
+    @classmethod
+    def of(cls, sizes: list[Size], like: Tensor) -> "Grid":
+        kind = {"dtype": like.dtype, "device": like.device}
+        centres = []
+        for height, width in sizes:
+            x = (2 * torch.arange(width, **kind) + 1) / width - 1
+            y = (2 * torch.arange(height, **kind) + 1) / height - 1
+            centres.append(torch.stack([x.repeat(height), y.repeat_interleave(width)]))
+        pixel = torch.tensor([[2 / width, 2 / height] for height, width in sizes], **kind)
+        return cls(sizes, torch.cat(centres, 1), pixel)
+
+    def split(self, tokens: Tensor, dim: int) -> list[tuple[Tensor, Size]]:
+        """What belongs to each level, and the level's size."""
+        parts = tokens.split([height * width for height, width in self.sizes], dim)
+        return list(zip(parts, self.sizes, strict=True))
+
+
+class EncoderLayer(nn.Module):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        width = config.hidden
+        self.self_attn = DeformableAttention(width, config.heads)
+        self.self_attn_layer_norm = nn.LayerNorm(width)
+        self.fc1 = nn.Linear(width, config.encoder_feed_forward)
+        self.fc2 = nn.Linear(config.encoder_feed_forward, width)
+        self.final_layer_norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor, position: Tensor, grid: Grid) -> Tensor:
+        """tokens (N, S, C), position (S, C) -> (N, S, C)"""
+        read = self.self_attn(tokens, position, grid)
+        tokens = self.self_attn_layer_norm(tokens + read)
+        return self.final_layer_norm(tokens + self.fc2(F.relu(self.fc1(tokens))))
+
+
+class DeformableAttention(nn.Module):
+    """A token reads LEVELS x POINTS points a head, between pixels too, and weighs them.
+
+    All that has an entry a token keeps the tokens as its last axis: it is the longest.
+    """
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.sampling_offsets = nn.Linear(width, heads * LEVELS * POINTS * 2)
+        self.attention_weights = nn.Linear(width, heads * LEVELS * POINTS)
+        self.value_proj = nn.Linear(width, width)
+        self.output_proj = nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor, position: Tensor, grid: Grid) -> Tensor:
+        """tokens (N, S, C), position (S, C) -> (N, S, C)"""
+        tokens = tokens.mT
+        placed = tokens + position.mT
+        heads = len(tokens) * self.heads
+        values = _over_channels(self.value_proj, tokens).view(heads, -1, tokens.shape[2])
+        weights = _over_channels(self.attention_weights, placed).view(heads, LEVELS * POINTS, -1)
+        weights = weights.softmax(1).unflatten(1, (LEVELS, POINTS))
+        offsets = _over_channels(self.sampling_offsets, placed).view(heads, LEVELS, POINTS, 2, -1)
+        places = torch.addcmul(grid.centres, offsets, grid.pixel[:, None, :, None])
+        read = 0
+        for level, (of_level, size) in enumerate(grid.split(values, 2)):
+            sampled = F.grid_sample(  # (heads, C / heads, POINTS, S)
+                of_level.unflatten(2, size), places[:, level].mT, align_corners=False
+            )
+            read = read + (sampled * weights[:, level, None]).sum(2)
+        return self.output_proj(read.view_as(tokens).mT)
+
+    @torch.no_grad()
+    def start(self) -> None:
+        """As Deformable DETR starts: a direction a head, its points 1, 2, ... pixels away."""
+        nn.init.zeros_(self.sampling_offsets.weight)
+        nn.init.zeros_(self.attention_weights.weight)
+        nn.init.zeros_(self.attention_weights.bias)
+        for projection in (self.value_proj, self.output_proj):
+            nn.init.xavier_uniform_(projection.weight)
+            nn.init.zeros_(projection.bias)
+        angle = torch.arange(self.heads) * (2 * math.pi / self.heads)
+        direction = torch.stack([angle.cos(), angle.sin()], -1)
+        direction = direction / direction.abs().amax(-1, keepdim=True)  # (heads, 2), on a square
+        steps = torch.arange(1, POINTS + 1)[:, None]
+        offsets = direction[:, None, None] * steps.expand(LEVELS, -1, 1)
+        self.sampling_offsets.bias.copy_(offsets.flatten())
+
+
+def _over_channels(layer: nn.Linear | nn.Conv2d, inputs: Tensor) -> Tensor:
+    """A linear layer, or a convolution of one pixel, on (N, C, S) -> (N, C', S).
+
+    As one batched product: that costs a CPU less than convolutions and transposed copies do.
+    """
+    weight = layer.weight.flatten(1).expand(len(inputs), -1, -1)
+    return torch.baddbmm(layer.bias[:, None], weight, inputs)
