@@ -1,4 +1,4 @@
-"""The claim ledger: each claim of Eigen-Cluster VIS, with the verdict that stored rows give.
+"""Claims of a paper, each with the verdict that stored rows give: the ledger, for any paper.
 
 No verdict is written by hand. One comparison is decided by the paired bootstrap over seeds. A claim
 of several holds if all hold; as one of many goes wrong by chance, it is contradicted if one is, and
@@ -6,17 +6,16 @@ if that one stands Bonferroni's correction.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from evis.companion import formulas, paired, published, series
-from evis.companion.measured import STORED, HeldOut, Shelf
-from evis.papers.eigencluster.claims_list import CLAIMS, Claim, Comparison, Side
-from evis.papers.eigencluster.experiments import GROUPS, SEEDS
+from evis.companion import formulas, paired, published
+from evis.companion.held_out import HeldOut
 
 HOLDS, CONTRADICTED, CANNOT_TELL = "holds", "contradicted", "can't tell"
 UNMEASURED, UNTESTABLE = "not measured yet", "not testable here"
@@ -26,33 +25,50 @@ ALPHA = 1 - paired.LEVEL
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The measured tables, read once for each size and set of videos."""
+class Side:
+    """A measured row, and the number of it that is compared."""
 
-    shelf: Shelf = STORED
-    _tables: dict[tuple[str, HeldOut], pd.DataFrame] = field(default_factory=dict)
+    row: str
+    metric: str
+    size: str
+    held_out: HeldOut
 
-    def values(self, side: Side) -> pd.Series:
-        """The metric by seed; empty where nothing is measured."""
-        table = self._table(side.size, side.held_out)
-        if side.metric not in table:
-            return pd.Series(dtype=float)
-        own = table[table["row"] == side.row]
-        return own.set_index("seed")[side.metric].dropna()
 
-    def difference(self, test: Comparison) -> paired.Difference:
-        both = {"left": self.values(test.left), "right": self.values(test.right)}
-        if any(values.empty for values in both.values()):
-            return paired.Difference(())
-        frame = pd.concat(both, names=["row", "seed"]).rename("value").reset_index()
-        return paired.difference(frame, "left", "right", "value")
+@dataclass(frozen=True)
+class Comparison:
+    """`left` is claimed to be above (or below) `right`."""
 
-    def _table(self, size: str, held_out: HeldOut) -> pd.DataFrame:
-        key = size, held_out
-        if key not in self._tables:
-            rows = {name: row for group in GROUPS.values() for name, row in group(size).items()}
-            self._tables[key] = series.table(rows.values(), SEEDS, held_out, self.shelf)
-        return self._tables[key]
+    left: Side
+    right: Side
+    published: str | None = None  # a formula over printed cells, for `formulas.evaluate`
+    direction: Literal["higher", "lower"] = "higher"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a computation, in place of measured rows, says of a claim."""
+
+    verdict: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Decided by `tests`, all of which must come out, or by `check`; or `untestable` says why."""
+
+    id: str
+    place: str
+    says: str
+    tests: tuple[Comparison, ...] = ()
+    check: Callable[[], Finding] | None = None
+    untestable: str = ""
+    note: str = ""
+
+
+# How a paper's rows are had, "row", "seed" and metrics, of one size and set of held-out videos; and
+# what a comparison becomes with the control in its baseline's place, where there is a control.
+Table = Callable[[str, HeldOut], pd.DataFrame]
+Control = Callable[[Comparison], Comparison | None]
 
 
 @dataclass(frozen=True)
@@ -90,11 +106,22 @@ class Result:
         return formulas.evaluate(self.test.published, published.tables()).value
 
 
+def difference(test: Comparison, table: Table) -> paired.Difference:
+    """Left minus right, over the seeds that both have; none where a row is not measured."""
+    values = {}
+    for name, side in (("left", test.left), ("right", test.right)):
+        rows = table(side.size, side.held_out)
+        own = rows[rows["row"] == side.row].set_index("seed")
+        values[name] = own.get(side.metric, pd.Series(dtype=float)).dropna()
+    both = pd.concat(values, names=["row", "seed"]).rename("value").reset_index()
+    return paired.difference_so_far(both, "left", "right", "value")
+
+
 def joint_verdict(results: Sequence[Result]) -> str:
-    found = {result.verdict for result in results}
-    if UNMEASURED in found:
+    verdicts = {result.verdict for result in results}
+    if UNMEASURED in verdicts:
         return UNMEASURED
-    if found == {HOLDS} or len(results) == 1:
+    if verdicts == {HOLDS} or len(results) == 1:
         return results[0].verdict
     surely = any(r.verdict == CONTRADICTED and _corrected(r, results) <= ALPHA for r in results)
     return CONTRADICTED if surely else CANNOT_TELL
@@ -115,12 +142,10 @@ def joint_p(results: Sequence[Result]) -> float:
 
 def holm(p_values: Iterable[float]) -> np.ndarray:
     """p after Holm's correction; NaN counts for nothing."""
-    p = np.array(list(p_values), dtype=float)
-    adjusted = np.full(len(p), np.nan)
-    order = [place for place in np.argsort(p) if not np.isnan(p[place])]
-    steps = [(len(order) - rank) * p[place] for rank, place in enumerate(order)]
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
+    p = pd.Series(p_values, dtype=float)
+    ordered = p.dropna().sort_values(kind="stable")
+    steps = ordered * np.arange(len(ordered), 0, -1)
+    return steps.cummax().clip(upper=1.0).reindex(p.index).to_numpy()
 
 
 def weakest(results: Sequence[Result]) -> Result:
@@ -136,17 +161,18 @@ def weakest(results: Sequence[Result]) -> Result:
     return max(results, key=Result.p)
 
 
-def verdicts(shelf: Shelf = STORED, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
+def verdicts(
+    claims: Iterable[Claim], table: Table, control: Control = lambda test: None
+) -> pd.DataFrame:
     """The ledger, a line a claim, in order of the text; differences in points of the metric.
 
     published, measured, low, high, seeds and resolvable are of the claim's one comparison, or of
-    the `weakest` of several. "control": the verdict against the row that trained as long as stage
-    three does, without TEL and QCC; its numbers are of the same comparison. "first": no earlier
-    claim compares the same rows. p is of the claim alone, "p, Holm" among all that are first.
+    the `weakest` of several. "control": the verdict with the control's row in the baseline's place;
+    its numbers are of the same comparison. "first": no earlier claim compares the same rows. p is
+    of the claim alone, "p, Holm" among all that are first.
     """
-    rows = Rows(shelf)
-    lines = [_line(claim, rows) for claim in claims]
-    ledger = pd.DataFrame(lines)
+    table = cache(table)
+    ledger = pd.DataFrame([_EMPTY | _line(claim, table, control) for claim in claims])
     compared = ledger["tests"].map(_rows_compared)
     ledger["first"] = ~compared.duplicated()
     once = ledger["first"] & ledger["p"].notna()
@@ -160,42 +186,26 @@ def _rows_compared(tests: Sequence[Comparison]) -> tuple[Comparison, ...]:
     return tuple(replace(test, published=None) for test in tests)
 
 
-def _line(claim: Claim, rows: Rows) -> dict:
+_NUMBERS = ("published", "measured", "low", "high", "resolvable", "p")
+_OF_CONTROL = ("against control", "control low", "control high")
+_EMPTY = dict.fromkeys(("id", "place", "says", "tests", "verdict", "compared"), "")
+_EMPTY |= dict.fromkeys((*_NUMBERS, *_OF_CONTROL), np.nan)
+_EMPTY |= {"seeds": 0, "control": "", "note": "", "digits": 2}  # digits to print
+
+
+def _line(claim: Claim, table: Table, control: Control) -> dict:
     line = {"id": claim.id, "place": claim.place, "says": claim.says, "tests": claim.tests}
-    decide: Callable[[Claim, Rows], dict] = _compared if claim.tests else _told
-    return line | _EMPTY | decide(claim, rows)
-
-
-_EMPTY = {
-    "verdict": UNTESTABLE,
-    "compared": "",
-    "published": np.nan,
-    "measured": np.nan,
-    "low": np.nan,
-    "high": np.nan,
-    "seeds": 0,
-    "digits": 2,  # to print
-    "resolvable": np.nan,
-    "p": np.nan,
-    "control": "",
-    "against control": np.nan,
-    "control low": np.nan,
-    "control high": np.nan,
-    "note": "",
-}
-
-
-def _told(claim: Claim, rows: Rows) -> dict:
-    """Decided without rows, or not at all."""
+    if claim.tests:
+        return line | {"note": claim.note} | _compared(claim.tests, table, control)
     if claim.check is None:
-        return {"note": claim.untestable}
-    outcome = claim.check()
-    note = "; ".join(filter(None, (outcome.found, claim.note)))
-    return {"verdict": outcome.verdict, "compared": "computed", "note": note}
+        return line | {"verdict": UNTESTABLE, "note": claim.untestable}
+    finding = claim.check()
+    note = "; ".join(filter(None, (finding.words, claim.note)))
+    return line | {"verdict": finding.verdict, "compared": "computed", "note": note}
 
 
-def _compared(claim: Claim, rows: Rows) -> dict:
-    results = [Result(test, rows.difference(test)) for test in claim.tests]
+def _compared(tests: Sequence[Comparison], table: Table, control: Control) -> dict:
+    results = [Result(test, difference(test, table)) for test in tests]
     shown = weakest(results)
     mean, low, high = shown.numbers
     line = {
@@ -206,32 +216,26 @@ def _compared(claim: Claim, rows: Rows) -> dict:
         "low": low,
         "high": high,
         "seeds": shown.difference.seeds,
-        "digits": 3 if shown.test.left.held_out.clips else 2,
+        "digits": 2 if shown.test.left.held_out.scoring.in_percent else 3,
         "resolvable": shown.difference.smallest,
         "p": joint_p(results),
-        "note": claim.note,
     }
-    return line | _control(shown.test, claim, rows)
-
-
-def _control(shown: Comparison, claim: Claim, rows: Rows) -> dict:
-    """What comes of the claim, and of the comparison that is shown, with the control's row in the
-    baseline's place, where there is one.
-    """
-    if not any(test.against_control for test in claim.tests):
-        return {}
-    against = {test: test.against_control or test for test in claim.tests}
-    results = {test: Result(of, rows.difference(of)) for test, of in against.items()}
-    line = {"control": joint_verdict(list(results.values()))}
-    if shown.against_control:
-        columns = ("against control", "control low", "control high")
-        line |= dict(zip(columns, results[shown].numbers, strict=True))
+    controls = {test: control(test) for test in tests}
+    if not any(controls.values()):
+        return line
+    against = {test: other or test for test, other in controls.items()}
+    results = {test: Result(other, difference(other, table)) for test, other in against.items()}
+    line["control"] = joint_verdict(list(results.values()))
+    if controls[shown.test]:
+        line |= dict(zip(_OF_CONTROL, results[shown.test].numbers, strict=True))
     return line
 
 
 def describe(test: Comparison) -> str:
     """What minus what; then the metric, videos and size, unless the sides differ in it."""
-    left, right = _traits(test.left), _traits(test.right)
+    left, right = (
+        (side.metric, side.held_out.toy_set, side.size) for side in (test.left, test.right)
+    )
     differ = [a != b for a, b in zip(left, right, strict=True)]
     names = [
         " ".join([side.row, *(f"({t})" for t, d in zip(traits, differ, strict=True) if d)])
@@ -239,10 +243,6 @@ def describe(test: Comparison) -> str:
     ]
     shared = [trait for trait, d in zip(left, differ, strict=True) if not d]
     return ", ".join([" − ".join(names), *shared])
-
-
-def _traits(side: Side) -> tuple[str, str, str]:
-    return side.metric, side.held_out.toy_set, side.size
 
 
 def sentence(ledger: pd.DataFrame, name: str) -> str:

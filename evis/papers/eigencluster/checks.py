@@ -1,8 +1,7 @@
 """Claims of Eigen-Cluster VIS that need no training row: each is computed here, from its formulas,
-the recipes, committed weights or a stored benchmark, and comes with what was found.
+the recipes, committed weights or a stored benchmark. claims.toml names these functions.
 """
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -11,19 +10,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evis.companion import paired, published, store
+from evis.companion.claims import CONTRADICTED, HOLDS, UNMEASURED, Finding
+from evis.criterion.targets import fill_boxes
 from evis.data import paths, toy
 from evis.data.clips import Clip
 from evis.losses import boxinst, tel
 from evis.losses.neighbours import RING, shifted
 from evis.losses.qcc import feature_points, kmeans, quality_cluster_coefficient
-from evis.losses.targets import fill_boxes
 from evis.models import VideoMask2Former, load
 from evis.models import named as model_named
 from evis.papers.eigencluster import clip_terms
 from evis.papers.eigencluster.clip_terms import Predicted
+from evis.papers.eigencluster.recipes import named
 from evis.papers.eigencluster.temporal import SCHEMES
 from evis.training.batches import admit
-from evis.training.recipes import named
 
 BURDEN = 0.1  # of a training step: ours, as the paper names no limit
 WEIGHTS = "toy_eigencluster_tiny_s.safetensors"
@@ -32,20 +32,14 @@ _SCALE = 4  # S
 _STAGES = tuple(f"eigencluster.stage{number}" for number in (1, 2, 3))
 
 
-@dataclass(frozen=True)
-class Outcome:
-    verdict: str  # as `paired.verdict`'s, or "not measured yet"
-    found: str
+_WITHOUT_WEIGHTS = Finding(UNMEASURED, f"data/weights lacks {WEIGHTS}")
 
 
-_WITHOUT_WEIGHTS = Outcome("not measured yet", f"data/weights lacks {WEIGHTS}")
+def _found(holds: bool, words: str) -> Finding:
+    return Finding(HOLDS if holds else CONTRADICTED, words)
 
 
-def _outcome(holds: bool, found: str) -> Outcome:
-    return Outcome("holds" if holds else "contradicted", found)
-
-
-def no_mask_at_all() -> Outcome:
+def no_mask_at_all() -> Finding:
     """By the recipes, and by Table I's own column."""
     learned = [name for name in _STAGES if named(name).settings.supervision == "mask"]
     cells = published.tables("eigen-cluster-vis", 1)
@@ -53,19 +47,19 @@ def no_mask_at_all() -> Outcome:
     marked = ", ".join(own.as_printed.unique())
     stages = f"{learned[0]} learns from masks of pictures" if learned else "no stage reads a mask"
     found = f"{stages}; Table I marks the method {marked}; rows without stage one need no mask"
-    return _outcome(not learned, found)
+    return _found(not learned, found)
 
 
-def no_video_mask() -> Outcome:
+def no_video_mask() -> Finding:
     videos = {"videos": toy.sample("toy-ytvis19", 2)}
     recipes = [named(name) for name in _STAGES[1:]]
     tracks = [t for recipe in recipes for t in admit(recipe, videos)["videos"].tracks]
     masks = sum(track.masks is not None for track in tracks)
     found = f"stages two and three are given {len(tracks)} tracks of two videos, {masks} with masks"
-    return _outcome(masks == 0, found)
+    return _found(masks == 0, found)
 
 
-def no_parameters() -> Outcome:
+def no_parameters() -> Finding:
     counts = {}
     for size in ("tiny_s", "r50"):
         with torch.device("meta"):
@@ -73,29 +67,29 @@ def no_parameters() -> Outcome:
     scheme = SCHEMES["Temporal EigenValue + TK"]()
     added = _trainable(scheme) if isinstance(scheme, nn.Module) else 0
     found = f"TEL and QCC bring {added}; {counts['tiny_s']:,} in tiny_s, {counts['r50']:,} with R50"
-    return _outcome(added == 0, found)
+    return _found(added == 0, found)
 
 
 def _trainable(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
-def tel_is_no_burden() -> Outcome:
+def tel_is_no_burden() -> Finding:
     return _cost("added by TEL")
 
 
-def both_are_efficient() -> Outcome:
+def both_are_efficient() -> Finding:
     return _cost("added by TEL + QCC")
 
 
-def _cost(metric: str) -> Outcome:
+def _cost(metric: str) -> Finding:
     recipe = {"name": "benchmark criterion cost", "model": "tiny", "batch": 8}
     row = store.find(recipe, "toy-ytvis19", 0)
     if row is None:
-        return Outcome("not measured yet", "run python benchmarks/criterion_cost.py --store")
+        return Finding(UNMEASURED, "run python benchmarks/criterion_cost.py --store")
     share = row.metrics[metric]
     found = f"{100 * share:.1f}% of a toy training step, on a CPU, with evis's exact TEL"
-    return _outcome(share < BURDEN, f"{found}; the limit of {BURDEN:.0%} is ours")
+    return _found(share < BURDEN, f"{found}; the limit of {BURDEN:.0%} is ours")
 
 
 def _disc(radius: float = 6.0, pieces: int = 1) -> Tensor:
@@ -106,7 +100,7 @@ def _disc(radius: float = 6.0, pieces: int = 1) -> Tensor:
     return radius - nearest.sqrt()
 
 
-def spectrum_sees_space() -> Outcome:
+def spectrum_sees_space() -> Finding:
     """Whether the eigenvalues change when all pixels change places."""
     disc = _disc().double()
     order = torch.randperm(disc.numel(), generator=torch.Generator().manual_seed(0))
@@ -114,51 +108,49 @@ def spectrum_sees_space() -> Outcome:
     values = tel.eigenvalues(torch.stack((disc, shuffled))[None], count=8, scale=1)[0]
     change = float((values[0] - values[1]).abs().max() / values[0].max())
     found = "a disc and the same pixels shuffled have the same spectrum: Eq. 5 knows no position"
-    return _outcome(change > 1e-6, found if change <= 1e-6 else f"shuffling changes it by {change}")
+    return _found(change > 1e-6, found if change <= 1e-6 else f"shuffling changes it by {change}")
 
 
-def fiedler_value_sees_pieces() -> Outcome:
+def fiedler_value_sees_pieces() -> Finding:
     """Whether lambda_2, as Eqs. 5-8 give it, tells a mask of one piece from one of two."""
     masks = torch.stack((_disc(), _disc(pieces=2))).double()
     values = tel.eigenvalues(masks[None], count=2, scale=1)[0, :, 1]
     if bool((values > 1e-9 * masks.abs().max() ** 2).any()):
-        return _outcome(True, f"{values[0]:.3g} for one piece, {values[1]:.3g} for two")
+        return _found(True, f"{values[0]:.3g} for one piece, {values[1]:.3g} for two")
     found = "0 for one piece and 0 for two: the pixels above and below 0 are never joined"
-    return _outcome(False, found)
+    return _found(False, found)
 
 
-def closeness_is_coherence() -> Outcome:
+def closeness_is_coherence() -> Finding:
     """Whether eigenvalues are farther apart for a mask that jumps than for one that grows."""
     disc, larger = _disc(6.0), _disc(7.0)
     jump, grow = torch.stack((disc, disc.roll(20, -1))), torch.stack((disc, larger))
     values = tel.eigenvalues(torch.stack((jump, grow)).double(), scale=1)
     apart = [float(tel.eigenvalue_loss(of_one[None], [(0, 1)])) for of_one in values]
     found = f"L_eig: {apart[0]:.1f} for a disc that jumps, {apart[1]:.1f} for one that grows by 1/6"
-    return _outcome(apart[0] > apart[1], found)
+    return _found(apart[0] > apart[1], found)
 
 
-def psi_grows_with_tel() -> Outcome:
+def psi_grows_with_tel() -> Finding:
     tk = torch.full((5,), 0.5, requires_grad=True)
     eigenvalue = torch.arange(5.0)
     value = tel.psi(tk, eigenvalue, beta=0.16)
     (gradient,) = torch.autograd.grad(value.sum(), tk)
     grows = all(bool((of.diff() > 0).all()) for of in (value.detach(), gradient))
-    return _outcome(grows, "psi and its gradient rise by beta for each unit of L_eig (Eq. 13)")
+    return _found(grows, "psi and its gradient rise by beta for each unit of L_eig (Eq. 13)")
 
 
-def q_tells_clusters_apart() -> Outcome:
+def q_tells_clusters_apart() -> Finding:
     """Q of two clouds, from the features and K alone: no mask is passed."""
     side = torch.arange(24)[None, :].expand(16, 24) < 12  # (16, 24)
     noise = torch.randn(1, 4, 3, 16, 24, generator=torch.Generator().manual_seed(0))
     near, far = (
         float(quality_cluster_coefficient(noise + gap * side, [2], scale=1)) for gap in (1.0, 8.0)
     )
-    return _outcome(
-        far < near, f"Q is {near:.2f} where clusters overlap, {far:.2f} where they don't"
-    )
+    return _found(far < near, f"Q is {near:.2f} where clusters overlap, {far:.2f} where they don't")
 
 
-def similar_colours_share_a_mask() -> Outcome:
+def similar_colours_share_a_mask() -> Finding:
     """Pixels in boxes and their neighbours at BoxInst's distance, in toy frames."""
     alike, together = [], []
     for clip in clip_terms.held_out_clips(toy.sample("toy-ytvis19", _VIDEOS)):
@@ -177,10 +169,10 @@ def similar_colours_share_a_mask() -> Outcome:
     found = (
         f"{similar:.1f}% of similar neighbours in boxes share a mask, {other:.1f}% of the others"
     )
-    return _outcome(similar > 50, f"{found} (in toy frames, which evis drew)")
+    return _found(similar > 50, f"{found} (in toy frames, which evis drew)")
 
 
-def clusters_part_instances() -> Outcome:
+def clusters_part_instances() -> Finding:
     """Of two pixels of different objects, how often K-means puts them into different clusters.
 
     "holds" where that is more often than a coin would; the limit is ours.
@@ -195,7 +187,7 @@ def clusters_part_instances() -> Outcome:
         f"{mean:.0f}% [{low:.0f}, {high:.0f}] of pairs of pixels of two objects are in two "
         f"clusters, over {apart.seeds} clips; one training; a coin would part 50%"
     )
-    return Outcome(paired.verdict(apart), text)
+    return Finding(paired.verdict(apart), text)
 
 
 def _parted(of: Predicted) -> float | None:
@@ -209,7 +201,7 @@ def _parted(of: Predicted) -> float | None:
     return float(1 - together / pairs) if pairs else None
 
 
-def q_differs_between_clips() -> Outcome:
+def q_differs_between_clips() -> Finding:
     found = _predicted()
     if found is None:
         return _WITHOUT_WEIGHTS
@@ -218,7 +210,7 @@ def q_differs_between_clips() -> Outcome:
     text = (
         f"Q {low:.2f} to {high:.2f} (5 to 95%) for clips of several objects, 1 for the {alone:.0f}%"
     )
-    return _outcome(high > low, f"{text} with one; it scales patch and clip terms alike")
+    return _found(high > low, f"{text} with one; it scales patch and clip terms alike")
 
 
 def _held_out() -> list[Clip]:

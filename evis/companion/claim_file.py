@@ -1,0 +1,123 @@
+"""A paper's claims as it keeps them, in a claims.toml: who edits it needs no Python.
+
+    [[claim]]
+    id = "T3-1"                   # and place, says; note where one is due
+    tests = [{ left = "TEL", right = "TK", table = 3 }]
+
+A claim has `tests`, or `check`, a function's name in the paper's checks, or `untestable`, a reason.
+A test compares two rows; `metric` ("AP" unless said), `size` and `set` (of held-out videos) may be
+lists, which make a comparison of each. Where the sides differ in them, a side is a table with its
+own: `left = { row = "TK", size = "tiny" }`. `direction` is "higher" unless "lower" is said.
+`published` is a formula over printed cells; `table` makes one, of the rows that the file names in
+`[printed.TABLE.SIZE]`. A claim with `each = [{ n = 1 }, ...]` is one for each: "{n}" is filled in.
+"""
+
+import itertools
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from evis.companion.claims import Claim, Comparison, Side
+from evis.companion.held_out import HeldOut
+from evis.data.errors import DataError
+
+_TEST = {"left", "right", "metric", "size", "set", "direction", "table", "published"}
+_CLAIM = {"id", "place", "says", "tests", "check", "untestable", "note"}
+_DECIDES = ("tests", "check", "untestable")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a paper's file may name."""
+
+    paper: str  # as in references to printed cells
+    checks: ModuleType
+    held_out: Mapping[str, HeldOut]  # the first is meant where none is named
+    sizes: tuple[str, ...]  # likewise
+
+
+def read(path: Path, terms: Terms) -> tuple[Claim, ...]:
+    """The claims in the file's order."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        claims = tuple(parse(content, terms))
+    except (tomllib.TOMLDecodeError, ValueError) as error:
+        raise DataError(str(error), file=path) from error
+    if twice := [name for name, n in Counter(claim.id for claim in claims).items() if n > 1]:
+        raise DataError(f"claim {twice[0]}: there are two of this id", file=path)
+    return claims
+
+
+def parse(content: Mapping[str, Any], terms: Terms) -> Iterator[Claim]:
+    """The claims in the content of a file; ValueError that names the claim."""
+    for entry in content["claim"]:
+        template = {name: value for name, value in entry.items() if name != "each"}
+        for names in entry.get("each", ({},)):
+            filled = _filled(template, names) if names else template
+            try:
+                yield _claim(filled, content.get("printed", {}), terms)
+            except (ValueError, KeyError) as error:
+                said = error.args[0] if isinstance(error, ValueError) else f"there is no {error}"
+                raise ValueError(f"claim {filled.get('id', '?')}: {said}") from error
+
+
+def _filled(value: Any, names: Mapping[str, Any]) -> Any:
+    if isinstance(value, str):
+        return value.format(**names)
+    if isinstance(value, list):
+        return [_filled(item, names) for item in value]
+    if isinstance(value, dict):
+        return {key: _filled(item, names) for key, item in value.items()}
+    return value
+
+
+def _claim(entry: Mapping[str, Any], printed: Mapping, terms: Terms) -> Claim:
+    _known(entry, _CLAIM)
+    if sum(name in entry for name in _DECIDES) != 1:
+        raise ValueError(f"it needs one of {', '.join(_DECIDES)}")
+    check = entry.get("check")
+    if check and not hasattr(terms.checks, check):
+        raise ValueError(f"{terms.checks.__name__} has no function {check!r}")
+    texts = {name: entry[name] for name in ("id", "place", "says")}
+    texts |= {name: entry.get(name, "") for name in ("untestable", "note")}
+    tests = tuple(c for test in entry.get("tests", ()) for c in _tests(test, printed, terms))
+    return Claim(**texts, tests=tests, check=check and getattr(terms.checks, check))
+
+
+def _tests(test: dict[str, Any], printed: Mapping, terms: Terms) -> Iterator[Comparison]:
+    _known(test, _TEST)
+    direction = test.get("direction", "higher")
+    if direction not in ("higher", "lower"):
+        raise ValueError(f'the direction is "higher" or "lower", not {direction!r}')
+    unless_said = {"size": terms.sizes[0], "metric": "AP", "set": next(iter(terms.held_out))}
+    lists = [_list(test.get(name, value)) for name, value in unless_said.items()]
+    for values in itertools.product(*lists):
+        shared = dict(zip(unless_said, values, strict=True))
+        left, right = (_side(test[name], shared, terms) for name in ("left", "right"))
+        formula = test.get("published")
+        if table := test.get("table"):
+            rows, place = printed[str(table)], f"{terms.paper}/{table}"
+            cells = (f"[{place}/{rows[s.size][s.row]}/{s.metric}]" for s in (left, right))
+            formula = " - ".join(cells)
+        yield Comparison(left, right, formula, direction)
+
+
+def _side(said: str | dict[str, str], shared: dict[str, str], terms: Terms) -> Side:
+    own = shared | (said if isinstance(said, dict) else {"row": said})
+    _known(own, {"row", *shared})
+    if own["size"] not in terms.sizes:
+        raise ValueError(f"no size is called {own['size']!r}: there are {', '.join(terms.sizes)}")
+    return Side(own["row"], own["metric"], own["size"], terms.held_out[own["set"]])
+
+
+def _known(entry: Mapping[str, Any], names: set[str]) -> None:
+    if unknown := sorted(set(entry) - names):
+        raise ValueError(f"it knows no {unknown[0]!r}, only {', '.join(sorted(names))}")
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]

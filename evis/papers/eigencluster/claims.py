@@ -1,0 +1,46 @@
+"""The lead paper's claim ledger: the claims of claims.toml, judged by the lead paper's rows."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from evis.companion import claim_file, series
+from evis.companion import claims as ledger
+from evis.companion.claims import Claim, Comparison
+from evis.companion.held_out import CROWDED, TEST, UNSEEN, HeldOut
+from evis.companion.measured import SEEDS, STORED, Shelf
+from evis.papers.eigencluster import checks
+from evis.papers.eigencluster.clip_terms import CLIPS
+from evis.papers.eigencluster.experiments import BOTH, CONTROL, GROUPS, QCC, SIZES, TEL, TK
+
+FILE = Path(__file__).with_name("claims.toml")
+TERMS = claim_file.Terms(
+    paper="eigen-cluster-vis",
+    checks=checks,
+    held_out={"test": TEST, "unseen": UNSEEN, "crowded": CROWDED, "clips": CLIPS},
+    sizes=tuple(SIZES.values()),
+)
+CLAIMS = claim_file.read(FILE, TERMS)
+ALONE = ", no stage one"  # ends the names of the second regime's rows
+
+
+def verdicts(shelf: Shelf = STORED, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
+    """`ledger.verdicts` by the rows of this shelf, beside the row that trained as long as stage
+    three does, without TEL and QCC.
+    """
+    return ledger.verdicts(claims, lambda *which: table(*which, shelf), control)
+
+
+def table(size: str, held_out: HeldOut, shelf: Shelf = STORED) -> pd.DataFrame:
+    rows = {name: row for group in GROUPS.values() for name, row in group(size).items()}
+    return series.table(rows.values(), SEEDS, held_out, shelf)
+
+
+def control(test: Comparison) -> Comparison | None:
+    """The same without stage three's further steps, which TK's row did not have."""
+    end = ALONE if test.right.row.endswith(ALONE) else ""
+    if test.right.row != TK + end or test.left.row not in (TEL + end, QCC + end, BOTH + end):
+        return None
+    return replace(test, right=replace(test.right, row=CONTROL + end))
