@@ -8,16 +8,18 @@ predicted and target masks are first filled up to their tight box in every frame
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from evis.losses.masks import random_points, sample_points
-from evis.losses.precision import full_precision
+from evis.losses.tensors import check_shapes, full_precision
 
 By = Literal["masks", "boxes"]
+Target = tuple[Tensor, Tensor]  # a clip's labels (N,) and masks (N, T, H, W), of any resolution
+Pairs = list[tuple[Tensor, Tensor]]  # each clip's queries, ascending, and their targets, on the CPU
 
 POINTS = 20_000
 
@@ -33,17 +35,16 @@ class Weights(NamedTuple):
 WEIGHTS = Weights()
 
 
-@torch.no_grad()
 def match(
     class_logits: Tensor,
     mask_logits: Tensor,
-    targets: Sequence[tuple[Tensor, Tensor]],
+    targets: Sequence[Target],
     by: By = "masks",
     points: Tensor | int | None = None,
     generator: torch.Generator | None = None,
     names: Sequence[str] | None = None,
     weights: Weights = WEIGHTS,
-) -> list[tuple[Tensor, Tensor]]:
+) -> Pairs:
     """The cheapest assignment of every clip: its queries and their targets, as two CPU vectors.
 
     class_logits: (B, Q, C+1), the last class is "no object"; mask_logits: (B, Q, T, h, w);
@@ -52,71 +53,84 @@ def match(
     queries every query is assigned and the dearest objects stay without one. `names` are what
     errors call the clips.
     """
-    names = names or [f"clip {clip} of the batch" for clip in range(len(class_logits))]
-    _check(class_logits, mask_logits, targets, by, names)
+    names = names or [f"clip {clip} of the batch" for clip in range(len(targets))]
+    layers = [(class_logits, mask_logits)]
+    return match_layers(layers, targets, by, points, generator, [names], weights)[0]
+
+
+@torch.no_grad()
+def match_layers(
+    layers: Sequence[tuple[Tensor, Tensor]],
+    targets: Sequence[Target],
+    by: By,
+    points: Tensor | int | None,
+    generator: torch.Generator | None,
+    names: Sequence[Sequence[str]],
+    weights: Weights,
+) -> list[Pairs]:
+    """`match` of several decoder layers to the same targets, at the same points.
+
+    layers: class and mask logits each; names: of the clips in each layer. All costs are brought to
+    the CPU at once.
+    """
+    _check(layers, targets, by, names)
+    device = layers[0][1].device
     if not isinstance(points, Tensor):
         number = POINTS if points is None else points
         if number < 1:
             raise ValueError(f"matching looks at one point a clip at least, not at {number}")
-        points = random_points(len(targets), number, mask_logits.device, generator)
-    check_finite(class_logits, mask_logits, names)
-    pairs = []
-    for clip, at in enumerate(points.expand(len(targets), -1, -1)):
-        of_clip = class_logits[clip], mask_logits[clip], *targets[clip]
-        queries, objects = assign(costs(*of_clip, by, at.unsqueeze(0), weights).cpu().numpy())
-        pairs.append((torch.from_numpy(queries), torch.from_numpy(objects)))
-    return pairs
+        points = random_points(len(targets), number, device, generator)
+    points = points.to(device).expand(len(targets), -1, -1)
+    labels = pad_sequence([labels for labels, _ in targets], batch_first=True).to(device)
+    truth = pad_sequence(
+        [
+            seen(masks.to(device).unsqueeze(0), by, at.unsqueeze(0)).squeeze(0)
+            for (_, masks), at in zip(targets, points, strict=True)
+        ],
+        batch_first=True,
+    )
+    on_cpu = torch.stack(
+        [
+            costs(class_logits, seen(mask_logits, by, points), labels, truth, by, weights)
+            for class_logits, mask_logits in layers
+        ]
+    ).cpu()
+    counts = [len(labels) for labels, _ in targets]
+    return [
+        [_assign(clip[:, :count]) for clip, count in zip(layer, counts, strict=True)]
+        for layer in on_cpu
+    ]
 
 
-def assign(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(Q, N) costs of a clip -> the queries, ascending, and their objects."""
-    return linear_sum_assignment(cost)
-
-
-@torch.no_grad()
-def costs(
-    class_logits: Tensor,
-    mask_logits: Tensor,
-    labels: Tensor,
-    target_masks: Tensor,
-    by: By,
-    points: Tensor,
-    weights: Weights = WEIGHTS,
-) -> Tensor:
-    """Of one clip: (Q, C+1), (Q, T, h, w), (N,), (N, T, H, W) and (1, P, 2) -> (Q, N) float64."""
-    device = mask_logits.device
-    guess = seen(mask_logits.unsqueeze(0), by, points.to(device))
-    truth = seen(target_masks.to(device).unsqueeze(0), by, points.to(device))
-    labels = labels.to(device).unsqueeze(0)
-    return costs_of_seen(class_logits.unsqueeze(0), guess, labels, truth, by, weights).squeeze(0)
+def _assign(cost: Tensor) -> tuple[Tensor, Tensor]:
+    queries, objects = linear_sum_assignment(cost.numpy())
+    return torch.from_numpy(queries), torch.from_numpy(objects)
 
 
 def seen(masks: Tensor, by: By, points: Tensor) -> Tensor:
-    """(B, N, T, h, w) logits or bool, at the same (B, P, 2) points of every frame.
+    """(B, N, T, h, w) logits or bool masks at the same (B, P, 2) points of all frames.
 
-    -> (B, N, T * P): the masks' values or, under boxes, those of their tight boxes, filled.
+    -> (B, N, T * P): the masks' values or, by boxes, those of their tight boxes, filled.
     """
     if by == "boxes":
         return boxes_at(masks, points)
-    with torch.autocast(masks.device.type, enabled=False):
-        values = sample_points(masks.flatten(1, 2), points)
+    values = sample_points(masks.flatten(1, 2), points)  # (B, N * T, P)
     return values.unflatten(1, masks.shape[1:3]).flatten(2)
 
 
 def boxes_at(masks: Tensor, points: Tensor) -> Tensor:
-    """Every mask filled up to its tight box, of pixels above 0, and read between pixels.
+    """Every mask filled up to the tight box of what is above 0, and read between pixels.
 
     A box is the product of what it spans across and down, and so is what is read of it: no box is
     ever drawn. An empty mask stays empty.
     """
     height, width = masks.shape[-2:]
-    x, y = (points * points.new_tensor([width, height]) - 0.5)[:, None, None].unbind(-1)
-    across, down = _span(masks.amax(-2) > 0, x), _span(masks.amax(-1) > 0, y)
-    return (across * down).flatten(2)
+    x, y = ((points * points.new_tensor([width, height]))[:, None, None] - 0.5).unbind(-1)
+    return (_span(masks.amax(-2) > 0, x) * _span(masks.amax(-1) > 0, y)).flatten(2)
 
 
 def _span(occupied: Tensor, place: Tensor) -> Tensor:
-    """(..., n) bool -> at (..., P) places: 1 from the first occupied one to the last, 0 around."""
+    """(..., n) bool -> at places (..., P): 1 from the first occupied one to the last, 0 around."""
     length = occupied.shape[-1]
     index = torch.arange(length, device=occupied.device)
     first = torch.where(occupied, index, length).amin(-1, keepdim=True)
@@ -124,10 +138,14 @@ def _span(occupied: Tensor, place: Tensor) -> Tensor:
     return torch.minimum(place - first, last - place).add_(1).clamp_(0, 1)
 
 
-def costs_of_seen(
+@torch.no_grad()
+def costs(
     class_logits: Tensor, guess: Tensor, labels: Tensor, truth: Tensor, by: By, weights: Weights
 ) -> Tensor:
-    """(B, Q, C+1), (B, Q, P), (B, N) and (B, N, P) -> (B, Q, N) float64."""
+    """(B, Q, C+1), guess (B, Q, P), labels (B, N), truth (B, N, P) -> (B, Q, N) float64.
+
+    guess and truth: what is `seen` of predictions and targets.
+    """
     with torch.autocast(class_logits.device.type, enabled=False):
         chances = full_precision(class_logits).softmax(-1)
         of_labels = labels.unsqueeze(1).expand(-1, chances.shape[1], -1)
@@ -153,42 +171,20 @@ def _dice(probabilities: Tensor, targets: Tensor) -> Tensor:
     return (1 - (2 * both + 1) / (either + 1)).double()
 
 
-def finite(logits: Tensor) -> Tensor:
-    """(B, ...) -> (B,) bool: whether a clip's logits hold neither NaN nor infinity."""
-    flat = logits.flatten(1)
-    return flat.amin(1).isfinite() & flat.amax(1).isfinite()
-
-
-def check_finite(class_logits: Tensor, mask_logits: Tensor, names: Sequence[str]) -> None:
-    """ValueError that names the first clip whose logits are not."""
-    for what, logits in (("class_logits", class_logits), ("mask_logits", mask_logits)):
-        for name, clip, fine in zip(names, logits, finite(logits).tolist(), strict=True):
-            if not fine:
-                kind = "NaN" if clip.isnan().any() else "infinity"
-                raise ValueError(f"{name}: {what} hold {kind}: training diverged before this step")
-
-
 def _check(
-    class_logits: Tensor,
-    mask_logits: Tensor,
-    targets: Sequence[tuple[Tensor, Tensor]],
+    layers: Sequence[tuple[Tensor, Tensor]],
+    targets: Sequence[Target],
     by: str,
-    names: Sequence[str],
+    names: Sequence[Sequence[str]],
 ) -> None:
     if by not in ("masks", "boxes"):
         raise ValueError(f'matching is by "masks" or by "boxes", not by {by!r}')
-    if class_logits.ndim != 3 or mask_logits.ndim != 5:
-        raise ValueError(
-            f"logits should be (B, Q, C+1) and (B, Q, T, h, w), "
-            f"got {tuple(class_logits.shape)} and {tuple(mask_logits.shape)}"
-        )
-    if class_logits.shape[:2] != mask_logits.shape[:2] or len(targets) != len(class_logits):
-        raise ValueError(
-            f"class logits {tuple(class_logits.shape)}, mask logits {tuple(mask_logits.shape)} and "
-            f"the targets of {len(targets)} clips don't belong together"
-        )
-    classes, frames = class_logits.shape[2] - 1, mask_logits.shape[2]
-    for name, (labels, masks) in zip(names, targets, strict=True):
+    for class_logits, mask_logits in layers:
+        check_shapes(class_logits=(class_logits, "B Q C"), mask_logits=(mask_logits, "B Q T h w"))
+    classes, frames = layers[0][0].shape[2] - 1, layers[0][1].shape[2]
+    if len(targets) != len(layers[0][0]):
+        raise ValueError(f"{len(layers[0][0])} clips came with the targets of {len(targets)}")
+    for name, (labels, masks) in zip(names[0], targets, strict=True):
         if masks.ndim != 4 or masks.shape[:2] != (len(labels), frames):
             raise ValueError(
                 f"{name}: {len(labels)} labels and {frames} predicted frames need target masks "
@@ -196,3 +192,18 @@ def _check(
             )
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
             raise ValueError(f"{name}: labels {labels.tolist()} are not all below {classes}")
+    _check_finite(layers, names)
+
+
+def _check_finite(layers: Sequence[tuple[Tensor, Tensor]], names: Sequence[Sequence[str]]) -> None:
+    clips = [logits.flatten(1) for layer in layers for logits in layer]
+    finite = torch.stack([x.amin(1).isfinite() & x.amax(1).isfinite() for x in clips])
+    if finite.all():
+        return
+    number, clip = finite.logical_not().nonzero()[0].tolist()
+    layer, what = divmod(number, 2)
+    kind = "NaN" if clips[number][clip].isnan().any() else "infinity"
+    raise ValueError(
+        f"{names[layer][clip]}: {('class_logits', 'mask_logits')[what]} hold {kind}: "
+        "training diverged before this step"
+    )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evis.losses.color import rgb_to_lab
 from evis.losses.neighbours import RING, Offsets, inside_picture, shifted, window_sums
-from evis.losses.precision import full_precision
+from evis.losses.tensors import check_shapes, full_precision
 
 Flavour = Literal["paper", "released"]
 
@@ -23,11 +23,9 @@ def lab(frames_rgb: Tensor, stride: int = 4, flavour: Flavour = "released") -> T
     `released` cuts the averaged colours to whole numbers and reads them as BGR, though they are
     RGB: red and blue change places before LAB is taken.
     """
-    if frames_rgb.ndim != 4 or frames_rgb.shape[1] != 3 or min(frames_rgb.shape[2:]) < stride:
-        raise ValueError(
-            f"frames_rgb should be (F, 3, H, W), H and W at least {stride}, "
-            f"got {tuple(frames_rgb.shape)}"
-        )
+    check_shapes(frames_rgb=(frames_rgb, "F 3 H W"))
+    if min(frames_rgb.shape[2:]) < stride:
+        raise ValueError(f"frames of {tuple(frames_rgb.shape[2:])} are smaller than {stride}")
     _known(flavour)
     pooled = F.avg_pool2d(full_precision(frames_rgb), stride)
     if flavour == "released":
@@ -37,8 +35,7 @@ def lab(frames_rgb: Tensor, stride: int = 4, flavour: Flavour = "released") -> T
 
 def color_similarity(lab: Tensor, dilation: int = 2) -> Tensor:
     """(F, 3, h, w) -> (F, 8, h, w), of each pixel with its eight neighbours in row order."""
-    if lab.ndim != 4:
-        raise ValueError(f"lab should be (F, 3, h, w), got {tuple(lab.shape)}")
+    check_shapes(lab=(lab, "F 3 h w"))
     return similarity_between(lab, lab, dilation, RING)
 
 
@@ -72,7 +69,7 @@ def projection_loss(mask_logits: Tensor, box_masks: Tensor) -> Tensor:
 
 def projection_sum(mask_logits: Tensor, box_masks: Tensor) -> Tensor:
     """`projection_loss`, a sum over the masks."""
-    _check(mask_logits, box_masks)
+    check_shapes(mask_logits=(mask_logits, "... M h w"), box_masks=(box_masks, "M h w"))
     logits = full_precision(mask_logits)
     boxes = box_masks.to(logits.dtype)
     total = logits.new_zeros(())
@@ -112,13 +109,12 @@ def pairwise_sum(
     flavour: Flavour = "released",
 ) -> tuple[Tensor, Tensor]:
     """What `pairwise_loss` divides: the cost (...) and the number of edges (), by which it does."""
-    _check(mask_logits, box_masks)
+    check_shapes(
+        mask_logits=(mask_logits, "... M h w"),
+        similarity=(similarity, "M 8 h w"),
+        box_masks=(box_masks, "M h w"),
+    )
     _known(flavour)
-    if similarity.shape != (len(box_masks), len(RING), *box_masks.shape[1:]):
-        raise ValueError(
-            f"similarity should be (M, 8, h, w) to logits of {tuple(mask_logits.shape)}, "
-            f"got {tuple(similarity.shape)}"
-        )
     boxes = full_precision(box_masks)
     if flavour == "released":
         weight = edges = (similarity >= threshold) * boxes.unsqueeze(1)
@@ -134,14 +130,6 @@ def pairwise_sum(
 def warm_up(step: int, steps: int) -> float:
     """The factor of the colour terms: from 0, linearly to 1 at `steps`."""
     return min(step / steps, 1.0) if steps else 1.0
-
-
-def _check(mask_logits: Tensor, box_masks: Tensor) -> None:
-    if box_masks.ndim != 3 or box_masks.shape != mask_logits.shape[-3:]:
-        raise ValueError(
-            f"mask_logits and box_masks should be (..., M, h, w) and (M, h, w), "
-            f"got {tuple(mask_logits.shape)} and {tuple(box_masks.shape)}"
-        )
 
 
 def _known(flavour: str) -> None:

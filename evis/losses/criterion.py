@@ -18,10 +18,10 @@ from evis.data.clips import Clip
 from evis.losses import masks
 from evis.losses.box_terms import box_terms
 from evis.losses.matched import Matched, match_layer
-from evis.losses.precision import full_precision
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.losses.settings import Settings
 from evis.losses.targets import check_clips, target_masks
+from evis.losses.tensors import full_precision
 from evis.papers.eigencluster.temporal import Scheme
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evis.losses.precision import full_precision
+from evis.losses.tensors import check_shapes, full_precision
 
 
 def bce(logits: Tensor, targets: Tensor) -> Tensor:
@@ -41,17 +41,12 @@ def sample_points(maps: Tensor, points: Tensor) -> Tensor:
     maps K share the points (B, P, 2) -> (B, K, P). Points are x, y in [0, 1] over the whole map (0
     and 1 are its outer edges, not pixel centres); beyond the edge the map is 0.
     """
-    if maps.ndim not in (3, 4) or points.ndim != 3 or points.shape[-1] != 2:
-        raise ValueError(
-            f"maps should be (M, h, w) and points (M, P, 2) or (1, P, 2), "
-            f"got {tuple(maps.shape)} and {tuple(points.shape)}"
-        )
+    check_shapes(points=(points, "M P 2"))
     if maps.ndim == 3:
         if len(points) == 1:
             return sample_points(maps.unsqueeze(0), points).squeeze(0)
         return sample_points(maps.unsqueeze(1), points).squeeze(1)
-    if len(points) != len(maps):
-        raise ValueError(f"{len(maps)} maps need as many rows of points, or one, got {len(points)}")
+    check_shapes(points=(points, "M P 2"), maps=(maps, "M K h w"))
     maps = full_precision(maps)
     grid = (2 * points.to(maps) - 1).unsqueeze(2)  # (B, P, 1, 2) in [-1, 1]
     return F.grid_sample(maps, grid, mode="bilinear", align_corners=False).squeeze(-1)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
-from evis.losses.precision import full_precision
 from evis.losses.settings import Settings
+from evis.losses.tensors import full_precision
 from evis.matching import match
 
 

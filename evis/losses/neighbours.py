@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evis.losses.precision import full_precision
+from evis.losses.tensors import full_precision
 
 Offsets = Sequence[tuple[int, int]]
 
@@ -49,14 +49,14 @@ def displaced(picture: Tensor, displacement: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def label_cost(first: Tensor, second: Tensor) -> Tensor:
-    """-log P(same label) of pixels with these mask logits a and b (Eq. 11), elementwise.
+    """-log P(same label) of pixels with these mask logits (Eq. 11), elementwise.
 
-    P = m n + (1 - m)(1 - n), so that 1 / P = 1 + (e^a + e^b) / (1 + e^(a + b)). In log space it is
-    finite, with finite gradients, for any finite logits.
+    P = m n + (1 - m)(1 - n), in log space: finite, with finite gradients, for any finite logits.
     """
     a, b = full_precision(first), full_precision(second)
-    log_odds = torch.logaddexp(a, b) + F.logsigmoid(-(a + b))
-    return -F.logsigmoid(-log_odds)
+    both = F.logsigmoid(a) + F.logsigmoid(b)
+    neither = F.logsigmoid(-a) + F.logsigmoid(-b)
+    return -torch.logaddexp(both, neither)
 
 
 def window_cost(first: Tensor, second: Tensor, dilation: int, offsets: Offsets = WINDOW) -> Tensor:

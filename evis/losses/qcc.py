@@ -16,7 +16,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import davies_bouldin_score
 from torch import Tensor
 
-from evis.losses.precision import full_precision
+from evis.losses.tensors import check_shapes, full_precision
 
 Flavour = Literal["paper", "released", "soft"]
 
@@ -46,13 +46,12 @@ def quality_cluster_coefficient(
     `temperature`; as it goes to 0, `soft` tends to `paper`.
     """
     counts = [operator.index(count) for count in clusters]
-    if features.ndim != 5 or 0 in features.shape or len(counts) != len(features):
+    check_shapes(features=(features, "B C T h w"))
+    if 0 in features.shape or len(counts) != len(features) or min(counts) < 0:
         raise ValueError(
-            "features should be (B, C, T, h, w), none of them 0, with one number of clusters a "
-            f"clip, got {tuple(features.shape)} and {len(counts)} numbers"
+            f"features {tuple(features.shape)}, of which none may be 0, need a number of clusters "
+            f"a clip, 0 or more, got {counts}"
         )
-    if min(counts) < 0:
-        raise ValueError(f"a clip can't have {min(counts)} clusters")
     if flavour not in get_args(Flavour):
         raise ValueError(f"unknown flavour {flavour!r}: choose from {', '.join(get_args(Flavour))}")
     if not temperature > 0:
@@ -106,11 +105,9 @@ def kmeans(
     clusters gets a cluster for each point. A clip's result does not depend on the others.
     """
     counts = list(clusters)
-    if points.ndim != 3 or 0 in points.shape or len(counts) != len(points) or min(counts) < 1:
-        raise ValueError(
-            "points should be (B, n, C), none of them 0, with B numbers of clusters of at least 1, "
-            f"got {tuple(points.shape)} and {counts}"
-        )
+    check_shapes(points=(points, "B n C"))
+    if len(counts) != len(points) or min(counts) < 1:
+        raise ValueError(f"{len(points)} clouds of points need a cluster each, got {counts}")
     cloud = points.double() - points.double().mean(1, keepdim=True)
     radius = torch.linalg.vector_norm(cloud, dim=-1).amax(1)  # (B,)
     cloud = cloud / torch.where(radius > 0, radius, 1.0)[:, None, None]
@@ -200,11 +197,7 @@ def davies_bouldin(points: Tensor, labels: Tensor) -> Tensor:
 
     Labels without a point are left out. Without two clusters left the score is 0.
     """
-    if points.ndim != 3 or points.shape[:2] != labels.shape or 0 in points.shape:
-        raise ValueError(
-            "points should be (B, n, C), none of them 0, and labels (B, n), "
-            f"got {tuple(points.shape)} and {tuple(labels.shape)}"
-        )
+    check_shapes(points=(points, "B n C"), labels=(labels, "B n"))
     return _score(points.double(), F.one_hot(labels.long()).double())
 
 

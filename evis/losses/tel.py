@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evis.losses.precision import full_precision
 from evis.losses.secular import nonzero_eigenvalues
+from evis.losses.tensors import check_shapes, full_precision
 
 Solver = Literal["secular", "dense", "released"]
 Pairs = Sequence[tuple[int, int]]
@@ -36,11 +36,9 @@ def eigenvalues(
     differentiable in O(pixels) memory, `dense` is the same by `eigvalsh`, `released` is another
     quantity: see the module's text.
     """
-    if mask_logits.ndim != 4 or count < 1:
-        raise ValueError(
-            f"mask_logits should be (N, T, h, w) and count at least 1, "
-            f"got {tuple(mask_logits.shape)} and {count}"
-        )
+    check_shapes(mask_logits=(mask_logits, "N T h w"))
+    if count < 1:
+        raise ValueError(f"count should be at least 1, got {count}")
     if solver not in _SOLVERS:
         raise ValueError(f"unknown solver {solver!r}: choose from {', '.join(_SOLVERS)}")
     if mask_logits.numel() and not torch.stack(mask_logits.aminmax()).isfinite().all():

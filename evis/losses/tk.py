@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evis.losses.neighbours import WINDOW, inside_picture, window_sums
-from evis.losses.precision import full_precision
+from evis.losses.tensors import check_shapes, full_precision
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -29,11 +29,7 @@ def patch_similarity(lab_a: Tensor, lab_b: Tensor) -> Tensor:
     candidate centred there is an empty patch. The patches of one candidate are all compared at
     once: the squared difference of the shifted pictures, summed over 3x3 boxes. No patch is copied.
     """
-    if lab_a.ndim != 4 or lab_a.shape != lab_b.shape:
-        raise ValueError(
-            f"lab_a and lab_b should be (B, 3, h, w) alike, "
-            f"got {tuple(lab_a.shape)} and {tuple(lab_b.shape)}"
-        )
+    check_shapes(lab_a=(lab_a, "B 3 h w"), lab_b=(lab_b, "B 3 h w"))
     height, width = lab_a.shape[-2:]
     inside = inside_picture(lab_a, DILATION)
     wide, near = F.pad(lab_a, [DILATION + 1] * 4), F.pad(lab_b, [1] * 4)
@@ -84,16 +80,13 @@ def tk_loss(
     check_masks(mask_logits, box_masks, pairs)
     if flavour not in ("paper", "released"):
         raise ValueError(f"unknown flavour {flavour!r}: choose paper or released")
-    count, _, height, width = mask_logits.shape
-    shapes = [tuple(alike.shape) for alike in similarity]
-    if len(shapes) != len(pairs) or any(
-        shape[1:] != (len(WINDOW), height, width) or shape[0] not in (1, count) for shape in shapes
-    ):
-        raise ValueError(
-            f"similarity should be one ({count}, 9, {height}, {width}) for each of {len(pairs)} "
-            f"pairs, got {shapes}"
-        )
-    of_pairs = [matches(alike, top_k, threshold).expand(count, -1, -1, -1) for alike in similarity]
+    if len(similarity) != len(pairs):
+        raise ValueError(f"similarity should be one for each of {len(pairs)} pairs")
+    of_pairs = []
+    for alike in similarity:
+        found = matches(alike, top_k, threshold)
+        of_pairs.append(found.expand(len(mask_logits), -1, -1, -1) if len(found) == 1 else found)
+        check_shapes(mask_logits=(mask_logits, "N T h w"), similarity=(of_pairs[-1], "N 9 h w"))
     cost, number = matched_sum(mask_logits, torch.stack(of_pairs, 1), box_masks, pairs, flavour)
     return cost / number.clamp(min=1)
 
@@ -135,11 +128,7 @@ def in_any_box(box_masks: Tensor) -> Tensor:
 
 def check_masks(mask_logits: Tensor, box_masks: Tensor, pairs: Pairs) -> None:
     """ValueError unless shapes fit and every pair names two frames."""
-    if mask_logits.ndim != 4 or box_masks.shape != mask_logits.shape:
-        raise ValueError(
-            f"mask_logits and box_masks should both be (N, T, h, w), "
-            f"got {tuple(mask_logits.shape)} and {tuple(box_masks.shape)}"
-        )
+    check_shapes(mask_logits=(mask_logits, "N T h w"), box_masks=(box_masks, "N T h w"))
     frames = mask_logits.shape[1]
     if not pairs or any(not 0 <= frame < frames for pair in pairs for frame in pair):
         raise ValueError(f"pairs should hold frames 0 to {frames - 1}, got {list(pairs)}")
@@ -148,10 +137,5 @@ def check_masks(mask_logits: Tensor, box_masks: Tensor, pairs: Pairs) -> None:
 def check_clip(mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs) -> None:
     """Also the pictures: (N or 1, T, 3, h, w)."""
     check_masks(mask_logits, box_masks, pairs)
-    count, frames, height, width = mask_logits.shape
-    clips = pictures.shape[0] if pictures.ndim == 5 else 0
-    if pictures.shape[1:] != (frames, 3, height, width) or clips not in (1, count):
-        raise ValueError(
-            f"pictures should be ({count} or 1, {frames}, 3, {height}, {width}), "
-            f"got {tuple(pictures.shape)}"
-        )
+    clips = "1" if len(pictures) == 1 else "N"
+    check_shapes(mask_logits=(mask_logits, "N T h w"), pictures=(pictures, f"{clips} T 3 h w"))

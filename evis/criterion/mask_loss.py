@@ -1,0 +1,57 @@
+"""Mask2Former's loss: queries matched to objects in every layer, then class, BCE and dice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from evis.criterion.matched import grouped, matched
+from evis.criterion.step import Step
+from evis.criterion.terms import by_layer, class_term, mask_terms, objects_of, summed
+from evis.data.clip_prediction import ClipPrediction
+from evis.data.clips import Clip
+from evis.matching import Weights
+
+
+@dataclass(frozen=True)
+class MaskLoss:
+    """All that mask supervision needs, whatever made the masks. Weights are the released ones.
+
+    Every object weighs the same, however a step is split into micro-batches and processes.
+    """
+
+    class_weight: float = 2.0
+    mask_weight: float = 5.0  # of BCE
+    dice_weight: float = 5.0
+    no_object_weight: float = 0.1  # of the class "no object" within the class term
+    points: int = 20_000  # where BCE, dice and the matching look at a mask
+    as_padded: bool = False  # all clips on the canvas of their batch, as released
+
+    def __call__(
+        self,
+        prediction: ClipPrediction,
+        clips: Sequence[Clip],
+        step: Step,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Every term by name, before its weight, and `total`, which is what to minimise.
+
+        Terms of the last layer have plain names, those of earlier layer i end in `_i`.
+        """
+        objects, queries = objects_of(step, clips), prediction.class_logits.shape[:2].numel()
+        weights = Weights(self.class_weight, self.mask_weight, self.dice_weight)
+        with torch.autocast(prediction.mask_logits.device.type, enabled=False):
+            parts = []
+            for group in grouped(prediction, clips, "mask", self.as_padded):
+                for match in matched(group, "mask", self.points, generator, weights):
+                    terms = mask_terms(match, self.points, objects, generator)
+                    terms |= class_term(match, queries, objects, self.no_object_weight)
+                    parts.append((match, terms))
+            terms = summed(parts, len(prediction.layers) + 1)
+            total = (
+                weights.classes * terms["class"]
+                + weights.masks * terms["bce"]
+                + weights.dice * terms["dice"]
+            ).sum()
+        return by_layer(terms) | {"total": total}

@@ -1,0 +1,141 @@
+"""A batch's queries, matched to its objects in every decoder layer, each clip on its own canvas."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import torch
+from torch import Tensor
+
+from evis.criterion.targets import Supervision, check_clips, pad, target_masks
+from evis.data.clip_prediction import ClipPrediction
+from evis.data.clips import Clip
+from evis.losses.tensors import full_precision
+from evis.matching import WEIGHTS, Pairs, Weights, match_layers
+
+
+@dataclass(frozen=True)
+class Group:
+    """B clips of one size, N objects in all, and what L decoder layers say of them."""
+
+    clips: list[Clip]
+    layers: list[ClipPrediction]  # as large as the clips, up to the stride; the last one last
+    labels: Tensor  # (N,) long: the objects, one clip after another
+    clip_of: Tensor  # (N,) long
+    targets: Tensor  # (N, T, H, W) bool: masks or filled boxes
+
+    @property
+    def frames(self) -> Tensor:
+        """(B, T, 3, H, W) RGB, zeros where a clip ends within a logit's pixels."""
+        size = tuple(self.targets.shape[-2:])
+        return torch.stack([pad(clip.frames, size) for clip in self.clips]).to(self.targets.device)
+
+
+@dataclass(frozen=True)
+class Matched:
+    """M pairs of a query and an object, in those layers of a group that matched the same objects.
+
+    In the order of the objects, so that each has one place in all layers. Layers differ only where
+    a clip has more objects than there are queries.
+    """
+
+    group: Group
+    layers: list[int]  # L of the group's
+    queries: Tensor  # (L, M) long: rows of its (B * Q)
+    objects: Tensor  # (M,) long
+
+    @property
+    def logits(self) -> Tensor:
+        """(L, M, T, h, w) float32 at least: the masks of the queries."""
+        masks = [self.group.layers[layer].mask_logits.flatten(0, 1) for layer in self.layers]
+        rows = [
+            x.index_select(0, of_layer) for x, of_layer in zip(masks, self.queries, strict=True)
+        ]
+        return full_precision(torch.stack(rows))
+
+    @property
+    def clip_of(self) -> Tensor:
+        """(M,) long: the clip of each object."""
+        return self.group.clip_of[self.objects]
+
+
+def grouped(
+    prediction: ClipPrediction, clips: Sequence[Clip], supervision: Supervision, as_padded: bool
+) -> list[Group]:
+    """Clips of one size together, so that no loss depends on what a clip is padded to in its batch.
+
+    as_padded: all of them together, on the canvas of their batch.
+    """
+    check_clips(clips, prediction, supervision)
+    canvas, stride = tuple(prediction.mask_logits.shape[-2:]), prediction.stride
+    sizes = [tuple(ceil(side / stride) for side in clip.frames.shape[-2:]) for clip in clips]
+    sizes = [canvas] * len(clips) if as_padded else sizes
+    groups = []
+    for height, width in dict.fromkeys(sizes):
+        members = [number for number, size in enumerate(sizes) if size == (height, width)]
+        layers = []
+        for layer in (*prediction.layers, prediction):
+            classes, masks = layer.class_logits, layer.mask_logits[..., :height, :width]
+            if len(members) < len(clips):
+                classes, masks = (torch.stack([x[n] for n in members]) for x in (classes, masks))
+            layers.append(ClipPrediction(classes, masks, stride=stride))
+        own, device = [clips[number] for number in members], prediction.mask_logits.device
+        counts = torch.tensor([len(clip.labels) for clip in own])
+        size = stride * height, stride * width
+        groups.append(
+            Group(
+                clips=own,
+                layers=layers,
+                labels=torch.cat([clip.labels for clip in own]).to(device),
+                clip_of=torch.arange(len(own)).repeat_interleave(counts).to(device),
+                targets=target_masks(own, supervision, size, device),
+            )
+        )
+    return groups
+
+
+def matched(
+    group: Group,
+    supervision: Supervision,
+    points: int,
+    generator: torch.Generator | None = None,
+    weights: Weights = WEIGHTS,
+) -> list[Matched]:
+    """All layers together or, where they leave out different objects, one by one."""
+    counts = [len(clip.labels) for clip in group.clips]
+    found = match_layers(
+        [(layer.class_logits, layer.mask_logits) for layer in group.layers],
+        list(zip([clip.labels for clip in group.clips], group.targets.split(counts), strict=True)),
+        "masks" if supervision == "mask" else "boxes",
+        points,
+        generator,
+        [
+            [f"video {clip.video_id}, layer {number}" for clip in group.clips]
+            for number in range(len(group.layers))
+        ],
+        weights,
+    )
+    queries, objects = zip(*[_rows(pairs, group) for pairs in found], strict=True)
+    together = all(torch.equal(other, objects[0]) for other in objects)
+    runs = [range(len(found))] if together else [[number] for number in range(len(found))]
+    device = group.targets.device
+    return [
+        Matched(
+            group,
+            list(run),
+            torch.stack([queries[number] for number in run]).to(device),
+            objects[run[0]].to(device),
+        )
+        for run in runs
+    ]
+
+
+def _rows(pairs: Pairs, group: Group) -> tuple[Tensor, Tensor]:
+    """One layer's queries, rows of (B * Q), and objects, numbered through and in their order."""
+    queries, objects, first = [], [], 0
+    for clip, (of_clip, places) in enumerate(pairs):
+        order = places.argsort()
+        queries.append(clip * group.layers[0].class_logits.shape[1] + of_clip[order])
+        objects.append(first + places[order])
+        first += len(group.clips[clip].labels)
+    return torch.cat(queries), torch.cat(objects)

@@ -1,0 +1,102 @@
+"""The terms that every query-based method shares, for all decoder layers at once.
+
+Each is a value a layer, (L,), and the part of one `Matched` in a sum: `summed` adds up the batch.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evis.criterion.matched import Matched
+from evis.criterion.step import Step
+from evis.data.clips import Clip
+from evis.losses import boxinst, masks
+from evis.losses.tensors import full_precision
+
+Terms = dict[str, Tensor]
+
+
+def objects_of(step: Step, clips: Sequence[Clip]) -> float:
+    """What mask losses are divided by, the same in all parts of a step."""
+    own = sum(len(clip.labels) for clip in clips)
+    return (own if step.objects is None else step.objects) or 1.0
+
+
+def class_term(
+    matched: Matched, queries: int, objects: float, no_object_weight: float
+) -> dict[str, Tensor]:
+    """Cross-entropy of all queries, a weighted mean: queries without an object count for less.
+
+    queries, objects: how many the batch has. The sum of their weights, which the mean divides by,
+    is the same in all parts of a step too.
+    """
+    layers = [matched.group.layers[layer].class_logits for layer in matched.layers]
+    logits = full_precision(torch.stack(layers)).flatten(1, 2)  # (L, B * Q, C + 1)
+    no_object = logits.shape[-1] - 1
+    wanted = torch.full(logits.shape[:2], no_object, device=logits.device)
+    labels = matched.group.labels[matched.objects].expand_as(matched.queries)
+    wanted.scatter_(1, matched.queries, labels)
+    weight = logits.new_ones(no_object + 1)
+    weight[no_object] = no_object_weight
+    entropy = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), weight, reduction="none")
+    weights = objects + no_object_weight * (queries - objects)
+    return {"class": entropy.view_as(wanted).sum(1) / weights}
+
+
+def mask_terms(
+    matched: Matched, points: int, objects: float, generator: torch.Generator | None
+) -> Terms:
+    """BCE and dice on points, most of them where a mask is undecided, summed over frames."""
+    masks_of_layers = matched.logits
+    layers = len(masks_of_layers)
+    logits = masks_of_layers.flatten(0, 2)  # (L * M * T, h, w)
+    at = masks.uncertain_points(logits, points, generator=generator)
+    targets = matched.group.targets[matched.objects].flatten(0, 1)  # (M * T, H, W), of all layers
+    of_target = at.unflatten(0, (layers, -1)).transpose(0, 1).flatten(1, 2)  # (M * T, L * P, 2)
+    wanted = masks.sample_points(targets, of_target).unflatten(1, (layers, -1)).transpose(0, 1)
+    logits, wanted = masks.sample_points(logits, at), wanted.flatten(0, 1)
+    return {
+        name: loss(logits, wanted).unflatten(0, (layers, -1)).sum(1) / objects
+        for name, loss in (("bce", masks.bce), ("dice", masks.dice))
+    }
+
+
+def box_terms(
+    logits: Tensor, boxes: Tensor, similarity: Tensor, objects: float, flavour: boxinst.Flavour
+) -> Terms:
+    """BoxInst's projection and pairwise term; every frame is a picture of its own.
+
+    logits: (L, M, T, h, w); boxes: (M, T, h, w); similarity: (M, T, 8, h, w). The pairwise term is
+    a mean over edges, as published: its sum is to be divided by that of "edges".
+    """
+    frames = boxes.shape[1]
+    logits, boxes, similarity = logits.flatten(1, 2), boxes.flatten(0, 1), similarity.flatten(0, 1)
+    pairwise, edges = boxinst.pairwise_sum(logits, similarity, boxes, flavour=flavour)
+    return {
+        "projection": boxinst.projection_sum(logits, boxes) / (objects * frames),
+        "pairwise": pairwise,
+        "edges": edges.expand_as(pairwise),
+    }
+
+
+def summed(parts: Iterable[tuple[Matched, Terms]], layers: int) -> Terms:
+    """The batch's terms, (layers, ...) each."""
+    sums: Terms = {}
+    for matched, terms in parts:
+        for name, value in terms.items():
+            if len(matched.layers) < layers:
+                places = torch.tensor(matched.layers, device=value.device)
+                empty = value.new_zeros(layers, *value.shape[1:])
+                value = empty.index_add(0, places, value)
+            sums[name] = sums[name] + value if name in sums else value
+    return sums
+
+
+def by_layer(terms: Terms) -> Terms:
+    """(layers,) each -> scalars: `name` of the last layer, `name_i` of an earlier one."""
+    named = {name: values[-1] for name, values in terms.items()}
+    for name, values in terms.items():
+        named |= {f"{name}_{layer}": value for layer, value in enumerate(values[:-1].unbind())}
+    return named
