@@ -4,76 +4,9 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Annotated, Literal
 
-from evis.cli.arguments import add_command, count
-
-
-def add(commands) -> None:
-    parser = add_command(
-        commands,
-        "train",
-        _train,
-        help="train a stage of a paper, or go on where it was cut off",
-        description="Train a stage of a paper, or go on where it was cut off.\n"
-        "Without RECIPE, list the recipes. Under torchrun, on several GPUs or nodes.",
-        examples="  evis train eigencluster.stage1 --scale toy --folder /tmp/stage1\n"
-        "  evis train eigencluster.stage2 --scale toy --folder /tmp/stage2 \\\n"
-        "      --model /tmp/stage1/weights.safetensors --set lr=5e-4 --set settings.beta=0\n"
-        "  torchrun --nproc-per-node 8 -m evis train eigencluster.stage2 --backbone r101 \\\n"
-        "      --data youtube-vis-2019=/data/ytvis19 --model stage1.safetensors --folder stage2",
-    )
-    parser.set_defaults(usage_error=parser.error)
-    parser.add_argument("recipe", metavar="RECIPE", nargs="?", help="the stage; see the list")
-    parser.add_argument("--folder", type=Path, metavar="OUT", help="for weights, log, checkpoints")
-    parser.add_argument(
-        "--data",
-        type=_assignment,
-        action="append",
-        default=[],
-        metavar="NAME=DIR",
-        help="a set as `evis data check` knows it, or a toy set, and its folder; may be repeated",
-    )
-    parser.add_argument(
-        "--model", type=Path, metavar="FILE", help="weights to start from, evis's own or official"
-    )
-    parser.add_argument(
-        "--set",
-        type=_assignment,
-        action="append",
-        default=[],
-        dest="changes",
-        metavar="KEY=VALUE",
-        help="another value in the recipe, such as lr=3e-4 or settings.beta=1; may be repeated",
-    )
-    parser.add_argument(
-        "--backbone", default="r50", metavar="B", help="r50 (the default), r101 or swin_l"
-    )
-    parser.add_argument(
-        "--scale",
-        choices=("toy", "full"),
-        default="full",
-        help="toy: generated data, a small model, two CPU cores; full: the papers' (the default)",
-    )
-    parser.add_argument("--cpu", action="store_true", help="leave GPUs alone")
-    parser.add_argument("--threads", type=count, metavar="N", help="CPU threads a process")
-    parser.add_argument(
-        "--workers", type=count, default=0, metavar="N", help="processes that read clips ahead"
-    )
-    parser.add_argument(
-        "--recompute", action="store_true", help="recompute activations: less memory, more time"
-    )
-    parser.add_argument(
-        "--save-every",
-        type=count,
-        default=200,
-        metavar="N",
-        help="steps a checkpoint; default: 200",
-    )
-    parser.add_argument(
-        "--log-every", type=count, default=1, metavar="N", help="steps to a log line; 1"
-    )
-    parser.add_argument("--tensorboard", action="store_true", help="log for TensorBoard too")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+from evis.cli.arguments import Count, UsageError
 
 
 def _assignment(text: str) -> tuple[str, str]:
@@ -83,69 +16,132 @@ def _assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _train(options: argparse.Namespace) -> int:
+def _named_path(text: str) -> tuple[str | None, Path]:
+    name, equals, path = text.partition("=")
+    return (name, Path(path)) if equals and not Path(text).exists() else (None, Path(text))
+
+
+def train(
+    recipe: str | None = None,
+    *,
+    folder: Path | None = None,
+    data: list[Annotated[tuple, _named_path]] = (),
+    frames: list[Path] = (),
+    model: Path | None = None,
+    set: list[Annotated[tuple, _assignment]] = (),
+    backbone: str = "r50",
+    scale: Literal["toy", "full"] = "full",
+    cpu: bool = False,
+    threads: Count | None = None,
+    workers: Count = 0,
+    recompute: bool = False,
+    save_every: Count = 200,
+    log_every: Count = 1,
+    tensorboard: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Train a stage of a paper, or go on where it was cut off.
+
+    Without RECIPE, list the recipes. Under torchrun, on several GPUs or nodes.
+
+    recipe RECIPE: the stage; see the list
+    folder OUT: for weights, log, checkpoints
+    data NAME=DIR|JSON: a set that `evis data check` knows or a toy set, and its folder; or an
+      annotation json of your own; may be repeated
+    frames DIR: the frames of such a json, where they are not beside it; in the jsons' order
+    model FILE: weights to start from, evis's own or official
+    set KEY=VALUE: another value in the recipe, such as lr=3e-4 or settings.beta=1; may be repeated
+    backbone B: r50, r101 or swin_l
+    scale: toy: generated data, a small model, two CPU cores; full: the papers' (the default)
+    cpu: leave GPUs alone
+    threads N: CPU threads a process
+    workers N: processes that read clips ahead
+    recompute: recompute activations: less memory, more time
+    save_every N: steps a checkpoint
+    log_every N: steps to a log line
+    tensorboard: log for TensorBoard too
+    quiet: no progress bar
+
+    examples:
+      evis train eigencluster.stage1 --scale toy --folder /tmp/stage1
+      evis train eigencluster.stage2 --scale toy --folder /tmp/stage2 \\
+          --model /tmp/stage1/weights.safetensors --set lr=5e-4 --set settings.beta=0
+      evis train boxinst --data cats.json --frames cats --model stage1.safetensors --folder out
+      torchrun --nproc-per-node 8 -m evis train eigencluster.stage2 --backbone r101 \\
+          --data youtube-vis-2019=/data/ytvis19 --model stage1.safetensors --folder stage2
+    """
     from evis import papers
-    from evis.training import changed, engine, folder
+    from evis.training import changed, engine
+    from evis.training.folder import WEIGHTS
 
-    if options.recipe is None:
+    if recipe is None:
         print("\n".join(f"{n:30} {papers.named(n).title}" for n in papers.recipe_names()))
-        return 0
-    if options.folder is None:
-        options.usage_error("--folder OUT is needed to train")
-    recipe = papers.named(options.recipe, options.backbone, toy=options.scale == "toy")
-    recipe = changed(recipe, dict(options.changes))
-    datasets = _datasets(options, [name for name, _ in recipe.mixture])
+        return
+    if folder is None:
+        raise UsageError("--folder OUT is needed to train")
+    stage = changed(papers.named(recipe, backbone, toy=scale == "toy"), dict(set))
+    is_first_process = os.environ.get("RANK", "0") == "0"
+    datasets = _given(data, frames)
+    if scale == "toy":
+        lacking = [role for role, _ in stage.mixture if role not in datasets]
+        datasets |= _generated(lacking, say=is_first_process)
     engine.train(
-        recipe,
+        stage,
         datasets,
-        options.folder,
-        papers.method_of(recipe),
-        options.model,
-        device="cpu" if options.cpu else None,
-        threads=options.threads,
-        workers=options.workers,
-        keep_frames=options.scale == "toy",
-        recompute=options.recompute,
-        save_every=options.save_every,
-        log_every=options.log_every,
-        tensorboard=options.tensorboard,
-        progress=not options.quiet,
+        folder,
+        papers.method_of(stage),
+        model,
+        device="cpu" if cpu else None,
+        threads=threads,
+        workers=workers,
+        keep_frames=scale == "toy",
+        recompute=recompute,
+        save_every=save_every,
+        log_every=log_every,
+        tensorboard=tensorboard,
+        progress=not quiet,
     )
-    if os.environ.get("RANK", "0") == "0":
-        print(f"{recipe.name}: {recipe.steps} steps, weights in {options.folder / folder.WEIGHTS}")
-    return 0
+    if is_first_process:
+        print(f"{stage.name}: {stage.steps} steps, weights in {folder / WEIGHTS}")
 
 
-def _datasets(options: argparse.Namespace, wanted: list[str]) -> dict:
-    """The sets by what they are to a recipe, "videos" or "stills"; toy ones are made if missing."""
-    from evis.data import toy
+def _given(data: list[tuple], frames: list[Path]) -> dict:
+    """The sets by what they are to a recipe, "videos" or "stills"."""
+    from evis.data import own
 
-    found = {}
-    for name, folder in options.data:
-        dataset = _read(name, Path(folder))
+    datasets, frames = {}, list(frames)
+    for name, path in data:
+        is_own = name is None or path.suffix.lower() == ".json"
+        root = frames.pop(0) if is_own and frames else None
+        dataset = own.read(path, root) if is_own else _known(name, path)
         role = "stills" if all(video.length == 1 for video in dataset.videos) else "videos"
-        if role in found:
-            options.usage_error(f"--data names {role} twice")
-        found[role] = dataset
-    if options.scale == "toy":
-        for role in (role for role in wanted if role not in found and role in toy.TRAINING_SETS):
-            name = toy.TRAINING_SETS[role]
-            print(f"no --data for {role}: generated ones are used ({name})", file=sys.stderr)
-            found[role] = toy.sample(name)
-    return found
+        if role in datasets:
+            raise UsageError(f"--data names {role} twice")
+        datasets[role] = dataset
+    if frames:
+        raise UsageError("--frames belong to a json of --data each, and there are fewer of those")
+    return datasets
 
 
-def _read(name: str, folder: Path):
+def _known(name: str, folder: Path):
     """The training split of a real set, or of a toy set, which is built if it is not there."""
     from evis.data import catalog, toy
     from evis.data.errors import DataError
 
-    if name in toy.names():
-        if not folder.exists():
-            return toy.build(name, folder)
-        name = toy.SPECS[name].real  # whose layout it has
-    if name not in catalog.names():
+    if name in toy.names() and not folder.exists():
+        return toy.build(name, folder)
+    real = catalog.SETS.get(toy.SPECS[name].real if name in toy.names() else name)
+    if real is None:
         known = ", ".join((*catalog.names(), *toy.names()))
-        raise DataError(f"unknown data set {name!r}", remedy=f"Known sets: {known}")
-    real = catalog.SETS[name]
+        remedy = f"Known sets: {known}. For a set of your own give its json"
+        raise DataError(f"unknown data set {name!r}", remedy=remedy)
     return real.read(folder, real.splits[0])
+
+
+def _generated(roles: list[str], say: bool) -> dict:
+    from evis.data import toy
+
+    for role in roles if say else ():
+        name = toy.TRAINING_SETS[role]
+        print(f"evis: no --data for {role}: generated ones are used ({name})", file=sys.stderr)
+    return {role: toy.sample(toy.TRAINING_SETS[role]) for role in roles}

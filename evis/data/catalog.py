@@ -132,6 +132,30 @@ def names() -> list[str]:
     return list(SETS)
 
 
+def splits_in(folder: Path) -> list[tuple[RealSet, Split]]:
+    """The splits that are there of the first set whose official layout the folder follows."""
+    for real in SETS.values():
+        found = [
+            (real, split)
+            for split in real.splits
+            if (folder / split.annotations).exists() and (folder / split.frames).is_dir()
+        ]
+        if found:
+            return found
+    return []
+
+
+def frames_of(annotations_json: Path) -> Path | None:
+    """Where an official layout has the frames of an annotation file that lies as in it."""
+    for real in SETS.values():
+        for split in real.splits:
+            if annotations_json.as_posix().endswith(f"/{split.annotations}"):
+                folder = annotations_json.parents[split.annotations.count("/")] / split.frames
+                if folder.is_dir():
+                    return folder
+    return None
+
+
 def describe(name: str) -> str:
     """The expected layout, as text."""
     real = _find(name)
@@ -191,12 +215,13 @@ def _check_split(real: RealSet, split: Split, root: Path) -> tuple[str, list[str
         problems.append(f"{len(dataset.categories)} categories instead of {real.categories}")
     if split.labelled and not dataset.tracks:
         problems.append("no annotations, though this split is published with them")
-    problems += _missing_frames(dataset, root / split.frames)
+    problems += frame_problems(dataset, root / split.frames)
     state = _FAULTY if problems else _OK
     return state, found + [f"        - {problem}" for problem in problems]
 
 
-def _missing_frames(dataset: VISDataset, root: Path) -> list[str]:
+def frame_problems(dataset: VISDataset, root: Path) -> list[str]:
+    """What is wrong with the frames below `root`, in at most ten lines; decodes one a video."""
     missing, problems = [], []
     for video in tqdm(dataset.videos, desc="frames", unit="video"):
         absent = [name for name in video.frames if not (root / name).is_file()]

@@ -83,7 +83,7 @@ def weaken(
     if level == "mask":
         return dataset
     if level == "none":
-        return replace(dataset, tracks=(), supervision="none")
+        return dataset.bare()
     if level == "box":
         tracks = tuple(replace(t, masks=None, areas=None, points=None) for t in dataset.tracks)
         return replace(dataset, tracks=tracks, supervision="box")

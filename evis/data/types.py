@@ -179,6 +179,10 @@ class VISDataset:
         tracks = tuple(track for track in self.tracks if track.video_id in kept)
         return replace(self, videos=chosen, tracks=tracks)
 
+    def bare(self) -> "VISDataset":
+        """The videos alone, without any label."""
+        return replace(self, tracks=(), supervision="none", origin=None)
+
     def __repr__(self) -> str:
         frames = sum(video.length for video in self.videos)
         made = f", origin={self.origin!r}" if self.origin else ""

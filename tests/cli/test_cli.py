@@ -13,6 +13,7 @@ from evis import __version__, cli
 from evis.companion import store
 from evis.data import catalog, toy
 from evis.data.errors import DataError
+from evis.inference import Options
 
 
 @pytest.fixture
@@ -48,18 +49,46 @@ def test_a_reader_that_has_enough_is_no_error():
     assert (done.returncode, done.stderr) == (141, "")
 
 
-@pytest.mark.parametrize("command", ["reproduce", "data toy", "data check", "results"])
-def test_every_command_shows_examples_that_parse(command, capsys):
+def commands(group, *before):
+    """Every subcommand, as it is typed."""
+    for name, command in group.items():
+        if isinstance(command, dict):
+            yield from commands(command, *before, name)
+        else:
+            yield " ".join((*before, name))
+
+
+def help_of(command, capsys) -> str:
     with pytest.raises(SystemExit) as left:
         cli.main([*command.split(), "--help"])
     assert left.value.code == 0
-    text = capsys.readouterr().out
-    examples = text.partition("examples:\n")[2].strip().splitlines()
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", list(commands(cli.app.COMMANDS)))
+def test_every_command_shows_examples_that_parse(command, capsys):
+    text = help_of(command, capsys).partition("examples:\n")[2]
+    examples = [line.partition("#")[0] for line in text.replace("\\\n", "").strip().splitlines()]
     assert len(examples) >= 2 or command == "data toy"
     for example in examples:
-        program, *arguments = example.split()
-        assert program == "evis" and " ".join(arguments).startswith(command)
-        cli.app._parser().parse_args(arguments)
+        before, _, arguments = example.partition("evis ")
+        assert before.strip() in ("", "torchrun --nproc-per-node 8 -m")
+        assert arguments.startswith(command)
+        cli.app.parser().parse_args(arguments.split())
+
+
+def test_help_says_what_stands_for_nothing(capsys):
+    """What the signatures say, and what the library then takes."""
+    assert "steps a checkpoint; default: 200" in help_of("train", capsys)
+    options = Options()
+    shown = help_of("predict", capsys)
+    assert f"tracks a video; default: {options.top}" in shown
+    given = cli.app.parser().parse_args(["predict", "v", "--weights", "w", "--out", "o"])
+    assert (given.top, given.join, given.class_agnostic) == (
+        options.top,
+        options.join,
+        options.class_agnostic,
+    )
 
 
 @pytest.mark.parametrize(

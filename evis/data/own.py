@@ -1,0 +1,85 @@
+"""A data set of one's own: any YouTube-VIS or COCO json, and the frames that belong to it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from evis.data import annotations, catalog
+from evis.data.errors import DataError
+from evis.data.frames import PictureFolder
+from evis.data.types import VISDataset
+
+
+def read(path: str | Path, frames_root: str | Path | None = None) -> VISDataset:
+    """The data set of an annotation json, or of a folder that holds one.
+
+    Where no `frames_root` is given, its frames are looked for where an official layout has them,
+    and beside the json. A folder in the official layout of a known set gives its first split.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if found := catalog.splits_in(path):
+            real, split = found[0]
+            return real.read(path, split)
+        path = _only_json(path)
+    dataset = annotations.read(path)
+    return replace(dataset, read_frame=PictureFolder(_frames(path, frames_root, dataset)))
+
+
+def _only_json(folder: Path) -> Path:
+    files = sorted(folder.glob("*.json"))
+    if len(files) == 1:
+        return files[0]
+    listed = ", ".join(file.name for file in files[:5]) or "none"
+    raise DataError(
+        f"holds {len(files)} json files ({listed}), and no layout that evis knows",
+        file=folder,
+        remedy="Name the annotation json itself",
+    )
+
+
+def _frames(json: Path, given: str | Path | None, dataset: VISDataset) -> Path:
+    """The folder that the names of frames start from: the one that holds the first of them."""
+    first = dataset.videos[0].frames[0]
+    beside = (json.parent / name for name in ("", "JPEGImages", "frames", "images", json.stem))
+    for root in [Path(given)] if given else [catalog.frames_of(json) or json.parent, *beside]:
+        if (root / first).is_file():
+            return root
+    raise DataError(
+        f"holds no {first}, the first frame of {json}" if given else f"{first} is not beside it",
+        file=given or json,
+        remedy="Give the folder that the names of frames start from (--frames DIR, frames_root)",
+    )
+
+
+_USES = {
+    "mask": "evis train takes it under masks, boxes or points, evis evaluate scores masks",
+    "box": "evis train takes it under boxes, evis evaluate scores boxes",
+    "point": "evis train takes it under points",
+    "none": "evis predict takes it; training and evaluating need annotations",
+}
+
+
+def check(path: str | Path, frames_root: str | Path | None = None) -> catalog.Report:
+    """What the data set holds, what can be done with it, and what is wrong with its frames."""
+    dataset = read(path, frames_root)
+    frames = sum(video.length for video in dataset.videos)
+    sizes = sorted({(video.width, video.height) for video in dataset.videos})
+    sizes = " to ".join(
+        f"{width} x {height}" for width, height in dict.fromkeys((sizes[0], sizes[-1]))
+    )
+    names = ", ".join(category.name for category in dataset.categories)
+    bare = sum(not dataset.tracks_of(video.id) for video in dataset.videos)
+    problems = catalog.frame_problems(dataset, dataset.read_frame.root)
+    lines = [
+        f"{path}: {len(dataset.videos)} videos, {frames} frames of {sizes}",
+        f"{len(dataset.categories)} categories: {names}",
+        f"{len(dataset.tracks)} tracks with {' and '.join(sorted(dataset.kinds)) or 'nothing'}: "
+        f"{_USES[dataset.supervision]}",
+    ]
+    if dataset.origin is not None:
+        lines.append(f"Its labels were made ({dataset.origin}): they are no ground truth")
+    if dataset.tracks and bare:
+        lines.append(f"{bare} videos have no track, so that they are not trained on")
+    lines += [f"- {problem}" for problem in problems]
+    lines.append(f"{path} is {'not ' if problems else ''}in order")
+    return catalog.Report(tuple(lines), not problems)
