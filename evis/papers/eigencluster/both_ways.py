@@ -12,12 +12,13 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
+from evis.criterion.step import Step
+from evis.criterion.targets import target_masks
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.losses import boxinst, masks, qcc, tel
-from evis.losses.criterion import criterion
-from evis.losses.targets import target_masks
 from evis.matching import match
+from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.recipes import named
 from evis.papers.eigencluster.same_input import (
     Batch,
@@ -184,7 +185,7 @@ def pairs_of_three(b: Batch) -> Values:
 def direction(b: Batch) -> Values:
     lab = lab_of(b)
     forth, back = [(0, 1), (1, 2), (0, 2)], [(1, 0), (2, 1), (2, 0)]
-    asked, asking = (float(tk_of(b, b.matched, lab, pairs).sum()) for pairs in (back, forth))
+    asked, asking = (float(tk_of(b, b.logits, lab, pairs).sum()) for pairs in (back, forth))
     return Values("sum of L_tk", asked, asking)
 
 
@@ -198,7 +199,7 @@ def gaps(b: Batch) -> Values:
 
 
 def _sum_of_tk(b: Batch, **how) -> float:
-    return float(tk_of(b, b.matched, lab_of(b), tel.cyclic_pairs(3), **how).sum())
+    return float(tk_of(b, b.logits, lab_of(b), tel.cyclic_pairs(3), **how).sum())
 
 
 def tk_mean(b: Batch) -> Values:
@@ -225,7 +226,7 @@ def colours(b: Batch) -> Values:
 
 
 def _pairwise(b: Batch, **how) -> float:
-    return float(pairwise_of(b, b.matched, lab_of(b), **how))
+    return float(pairwise_of(b, b.logits, lab_of(b), **how))
 
 
 def pairwise_mean(b: Batch) -> Values:
@@ -258,7 +259,7 @@ def _quality(b: Batch, flavour: qcc.Flavour = "paper", **how) -> float:
 
 
 def quality_class(b: Batch) -> Values:
-    found = criterion(b.prediction, b.clips, b.settings, generator=points())
+    found = Loss(b.settings)(b.prediction, b.clips, Step(), points())
     classes = float(b.settings.class_weight * found["class"])
     return Values("the class term, in the loss", classes, classes * float(found["qcc"]))
 
@@ -283,7 +284,7 @@ def quality_pixels(b: Batch) -> Values:
 
 def quality_queries(b: Batch) -> Values:
     """Of the first clip: its matched queries alone, and all of them."""
-    queries, _ = b.matched.pairs[0]
+    queries = b.queries[0]
     features, count = b.prediction.mask_logits[:1], b.objects[:1]
     matched, everyone = (
         float(qcc.quality_cluster_coefficient(of, count)) for of in (features[:, queries], features)
@@ -313,13 +314,13 @@ def class_shape(b: Batch) -> Values:
 
 
 def weights(b: Batch) -> Values:
-    found = criterion(b.prediction, b.clips, replace(b.settings, alpha=0), generator=points())
+    found = Loss(replace(b.settings, alpha=0))(b.prediction, b.clips, Step(), points())
     plain = sum(found[name] for name in b.settings.weights)
     return Values("the loss, without Q", float(plain), float(found["total"]))
 
 
 def temporal_factor(b: Batch) -> Values:
-    found = criterion(b.prediction, b.clips, b.settings, generator=points())
+    found = Loss(b.settings)(b.prediction, b.clips, Step(), points())
     released = float(found["temporal"])
     return Values("L_temporal", released / b.settings.temporal_factor, released)
 
@@ -369,7 +370,7 @@ def _several(b: Batch) -> Iterator[tuple[Clip, ClipPrediction]]:
 def _queries(clip: Clip, prediction: ClipPrediction, class_logits: Tensor) -> Tensor:
     """The queries matched under boxes, in the order of the clip's objects."""
     size = tuple(clip.frames.shape[-2:])
-    target = clip.labels, target_masks(clip, "box", size, torch.device("cpu"))
+    target = clip.labels, target_masks([clip], "box", size, torch.device("cpu"))
     how = {"by": "boxes", "points": 2000, "generator": points()}
     ((queries, objects),) = match(class_logits, prediction.mask_logits, [target], **how)
     return queries[objects.argsort()]
@@ -409,7 +410,7 @@ def clipping(b: Batch) -> Values:
     """Of the trained parameters: all but the backbone's."""
     network = model()
     prediction = replace(network(b.frames.float()), layers=())
-    total = criterion(prediction, b.clips, b.settings, generator=points())["total"]
+    total = Loss(b.settings)(prediction, b.clips, Step(), points())["total"]
     heads = [p for name, p in network.named_parameters() if not name.startswith("backbone.")]
     slopes = torch.autograd.grad(total, heads, allow_unused=True)
     length = float(torch.stack([slope.norm() for slope in slopes if slope is not None]).norm())

@@ -11,16 +11,17 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from evis.criterion.step import Step
+from evis.criterion.targets import fill_boxes
 from evis.data import paths
 from evis.data import toy as toy_sets
 from evis.losses import boxinst
-from evis.losses.criterion import criterion
-from evis.losses.settings import Settings
-from evis.losses.targets import fill_boxes
 from evis.losses.tel import cyclic_pairs
 from evis.losses.tk import best_candidates, in_any_box, patch_similarity
 from evis.models import VideoMask2Former, load
+from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.recipes import changed, named, toy
+from evis.papers.eigencluster.settings import Settings
 from evis.training.batches import Batch, Batches, admit
 from evis.training.optimiser import adamw
 
@@ -88,7 +89,7 @@ def factors(of: Sequence[Batch], **changes) -> pd.DataFrame:
 
 def _terms(model: VideoMask2Former, batch: Batch, settings: Settings) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(0)
-    return criterion(model(batch.frames), batch.clips, settings, _LATE, generator)
+    return Loss(settings)(model(batch.frames), batch.clips, Step(_LATE), generator)
 
 
 def gradients(of: Sequence[Batch]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from evis.data.types import Box, Track, VISDataset
 from evis.labels import from_boxes as pseudo_masks
 from evis.losses import boxinst, tel, tk
-from evis.losses.settings import Settings
+from evis.papers.eigencluster.settings import Settings
 
 SPATIAL = {"projection": Settings.dice_weight, "pairwise": Settings.mask_weight}
 TEMPORAL = SPATIAL | {"temporal": Settings.mask_weight}  # without the papers' factor of 0.1

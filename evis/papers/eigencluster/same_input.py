@@ -12,6 +12,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from evis.criterion.step import Step
+from evis.criterion.targets import target_masks
 from evis.data import paths, toy
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip, ClipDataset
@@ -19,11 +21,10 @@ from evis.data.errors import DataError
 from evis.data.supervision import weaken
 from evis.data.types import VISDataset
 from evis.losses import boxinst, qcc, tel, tk
-from evis.losses.criterion import criterion
-from evis.losses.matched import Matched, match_layer
-from evis.losses.settings import Settings
-from evis.losses.targets import target_masks
+from evis.matching import match
 from evis.models import load
+from evis.papers.eigencluster.loss import Loss
+from evis.papers.eigencluster.settings import Settings
 
 PARTS = {  # of the loss: what the released code does otherwise
     "colours": "LAB of whole numbers, red and blue exchanged",
@@ -42,7 +43,7 @@ _VIDEOS = 40
 class Batch:
     clips: tuple[Clip, ...]  # with boxes, without masks
     prediction: ClipPrediction  # the last layer's
-    matched: Matched
+    queries: tuple[Tensor, ...]  # of each clip, in the order of its objects
     boxes: Tensor  # (M, T, h, w), the matched objects' boxes at the logits' size
     settings: Settings
     dataset: VISDataset
@@ -55,7 +56,7 @@ class Batch:
     @property
     def logits(self) -> Tensor:
         """(M, T, h, w) of the matched queries."""
-        return self.matched.logits
+        return logits_of(self.queries, self.prediction)
 
     @property
     def objects(self) -> list[int]:
@@ -74,11 +75,14 @@ def batch() -> Batch:
     prediction = predict(clips)
     settings = Settings(points=2000, warm_up_steps=0)  # the temporal term at its full factor
     size = tuple(clips[0].frames.shape[-2:])
-    targets = [target_masks(clip, "box", size, torch.device("cpu")) for clip in clips]
-    labels = [clip.labels for clip in clips]
-    matched = match_layer(prediction, clips, labels, targets, settings, points(), "last layer")
-    small = [boxinst.resize_boxes(t, tuple(prediction.mask_logits.shape[-2:])) for t in targets]
-    return Batch(clips, prediction, matched, matched.objects(small), settings, dataset)
+    boxes = target_masks(clips, "box", size, torch.device("cpu"))
+    masks = boxes.split([len(clip.labels) for clip in clips])
+    targets = [(clip.labels, of_clip) for clip, of_clip in zip(clips, masks, strict=True)]
+    logits = prediction.class_logits, prediction.mask_logits
+    pairs = match(*logits, targets, "boxes", settings.points, points())
+    queries = tuple(queries[objects.argsort()] for queries, objects in pairs)
+    small = boxinst.resize_boxes(boxes, tuple(prediction.mask_logits.shape[-2:]))
+    return Batch(clips, prediction, queries, small, settings, dataset)
 
 
 def clip_dataset(dataset: VISDataset, frame_range: int = 20) -> ClipDataset:
@@ -111,7 +115,7 @@ def loss(
 ) -> Tensor:
     """The last layer's box loss; `released` names the `PARTS` that are as in the code.
 
-    With none of them it is `criterion`'s total by the paper, with all of them by the released code.
+    With none of them it is `Loss`'s total by the paper, with all of them by the released code.
     """
     unknown = set(released) - set(PARTS)
     if unknown:
@@ -121,15 +125,15 @@ def loss(
         return "released" if part in released else "paper"
 
     prediction = prediction or b.prediction
-    settings, layer = b.settings, _matched(b, prediction)
+    settings, logits = b.settings, logits_of(b.queries, prediction)
     plain = replace(settings, alpha=0, beta=0.0)
-    same = criterion(prediction, b.clips, plain, generator=points())  # class and projection
+    same = Loss(plain)(prediction, b.clips, Step(), points())  # class and projection
     lab = lab_of(b, flavour("colours"))
-    pairwise = pairwise_of(b, layer, lab, flavour=flavour("pairwise"))
+    pairwise = pairwise_of(b, logits, lab, flavour=flavour("pairwise"))
     pairs = pairs_of(lab.shape[1], flavour("pairs"))
-    l_tk = tk_of(b, layer, lab, pairs, flavour=flavour("TK"))
+    l_tk = tk_of(b, logits, lab, pairs, flavour=flavour("TK"))
     solver = "released" if "eigenvalues" in released else "secular"
-    values = tel.eigenvalues(layer.logits, settings.eigenvalues, settings.scale, solver)
+    values = tel.eigenvalues(logits, settings.eigenvalues, settings.scale, solver)
     l_eig = tel.eigenvalue_loss(values, pairs, flavour("mean"))
     temporal = settings.temporal_factor * tel.temporal_loss(l_tk, l_eig, settings.beta)
     quality = qcc.quality_cluster_coefficient(
@@ -150,10 +154,16 @@ def with_gradient(b: Batch, released: Collection[str] = ()) -> tuple[float, Tens
     return value.item(), slope
 
 
-def _matched(b: Batch, prediction: ClipPrediction) -> Matched:
-    pairs = b.matched.pairs
-    logits = [of[q] for of, (q, _) in zip(prediction.mask_logits, pairs, strict=True)]
-    return Matched(pairs, torch.cat(logits))
+def logits_of(queries: Sequence[Tensor], prediction: ClipPrediction) -> Tensor:
+    """(M, T, h, w): these queries' masks, all clips' objects one after another."""
+    return torch.cat(
+        [of_clip[q] for of_clip, q in zip(prediction.mask_logits, queries, strict=True)]
+    )
+
+
+def of_objects(b: Batch, values: Tensor) -> Tensor:
+    """(B, ...) -> (M, ...): what holds for an object's clip."""
+    return values.repeat_interleave(torch.tensor(b.objects), 0)
 
 
 def pairs_of(frames: int, flavour: str) -> list[tuple[int, int]]:
@@ -166,20 +176,20 @@ def lab_of(b: Batch, flavour: boxinst.Flavour = "paper") -> Tensor:
     return found.unflatten(0, b.frames.shape[:2])
 
 
-def pairwise_of(b: Batch, layer: Matched, lab: Tensor, **how) -> Tensor:
+def pairwise_of(b: Batch, logits: Tensor, lab: Tensor, **how) -> Tensor:
     similarity = boxinst.color_similarity(lab.flatten(0, 1)).unflatten(0, lab.shape[:2])
-    of_frames = [of.flatten(0, 1) for of in (layer.logits, layer.clips(similarity), b.boxes)]
+    of_frames = [of.flatten(0, 1) for of in (logits, of_objects(b, similarity), b.boxes)]
     return boxinst.pairwise_loss(*of_frames, **how)
 
 
 def tk_of(
     b: Batch,
-    layer: Matched,
+    logits: Tensor,
     lab: Tensor,
     pairs: Sequence[tuple[int, int]],
     boxes: Tensor | None = None,
     **how,
 ) -> Tensor:
     """One value a pair."""
-    patches = [layer.clips(tk.patch_similarity(lab[:, a], lab[:, c])) for a, c in pairs]
-    return tk.tk_loss(layer.logits, patches, b.boxes if boxes is None else boxes, pairs, **how)
+    patches = [of_objects(b, tk.patch_similarity(lab[:, a], lab[:, c])) for a, c in pairs]
+    return tk.tk_loss(logits, patches, b.boxes if boxes is None else boxes, pairs, **how)

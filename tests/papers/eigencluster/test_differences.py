@@ -7,11 +7,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evis.criterion.step import Step
 from evis.data.errors import DataError
-from evis.losses.criterion import criterion
 from evis.papers.eigencluster import both_ways, differences, experiments, same_input
 from evis.papers.eigencluster.both_ways import Values, shown, spectrum
 from evis.papers.eigencluster.differences import DIFFERENCES
+from evis.papers.eigencluster.loss import Loss
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +163,7 @@ def test_of_one_sign_there_is_one_zero():
 )
 def test_no_part_and_all_parts_give_the_criterion(batch, flavour, parts):
     settings = replace(batch.settings, flavour=flavour)
-    found = criterion(batch.prediction, batch.clips, settings, generator=same_input.points())
+    found = Loss(settings)(batch.prediction, batch.clips, Step(), same_input.points())
     assert float(same_input.loss(batch, parts)) == pytest.approx(float(found["total"]), rel=1e-6)
 
 

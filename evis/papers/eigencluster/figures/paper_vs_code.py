@@ -15,11 +15,11 @@ from torch import Tensor
 from evis.companion import paired
 from evis.companion.plots import intervals, style
 from evis.losses import boxinst, tel
-from evis.losses.settings import Settings
 from evis.papers.eigencluster.both_ways import spectrum
 from evis.papers.eigencluster.differences import KINDS, TOPICS
 from evis.papers.eigencluster.figures.spectral import disc
 from evis.papers.eigencluster.same_input import PARTS
+from evis.papers.eigencluster.settings import Settings
 from evis.training.optimiser import learning_rate
 from evis.training.recipe import Recipe
 
