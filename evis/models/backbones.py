@@ -1,10 +1,13 @@
-"""Backbones: a picture to features at four strides. ResNet and Swin come from transformers."""
+"""Backbones: a picture to features at four strides.
+
+ResNet and Swin come from transformers, which takes seconds to import: the toy sizes do without.
+"""
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import ResNetBackbone, ResNetConfig, SwinBackbone, SwinConfig
-from transformers.models.resnet.modeling_resnet import ResNetBottleNeckLayer
 
 from evis.models.config import Backbone, ResNet, Swin, Tiny
 
@@ -23,6 +26,9 @@ def build(config: Backbone) -> nn.Module:
 
 
 def _resnet(config: ResNet) -> nn.Module:
+    from transformers import ResNetBackbone, ResNetConfig
+    from transformers.models.resnet.modeling_resnet import ResNetBottleNeckLayer
+
     backbone = ResNetBackbone(
         ResNetConfig(
             embedding_size=config.stem,
@@ -47,6 +53,8 @@ def _resnet(config: ResNet) -> nn.Module:
 
 
 def _swin(config: Swin) -> nn.Module:
+    from transformers import SwinBackbone, SwinConfig
+
     backbone = SwinBackbone(
         SwinConfig(
             embed_dim=config.channels,
@@ -87,6 +95,12 @@ def _freeze_batch_norms(module: nn.Module) -> None:
             _freeze_batch_norms(child)
 
 
+class Features(NamedTuple):
+    """What a backbone returns, as transformers' backbones do."""
+
+    feature_maps: tuple[Tensor, ...]  # fine to coarse
+
+
 class TinyBackbone(nn.Module):
     """Four stages, each halving the size, then residual blocks."""
 
@@ -99,19 +113,12 @@ class TinyBackbone(nn.Module):
             self.stages.append(nn.Sequential(*_convolution(before, width, 2), nn.ReLU(), *blocks))
             before = width
 
-    def forward(self, pictures: Tensor) -> "Features":
+    def forward(self, pictures: Tensor) -> Features:
         maps = []
         for stage in self.stages:
             pictures = stage(pictures)
             maps.append(pictures)
         return Features(tuple(maps))
-
-
-class Features:
-    """What a backbone returns, as transformers' backbones do."""
-
-    def __init__(self, feature_maps: tuple[Tensor, ...]):
-        self.feature_maps = feature_maps
 
 
 class _Residual(nn.Module):

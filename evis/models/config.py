@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass, replace
 
+Stages = tuple[int, int, int, int]  # a number for each of a backbone's four stages
+
 
 @dataclass(frozen=True)
 class ResNet:
     """Bottleneck blocks with frozen batch norms; features at strides 4, 8, 16, 32."""
 
-    depths: tuple[int, int, int, int] = (3, 4, 6, 3)
+    depths: Stages = (3, 4, 6, 3)
     stem: int = 64
-    widths: tuple[int, int, int, int] = (256, 512, 1024, 2048)
+    widths: Stages = (256, 512, 1024, 2048)
     reduction: int = 4  # a block's width over that of its middle
 
     strides = (4, 8, 16, 32)
-    shorter_side = 360
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,16 @@ class Swin:
     """Shifted-window transformer; features at strides 4, 8, 16, 32."""
 
     channels: int = 96
-    depths: tuple[int, int, int, int] = (2, 2, 6, 2)
-    heads: tuple[int, int, int, int] = (3, 6, 12, 24)
+    depths: Stages = (2, 2, 6, 2)
+    heads: Stages = (3, 6, 12, 24)
     window: int = 7
     mlp_ratio: float = 4.0
     drop_path: float = 0.3
 
     strides = (4, 8, 16, 32)
-    shorter_side = 360
 
     @property
-    def widths(self) -> tuple[int, int, int, int]:
+    def widths(self) -> Stages:
         return tuple(self.channels * 2**stage for stage in range(4))
 
 
@@ -39,13 +39,13 @@ class Swin:
 class Tiny:
     """A few residual blocks with group norms, for toy frames; features at strides 2, 4, 8, 16."""
 
-    widths: tuple[int, int, int, int] = (24, 48, 96, 128)
+    widths: Stages = (24, 48, 96, 128)
     blocks: int = 1  # a stage
 
     strides = (2, 4, 8, 16)
-    shorter_side = 64
 
 
+BACKBONES = (ResNet, Swin, Tiny)
 Backbone = ResNet | Swin | Tiny
 
 
@@ -65,6 +65,7 @@ class ModelConfig:
     decoder_feed_forward: int = 2048
 
 
+_FULL = ModelConfig(classes=1)
 _TOY = ModelConfig(
     classes=1,
     backbone=Tiny(),
@@ -77,20 +78,16 @@ _TOY = ModelConfig(
     decoder_layers=3,
     decoder_feed_forward=256,
 )
+_SWIN_B = Swin(128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32), window=12)
+_SWIN_L = Swin(192, depths=(2, 2, 18, 2), heads=(6, 12, 24, 48), window=12)
 
 SIZES: dict[str, ModelConfig] = {
-    "r50": ModelConfig(classes=1),
-    "r101": ModelConfig(classes=1, backbone=ResNet(depths=(3, 4, 23, 3))),
-    "swin_t": ModelConfig(classes=1, backbone=Swin()),
-    "swin_s": ModelConfig(classes=1, backbone=Swin(depths=(2, 2, 18, 2))),
-    "swin_b": ModelConfig(
-        classes=1, backbone=Swin(128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32), window=12)
-    ),
-    "swin_l": ModelConfig(
-        classes=1,
-        backbone=Swin(192, depths=(2, 2, 18, 2), heads=(6, 12, 24, 48), window=12),
-        queries=200,
-    ),
+    "r50": _FULL,
+    "r101": replace(_FULL, backbone=ResNet(depths=(3, 4, 23, 3))),
+    "swin_t": replace(_FULL, backbone=Swin()),
+    "swin_s": replace(_FULL, backbone=Swin(depths=(2, 2, 18, 2))),
+    "swin_b": replace(_FULL, backbone=_SWIN_B),
+    "swin_l": replace(_FULL, backbone=_SWIN_L, queries=200),
     "tiny_s": replace(_TOY, backbone=Tiny(widths=(16, 32, 48, 64)), hidden=32, mask_channels=32),
     "tiny": _TOY,
     "tiny_l": replace(_TOY, backbone=Tiny(widths=(32, 64, 128, 192), blocks=2), hidden=96, heads=6),

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from evis.data.clip_prediction import ClipPrediction
 from evis.models import backbones
-from evis.models.config import ModelConfig
+from evis.models.config import ModelConfig, Tiny
 from evis.models.pixel_decoder import Decoded, PixelDecoder
 from evis.models.video_decoder import VideoDecoder
 
@@ -22,14 +22,14 @@ SEEN_AT_ONCE = 2**20  # pixels, where no gradient asks for all of them together
 class VideoMask2Former(nn.Module):
     """Backbone and pixel decoder see each frame alone; the video decoder sees all of them.
 
-    shorter_side: of the frames that it was trained on, as far as is known; `evis.models.load` sets
-        it from the recipe in a file.
+    shorter_side: of the frames that it was trained on. `evis.models.load` reads it off the recipe
+        in a file; without one it is what reference checkpoints, or the toy sizes, are trained on.
     """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.shorter_side = config.backbone.shorter_side
+        self.shorter_side = 64 if isinstance(config.backbone, Tiny) else 360
         self.backbone = backbones.build(config.backbone)
         self.pixel_decoder = PixelDecoder(config)
         self.decoder = VideoDecoder(config)
