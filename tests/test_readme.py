@@ -7,9 +7,8 @@ import pytest
 
 from evis.companion import paired, series, store
 from evis.data import paths
-from evis.papers.eigencluster import experiments
+from evis.papers.eigencluster import experiments, tables
 from evis.papers.eigencluster.experiments import BOTH, CONTROL, TK
-from evis.papers.eigencluster.figures import reproduction
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -90,13 +89,13 @@ def test_toy_training_in_the_readme_is_the_stored_rows():
 
 
 def test_the_status_says_how_many_seeds_the_rows_have():
-    methods = list(reproduction.METHODS.values())
+    methods = list(tables.METHODS.values())
     phrases = []
     for size in experiments.SIZES.values():
         rows = series.table(experiments.comparison(size).values(), experiments.SEEDS)
-        phrases.append(f"{reproduction.measured_seeds(rows, methods)} seeds at `{size}`")
+        phrases.append(f"{tables.seeds_in_words(rows, methods)} seeds at `{size}`")
     rows = series.table(experiments.from_nothing("tiny_s").values(), experiments.SEEDS)
-    alone = reproduction.measured_seeds(rows, [f"{method}, no stage one" for method in methods])
+    alone = tables.seeds_in_words(rows, [f"{method}, no stage one" for method in methods])
     phrases.append(f"{alone} seeds at `tiny_s` without stage one")
     assert [phrase for phrase in phrases if phrase not in README] == []
 

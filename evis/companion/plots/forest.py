@@ -23,8 +23,8 @@ _UNLESS_SAID = dict.fromkeys(("mean", "low", "high", "published"), np.nan)
 _UNLESS_SAID |= {"colour": DIFFERENCE, "marker": "o", "text": ""}
 
 
-def forest(data: pd.DataFrame, ax: Axes | None = None, xlabel: str = "") -> Axes:
-    """From top to bottom, a line a label: its mean with its interval, beside a line at 0.
+def forest(data: pd.DataFrame, ax: Axes | None = None, xlabel: str = "", zero: bool = True) -> Axes:
+    """From top to bottom, a line a label: its mean with its interval, beside a line at 0 (`zero`).
 
     data: columns "label", "mean", "low" and "high"; an interval of NaN has no bar. Rows that share
     a label share its line, a little apart. A mean of NaN has its text, or "not measured", in the
@@ -33,7 +33,8 @@ def forest(data: pd.DataFrame, ax: Axes | None = None, xlabel: str = "") -> Axes
     """
     labels = data["label"].unique()
     ax = ax or plt.subplots(figsize=(style.PAGE, 0.8 + 0.25 * len(labels)))[1]
-    ax.axvline(0, color="#999999", linewidth=0.8, zorder=0)
+    if zero:
+        ax.axvline(0, color="#999999", linewidth=0.8, zorder=0)
     for place, label in enumerate(labels):
         line = data[data["label"] == label].to_dict("records")
         for number, row in enumerate(line):
@@ -63,7 +64,7 @@ def facets(data: pd.DataFrame, by: str, side_by_side: bool = False, xlabel: str 
     """
     lines = data.groupby(by, sort=False)["label"].nunique()
     if side_by_side:
-        size = style.PAGE, 1 + 0.25 * lines.max()
+        size = style.PAGE, 1 + 0.2 * data.groupby(by).size().max()
         figure, panels = plt.subplots(1, len(lines), figsize=size, sharex=True, sharey=True)
     else:
         size = style.PAGE, 0.6 * len(lines) + 0.2 * lines.sum()

@@ -1,234 +1,184 @@
-"""Notebook 13: the lead paper's QCC and TEL (Figs 3 and 4), drawn from what one clip becomes."""
+"""The lead paper's Figs 3 (QCC) and 4 (TEL), drawn from what one clip really becomes."""
 
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch.nn.functional as F
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Rectangle
-from matplotlib.patheffects import withStroke
+from matplotlib.patches import Circle
+from torch import Tensor
 
 from evis.companion.plots import style
-from evis.losses import tel
-from evis.papers.eigencluster.figures.board import INK, LINE, NORMAL, SMALL, Board, by
-from evis.papers.eigencluster.figures.diagrams import BOTH, INSTANCES, boxed, signed
-from evis.papers.eigencluster.figures.trace import Trace
+from evis.papers.eigencluster.figures import colours
+from evis.papers.eigencluster.figures.page import (
+    ARROW,
+    INK,
+    LINE,
+    NORMAL,
+    SMALL,
+    WORDS,
+    boxes,
+    by,
+    join,
+    outline,
+    show,
+    signed,
+)
+from evis.papers.eigencluster.one_clip import OneClip
 
-CLUSTERS = style.COLOURS[4], style.COLOURS[6]
-ROWS = 2.5, 1.46, 0.42  # of Fig. 4: the lower edge of each frame's
-FAINT = 0.4
 
-
-def quality(found: Trace) -> Figure:
-    """Fig. 3: from mask logits to the coefficient Q."""
-    board = Board(3.0)
+def figure_three(one: OneClip) -> Figure:
+    """QCC: from mask logits to the coefficient Q."""
+    shape = {"figsize": (style.PAGE, 2.8), "width_ratios": (1.1, 0.55, 1.1, 1.6, 0.95)}
+    figure, axes = plt.subplots(1, 5, **shape)
+    figure.get_layout_engine().set(wspace=0.1)
     titles = {
-        0.68: "instance features",
-        2.02: "1. one row a pixel",
-        3.33: "2. K-means, Eq. 1",
-        5.0: "3. Davies-Bouldin, Eq. 2",
-        6.62: "4. coefficient, Eq. 3",
+        "instance features": f"$O$, C × T × H' × W'\n{by(one.logits.shape)}",
+        "1. pixels": f"1/{one.settings.scale} a side: $F$,\nT h' w' × C\n{by(one.points.shape)}",
+        "2. K-means, Eq. 1": f"K = {len(one.queries)} objects\n{by(one.small[0].shape)}",
+        "3. Davies-Bouldin, Eq. 2": "along the centroids $\\mu$\ncircles: radius $\\sigma$",
+        "4. coefficient, Eq. 3": "",
     }
-    for x, title in titles.items():
-        board.words(x, 2.9, title, NORMAL)
-    _all_logits(board, found)
-    board.arrow((1.26, 1.55), (1.72, 1.55))
-    board.words(1.49, 1.73, f"1/{found.settings.scale}\na side")
-    board.picture(found.points, 1.78, 0.45, 0.5, 2.3, **signed(found.logits))
-    board.words(2.03, 0.22, f"$F$, T h' w' × C\n{by(found.points.shape)}")
-    board.arrow((2.34, 1.55), (2.78, 1.55))
-    _clusters(board, found)
-    board.arrow((3.87, 1.55), (4.09, 1.55))
-    _plane(board, found)
-    _score(board, found)
-    return board.figure
+    for ax, (title, below) in zip(axes, titles.items(), strict=True):
+        ax.set_title(title, fontsize=NORMAL)
+        ax.set_xlabel(below, fontsize=SMALL)
+    _all_queries(axes[0], one)
+    show(axes[1], one.points, **signed(one.logits))
+    _clusters(axes[2], one)
+    _plane(axes[3], one)
+    _score(axes[4], one)
+    join(axes)
+    return figure
 
 
-def _all_logits(board: Board, found: Trace) -> None:
-    """All queries, one row each; those that stand for an object have its colour as a frame."""
-    queries, frames = found.logits.shape[:2]
-    step = 2.3 / queries
-    width = (step - 0.015) * found.logits.shape[-1] / found.logits.shape[-2]
-    own = dict(zip(found.queries.tolist(), INSTANCES, strict=False))
-    for query, logits in enumerate(found.logits):
-        y = 2.75 - (query + 1) * step + 0.01
-        board.words(0.13, y + step / 2, str(query))
-        for t in range(frames):
-            left = 0.23 + t * (width + 0.012)
-            board.picture(
-                logits[t], left, y, width, edge=own.get(query, LINE), **signed(found.logits)
-            )
-    board.words(0.68, 0.22, f"$O$, C × T × H' × W'\n{by(found.logits.shape)}")
+def _all_queries(ax: Axes, one: OneClip) -> None:
+    """A row a query, framed where it stands for an object."""
+    queries, frames, height, width = one.logits.shape
+    height, width = height + 2, width + 2  # with the lines between tiles
+    show(ax, _tiles(one.logits), "white", **signed(one.logits))
+    ax.set_yticks(height * (np.arange(queries) + 0.5), range(queries), fontsize=SMALL)
+    ax.tick_params(length=0)
+    for query, colour in zip(one.queries.tolist(), colours.OBJECTS, strict=True):
+        outline(ax, (0, query * height, frames * width, (query + 1) * height), colour)
 
 
-def _clusters(board: Board, found: Trace) -> None:
+def _clusters(ax: Axes, one: OneClip) -> None:
     """Each frame's pixels in their cluster's colour, with the true boxes."""
-    labels = found.clusters.view(len(found.frames), *found.small)
-    width, step = 1.0, 0.78
-    height = width * found.small[0] / found.small[1]
-    scale = width / found.clip.frames.shape[-1]
-    for t, picture in enumerate(labels):
-        y = 2.75 - height - t * step
-        board.picture(
-            picture, 2.83, y, width, cmap=ListedColormap(CLUSTERS), vmin=0, vmax=len(CLUSTERS) - 1
-        )
-        for n, box in enumerate(found.clip.boxes[:, t]):
-            x0, y0, x1, y1 = (scale * float(side) for side in box)
-            for colour, line in (("white", 1.6), (INSTANCES[n], 0.8)):
-                corner, size = (2.83 + x0, y + height - y1), (x1 - x0, y1 - y0)
-                frame = Rectangle(corner, *size, fill=False, ec=colour, lw=line, zorder=3)
-                board.axes.add_patch(frame)
-    board.words(3.33, 0.22, f"K = {len(found.queries)} objects\n{by(labels.shape)}")
+    height, width = one.small.shape[-2:]
+    clusters = one.clusters.view(-1, 1, height, width).float()
+    look = {"cmap": ListedColormap(colours.CLUSTERS), "vmin": 0, "vmax": 1, "aspect": "equal"}
+    show(ax, _tiles(clusters), "white", **look)
+    for t in range(len(clusters)):
+        corner = 1, 1 + t * (height + 2)
+        boxes(ax, one, t, width / one.clip.frames.shape[-1], corner)
 
 
-def _centres(found: Trace) -> tuple[torch.Tensor, torch.Tensor]:
-    """Centroids (K, C), and the mean distance to it of each cluster's points, (K,)."""
-    groups = [found.points[found.clusters == k] for k in range(len(found.queries))]
-    centres = torch.stack([group.mean(0) for group in groups])
-    spreads = [(g - c).norm(dim=1).mean() for g, c in zip(groups, centres, strict=True)]
-    return centres, torch.stack(spreads)
+def _tiles(pictures: Tensor) -> Tensor:
+    """(rows, columns, h, w) -> one picture, white lines between them."""
+    framed = F.pad(pictures, (1, 1, 1, 1), value=torch.nan)  # (rows, columns, h + 2, w + 2)
+    return torch.cat([torch.cat(list(row), dim=-1) for row in framed])
 
 
-def _plane(board: Board, found: Trace) -> None:
-    """The points, seen so that the line through the centroids lies flat."""
-    centres, spreads = _centres(found)
-    first = torch.nn.functional.normalize(centres[1] - centres[0], dim=0)
-    points = found.points - centres.mean(0)
-    rest = points - torch.outer(points @ first, first)
-    second = torch.linalg.svd(rest, full_matrices=False)[2][0]
-    second = second * second.sum().sign()
-    axes = board.inset(4.52, 0.62, 1.3, 2.05)
-    for k, colour in enumerate(CLUSTERS):
-        own = points[found.clusters == k]
-        axes.scatter(own @ first, own @ second, s=4, color=colour, lw=0.2, ec=LINE)
-        x = float((centres[k] - centres.mean(0)) @ first)
-        y = float((centres[k] - centres.mean(0)) @ second)
-        axes.add_patch(Circle((x, y), float(spreads[k]), fill=False, ec=INK, lw=0.9))
-        axes.plot(x, y, "X", color=colour, mec=INK, ms=6, mew=0.7)
-        axes.annotate(
-            f"$\\mu_{k + 1}$",
-            (x, y),
-            (0, 6),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-            path_effects=[withStroke(linewidth=2, foreground="white")],
-        )
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.set_xlabel("along the centroids", fontsize=SMALL, labelpad=1)
-    axes.set_ylabel("across", fontsize=SMALL, labelpad=0)
-    board.words(5.0, 0.14, "circles: radius $\\sigma$, around a centroid $\\mu$")
+def _plane(ax: Axes, one: OneClip) -> None:
+    """Every point, the centroids, and circles of their spreads, at true scale."""
+    (points, centres), (_, spreads) = one.plane(), one.centroids()
+    for k, colour in enumerate(colours.CLUSTERS):
+        ax.scatter(*points[one.clusters == k].T, s=4, color=colour, lw=0.2, ec=LINE)
+    for k, (centre, colour) in enumerate(zip(centres.tolist(), colours.CLUSTERS, strict=True), 1):
+        ax.add_patch(Circle(centre, float(spreads[k - 1]), fill=False, ec=INK, lw=0.9))
+        ax.plot(*centre, "X", color=colour, mec=INK, ms=6, mew=0.7)
+        ax.annotate(f"$\\mu_{k}$", centre, (0, 9), textcoords="offset points", **WORDS)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.tick_params(labelsize=SMALL)
 
 
-def _score(board: Board, found: Trace) -> None:
-    centres, spreads = _centres(found)
-    apart, (one, two) = float((centres[1] - centres[0]).norm()), spreads.tolist()
-    board.arrow((5.87, 1.55), (6.09, 1.55))
-    board.box(6.11, 0.8, 1.07, 1.7, colour=BOTH)
+def _score(ax: Axes, one: OneClip) -> None:
+    centres, spreads = one.centroids()
+    apart, (s1, s2) = float((centres[1] - centres[0]).norm()), spreads.tolist()
     distance = "$\\Vert\\mu_1 - \\mu_2\\Vert$"
-    board.words(
-        6.645,
-        2.12,
-        f"$\\sigma_1$ = {one:.1f}\n$\\sigma_2$ = {two:.1f}\n{distance} = {apart:.1f}",
-    )
-    score = f"$d_b$ = ($\\sigma_1 + \\sigma_2$) /\n{distance} = {(one + two) / apart:.2f}"
-    board.words(6.645, 1.62, score)
-    board.words(6.645, 1.13, f"$Q$ = 1 + $d_b$\n= {found.terms['qcc']:.2f}", 9)
-
-
-def eigenvalues(found: Trace) -> Figure:
-    """Fig. 4: from matched masks to L_eig, a row a frame. The matrices are the first object's."""
-    board = Board(3.82)
-    pixels = tel.features(found.instances, found.settings.scale)  # (N, T, n)
-    ordered = pixels[0].sort(-1, descending=True).values
-    laplacian = tel.laplacian(ordered)  # (T, n, n)
-    degree = torch.diag_embed(torch.diagonal(laplacian + affinity(ordered), dim1=-2, dim2=-1))
-    limits = [float(_faint(of).max()) for of in (affinity(ordered), degree)]
-    matrices = {
-        2.85: (affinity(ordered), {"cmap": "Greys", "vmin": 0, "vmax": limits[0]}),
-        3.82: (degree, {"cmap": "Greys", "vmin": 0, "vmax": limits[1]}),
-        4.79: (laplacian, {"cmap": "RdBu_r", "vmin": -limits[0], "vmax": limits[0]}),
-    }
-    _headings(board, found, pixels)
-    for t, y in enumerate(ROWS):
-        board.words(0.06, y + 0.4, f"$t$ = {t}", rotation=90)
-        board.picture(boxed(found)[t], 0.16, y + 0.1, 0.87)
-        for n, logits in enumerate(found.instances[:, t]):
-            low = y + 0.42 - 0.42 * n
-            small = pixels[n, t].view(found.small)
-            board.picture(logits, 1.26, low, 0.57, edge=INSTANCES[n], **signed(found.logits))
-            board.picture(small, 2.06, low, 0.57, edge=INSTANCES[n], **signed(found.logits))
-        for x, (matrix, colours) in matrices.items():
-            board.picture(_faint(matrix[t]), x, y, 0.78, edge=INSTANCES[0], **colours)
-        for x in (1.05, 1.85, 2.65, 3.65, 4.62, 5.59):
-            board.arrow((x, y + 0.4), (x + 0.18, y + 0.4))
-        _bars(board, found, t, y)
-    _differences(board, found)
-    return board.figure
-
-
-def affinity(pixels: torch.Tensor) -> torch.Tensor:
-    """Eq. 5: (T, n) -> (T, n, n)."""
-    return torch.einsum("ti,tj->tij", pixels, pixels).relu()
-
-
-def _faint(matrix: torch.Tensor) -> torch.Tensor:
-    """Small values raised, so that both blocks of a matrix are seen."""
-    return matrix.sign() * matrix.abs() ** FAINT
-
-
-def _headings(board: Board, found: Trace, pixels: torch.Tensor) -> None:
-    matrix = by(pixels.shape[-1:] * 2)
-    chosen = ", ".join(f"({n + 1}, {q})" for n, q in enumerate(found.queries.tolist()))
-    for x, name, shape in (
-        (0.6, "matching", f"$R$ = {{{chosen}}}"),
-        (1.545, "$E$", f"{by(found.instances.shape)}"),
-        (2.345, "$E_{(n,t)}$, Eq. 4", f"{pixels.shape[-1]} × 1"),
-        (3.24, "$A$, Eq. 5", matrix),
-        (4.21, "$D$, Eq. 6", matrix),
-        (5.18, "$La = D - A$, Eq. 7", matrix),
-        (6.25, "$\\Lambda_t$, Eqs. 8-9", f"{by(found.spectra[:, 0].shape)} a frame"),
-        (6.98, "$L_{eig}$", "Eq. 10"),
+    show(ax, np.ones((1, 1)), colours.ALL_LOSSES, alpha=0)
+    for y, size, text in (
+        (0.8, SMALL, f"$\\sigma_1$ = {s1:.1f}\n$\\sigma_2$ = {s2:.1f}\n{distance} = {apart:.1f}"),
+        (0.5, SMALL, f"$d_b$ = ($\\sigma_1 + \\sigma_2$) /\n{distance} = {(s1 + s2) / apart:.2f}"),
+        (0.2, 9, f"$Q$ = 1 + $d_b$\n= {one.terms['qcc']:.2f}"),
     ):
-        board.words(x, 3.66, name, NORMAL)
-        board.words(x, 3.48, shape)
+        ax.text(0.5, y, text, transform=ax.transAxes, fontsize=size, **WORDS)
 
 
-def _bars(board: Board, found: Trace, t: int, y: float) -> None:
-    """The first eigenvalues of both objects in one frame; the last of them also as a number."""
-    axes = board.inset(5.97, y + 0.05, 0.66, 0.7)
-    numbers = np.arange(1, found.spectra.shape[-1] + 1)
-    for n, values in enumerate(found.spectra[:, t].numpy()):
-        places = numbers + 0.4 * n - 0.2
-        axes.bar(places, values, 0.4, color=INSTANCES[n])
-        axes.annotate(
-            f"{values[-1]:.0f}",
-            (places[-1], values[-1]),
-            (1 - 2 * (n == 0), 1.5),
-            textcoords="offset points",
-            ha=("right", "center")[n],
-            fontsize=SMALL,
-        )
-    axes.set(ylim=(0, 1.3 * float(found.spectra.max())), xticks=numbers)
-    axes.set_xticklabels([f"$\\lambda_{i}$" for i in numbers])
-    axes.grid(axis="x", visible=False)
-
-
-def _differences(board: Board, found: Trace) -> None:
-    """L_eig of each pair, on an arrow from frame to frame; the last one goes back to the first."""
-    middles = [y + 0.4 for y in ROWS]
-    for (a, b), value in zip(found.pairs, found.tel.tolist(), strict=True):
-        if b == a + 1:
-            board.arrow((6.76, middles[a] - 0.04), (6.76, middles[b] + 0.04))
-            board.words(6.8, (middles[a] + middles[b]) / 2, f"{value:.1f}", NORMAL, ha="left")
-        else:
-            across = 6.76, 7.15, 7.15, 6.76
-            along = middles[a], middles[a], middles[b], middles[b]
-            board.corner_arrow(*zip(across, along, strict=True))
-            board.words(7.11, middles[1], f"{value:.1f}", NORMAL, ha="right")
-    board.words(
-        3.6,
-        0.1,
-        "$L_{eig}(t, \\hat{t}) = \\Vert \\Lambda_{\\hat{t}} - \\Lambda_t \\Vert_1$, over "
-        f"{len(found.queries)} objects and {found.spectra.shape[-1]} eigenvalues. "
-        "Matrices: pixels in order of their logit, which changes no eigenvalue.",
+def figure_four(one: OneClip) -> Figure:
+    """TEL: from matched masks to L_eig, a row a frame. The matrices are the first object's."""
+    shape = {"figsize": (style.PAGE, 3.6), "width_ratios": (1.1, 0.75, 0.75, 1, 1, 1, 0.85, 0.55)}
+    figure, axes = plt.subplots(len(one.frames), 8, **shape)
+    affinity, degree, laplacian = (m.sign() * m.abs() ** 0.4 for m in one.matrices())
+    limit, of_degree = float(affinity.max()), float(degree.max())
+    matrices = (
+        (affinity, {"cmap": "Greys", "vmin": 0, "vmax": limit}),
+        (degree, {"cmap": "Greys", "vmin": 0, "vmax": of_degree}),
+        (laplacian, {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}),
     )
+    for t, row in enumerate(axes):
+        boxes(show(row[0], one.frames[t], aspect="equal"), one, t)
+        row[0].set_ylabel(f"$t$ = {t}", fontsize=SMALL)
+        for ax, values in ((row[1], one.instances), (row[2], one.small)):
+            show(ax, _tiles(values[:, t, None]), "white", aspect="equal", **signed(one.logits))
+        for ax, (matrix, how) in zip(row[3:6], matrices, strict=True):
+            show(ax, matrix[t], colours.OBJECTS[0], aspect="equal", **how)
+        _bars(row[6], one, t)
+        join(row[:7])
+        row[7].remove()
+    compared = figure.add_subplot(axes[0, 7].get_gridspec()[:, 7])
+    _compared(compared, one)
+    _headings([*axes[0, :7], compared], one)
+    note = f"over {len(one.queries)} objects and {one.spectra.shape[-1]} eigenvalues. Matrices: "
+    note += "pixels in order of their logit, which changes no eigenvalue."
+    equation = "$L_{eig}(t, \\hat{t}) = \\Vert \\Lambda_{\\hat{t}} - \\Lambda_t \\Vert_1$"
+    figure.supxlabel(f"{equation}, {note}", fontsize=SMALL)
+    return figure
+
+
+def _headings(axes: Sequence[Axes], one: OneClip) -> None:
+    pixels = one.small[0, 0].numel()
+    chosen = ", ".join(f"({n}, {query})" for n, query in enumerate(one.queries.tolist(), 1))
+    titles = (
+        f"matching\n$R$ = {{{chosen}}}",
+        f"$E$\n{by(one.instances.shape)}",
+        f"$E_{{(n,t)}}$, Eq. 4\n{pixels} × 1",
+        f"$A$, Eq. 5\n{pixels} × {pixels}",
+        f"$D$, Eq. 6\n{pixels} × {pixels}",
+        f"$La$, Eq. 7\n{pixels} × {pixels}",
+        f"$\\Lambda_t$, Eqs. 8-9\n{by(one.spectra[:, 0].shape)} a frame",
+        "$L_{eig}$\nEq. 10",
+    )
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set_title(title, fontsize=SMALL)
+
+
+def _bars(ax: Axes, one: OneClip, t: int) -> None:
+    """The first eigenvalues of both objects in one frame; the last of them also as a number."""
+    numbers = np.arange(1, one.spectra.shape[-1] + 1)
+    for n, (values, colour) in enumerate(
+        zip(one.spectra[:, t].numpy(), colours.OBJECTS, strict=True)
+    ):
+        drawn = ax.bar(numbers + 0.4 * n - 0.2, values, 0.4, color=colour)
+        texts = [""] * (len(numbers) - 1) + [f"{values[-1]:.0f}"]
+        for text in ax.bar_label(drawn, texts, fontsize=SMALL):
+            text.set_ha(("right", "center")[n])
+    ax.set(ylim=(0, 1.3 * float(one.spectra.max())))
+    ax.set_xticks(numbers, [f"$\\lambda_{i}$" for i in numbers])
+    ax.locator_params(axis="y", nbins=3)
+    ax.tick_params(labelsize=SMALL)
+    ax.grid(axis="x", visible=False)
+
+
+def _compared(ax: Axes, one: OneClip) -> None:
+    """L_eig of each pair, on an arrow from frame to frame; the last one goes back to the first."""
+    style.bare(ax).set(xlim=(0, 1), ylim=(len(one.frames), 0))
+    for (a, b), value in zip(one.pairs, one.tel.tolist(), strict=True):
+        x = 0.1 if b == a + 1 else 0.9
+        ax.annotate("", (x, b + 0.5), (x, a + 0.5), arrowprops=ARROW | {"shrinkA": 3, "shrinkB": 3})
+        side = {"ha": "left"} if b == a + 1 else {"ha": "right"}
+        ax.text(x, (a + b + 1) / 2, f" {value:.1f} ", fontsize=NORMAL, **WORDS | side)

@@ -10,20 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 
 from evis.companion.plots import style
+from evis.criterion.step import Step
 from evis.data import toy
 from evis.data.clips import ClipDataset
 from evis.data.supervision import weaken
 from evis.losses import qcc, tel
-from evis.losses.criterion import criterion
-from evis.losses.settings import Settings
 from evis.models import VideoMask2Former, named
-from evis.papers.eigencluster.figures import board, diagrams, loss_diagrams
-from evis.papers.eigencluster.figures.trace import trace
+from evis.papers.eigencluster.figures import loss_diagrams, page, pipeline
+from evis.papers.eigencluster.loss import Loss
+from evis.papers.eigencluster.one_clip import follow
+from evis.papers.eigencluster.settings import Settings
 
 DRAWINGS = {
-    "pipeline": diagrams.pipeline,
-    "quality": loss_diagrams.quality,
-    "eigenvalues": loss_diagrams.eigenvalues,
+    "pipeline": pipeline.figure_two,
+    "quality": loss_diagrams.figure_three,
+    "eigenvalues": loss_diagrams.figure_four,
 }
 
 
@@ -45,7 +46,7 @@ def clips(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(model, clips):
-    return trace(model, clips[2], Settings(warm_up_steps=100, points=256))
+    return follow(model, clips[2], Settings(warm_up_steps=100, points=256))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_a_trace_holds_what_the_criterion_counts(found, model, clips):
     with torch.no_grad():
         prediction = model(clips[2].frames[None])
         random = torch.Generator().manual_seed(0)
-        terms = criterion(prediction, [clips[2]], found.settings, 100, random)
+        terms = Loss(found.settings)(prediction, [clips[2]], Step(100), random)
     for name in ("projection", "pairwise", "tk", "tel", "temporal", "qcc", "class"):
         assert found.terms[name] == pytest.approx(float(terms[name]), rel=1e-4), name
     assert float(found.tk.sum()) == pytest.approx(found.terms["tk"], rel=1e-4)
@@ -79,7 +80,7 @@ def test_a_trace_has_the_papers_shapes(found):
     assert found.logits.shape == (10, 3, 32, 48) and found.instances.shape == (2, 3, 32, 48)
     assert torch.equal(found.instances, found.logits[found.queries])
     assert found.matches.shape == (3, 9, 32, 48) and found.matches.sum(1).max() <= 5
-    assert found.spectra.shape == (2, 3, 3) and found.small == (8, 12)
+    assert found.spectra.shape == (2, 3, 3) and found.small.shape == (2, 3, 8, 12)
     assert found.points.shape == (3 * 8 * 12, 10) and found.clusters.shape == (3 * 8 * 12,)
 
 
@@ -97,10 +98,20 @@ def test_the_total_of_the_pipeline_is_its_formula(found, drawn):
     assert any(text.endswith(f"= {total:.2f}") for text in texts)
 
 
-def test_the_affinity_drawn_is_that_of_the_laplacian(found):
-    pixels = tel.features(found.instances, 4)[0]
-    affinity, laplacian = loss_diagrams.affinity(pixels), tel.laplacian(pixels)
-    torch.testing.assert_close(torch.diag_embed(affinity.sum(-1)) - affinity, laplacian)
+def test_the_matrices_drawn_are_those_of_the_laplacian(found):
+    affinity, degree, laplacian = found.matrices()
+    pixels = found.small[0].flatten(1).sort(-1, descending=True).values
+    torch.testing.assert_close(laplacian, tel.laplacian(pixels))
+    torch.testing.assert_close(degree - affinity, laplacian)
+    smallest = torch.linalg.eigvalsh(laplacian.double())[:, :3]
+    assert smallest.numpy() == pytest.approx(found.spectra[0].double().numpy(), abs=1e-3)
+
+
+def test_the_plane_keeps_the_distance_of_the_centroids(found):
+    (points, centres), (far, _) = found.plane(), found.centroids()
+    assert float((centres[1] - centres[0]).norm()) == pytest.approx(float((far[1] - far[0]).norm()))
+    assert centres[:, 1].abs().max() < 1e-3 * centres[:, 0].abs().max()
+    assert points.shape == (len(found.points), 2)
 
 
 def beyond_view(axes):
@@ -115,15 +126,15 @@ def beyond_view(axes):
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_words_are_large_enough_and_apart(drawn, name):
     figure = drawn[name]
-    page, words = figure.bbox, []
+    canvas, words = figure.bbox, []
     beyond = {label for axes in figure.findobj(Axes) for label in beyond_view(axes)}
     for text in figure.findobj(Text):
         if text.get_text().strip() and text.get_visible() and text not in beyond:
-            assert text.get_fontsize() >= board.SMALL, text.get_text()
+            assert text.get_fontsize() >= page.SMALL, text.get_text()
             words.append((text.get_text(), text.get_window_extent()))
     for text, place in words:
-        assert place.x0 >= page.x0 and place.x1 <= page.x1, text
-        assert place.y0 >= page.y0 and place.y1 <= page.y1, text
+        assert place.x0 >= canvas.x0 and place.x1 <= canvas.x1, text
+        assert place.y0 >= canvas.y0 and place.y1 <= canvas.y1, text
     for (one, first), (other, second) in itertools.combinations(words, 2):
         shared = (min(first.x1, second.x1) - max(first.x0, second.x0)) * (
             min(first.y1, second.y1) - max(first.y0, second.y0)
@@ -146,4 +157,4 @@ def test_shapes_and_values_are_the_traces(found, drawn, name):
 
 def test_diagrams_are_laid_out_for_two_objects(model, clips):
     with pytest.raises(ValueError, match="two objects"):
-        trace(model, clips[1], Settings(points=256))
+        follow(model, clips[1], Settings(points=256))

@@ -1,0 +1,129 @@
+"""Pictures of the lead paper's tables show the tables' numbers, each on its own line."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from evis.papers.eigencluster import search, tables
+from evis.papers.eigencluster.figures import tables as figures
+from evis.papers.eigencluster.figures.colours import ROW_COLOURS, ROW_NAMES
+
+METHODS = list(tables.METHODS.values())
+SEEDS = pd.DataFrame(
+    [("a", seed, 30.0 + seed) for seed in range(4)]
+    + [("b", seed, 31.0 + seed + (-1) ** seed) for seed in range(4)],
+    columns=["row", "seed", "AP"],
+)
+
+
+def means(ax) -> dict[float, float]:
+    """Height -> the mean that is drawn there."""
+    drawn = [bar.lines[0].get_xydata()[0] for bar in ax.containers]
+    return {round(height): mean for mean, height in drawn}
+
+
+def labels(ax) -> list[str]:
+    return [tick.get_text() for tick in ax.get_yticklabels()]
+
+
+def test_panels_show_each_number_on_its_own_line():
+    shown = tables.beside({"A": 40.0, "B": 42.5}, {"A": "a", "B": "b", "C": "c"}, SEEDS, "A")
+    printed, measured, gains = figures.panels(shown, SEEDS).axes
+    assert labels(printed) == ["A", "B", "C"]  # shared by all panels
+    assert means(printed) == {0: 40.0, 1: 42.5}
+    dots = np.concatenate([points.get_offsets() for points in measured.collections])
+    assert {(x, y) for x, y in dots} == {
+        *((30.0 + s, 0) for s in range(4)),
+        *((31.0 + s + (-1) ** s, 1) for s in range(4)),
+    }
+    assert means(gains) == pytest.approx({0: 0.0, 1: 1.0})
+    assert [text.get_text() for text in measured.texts] == ["n=4", "n=4", "not measured"]
+
+
+def test_a_difference_of_one_seed_is_said_to_be_so():
+    one = SEEDS[(SEEDS["row"] == "a") | (SEEDS["seed"] == 0)]
+    shown = tables.beside({}, {"A": "a", "B": "b"}, one, "A")
+    _, gains = figures.panels(shown, one).axes  # nothing is printed
+    assert means(gains) == {0: 0.0}
+    assert [text.get_text() for text in gains.texts if text.get_text()] == ["one seed"]
+
+
+def test_sizes_show_the_means_of_each_method_in_its_colour():
+    published = pd.DataFrame({"row": METHODS, "size": "R50", "AP": [4.0, 1.0, 2.0, 3.0]})
+    measured = pd.DataFrame(
+        [(row, seed, 10.0 * n + seed) for n, row in enumerate(METHODS) for seed in range(5)],
+        columns=["row", "seed", "AP"],
+    ).assign(size="small")
+    sizes = pd.CategoricalDtype(["small", "large"])  # the latter is not measured
+    figure = figures.by_size(published, measured.astype({"size": sizes}))
+    left, right = figure.axes
+    drawn = {}
+    for line in right.lines:
+        value = line.get_ydata()[0] if len(line.get_ydata()) else np.nan
+        drawn.setdefault(to_hex(line.get_color()), []).append(value)
+    for n, row in enumerate(METHODS):
+        assert 10.0 * n + 2 in drawn[ROW_COLOURS[row].lower()]
+    assert [tick.get_text() for tick in right.get_xticklabels()] == ["small", "large"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [ROW_NAMES[row] for row in METHODS]
+
+
+def test_what_is_kept_is_a_bar_a_row():
+    shares = pd.DataFrame(
+        [("boxes", s, 50.0 + s) for s in range(5)] + [("TK", s, 80.0) for s in range(5)],
+        columns=["row", "seed", "share"],
+    )
+    (ax,) = figures.share_kept(shares.assign(group="tiny")).axes
+    heights = [bar.get_height() for bars in ax.containers for bar in bars]
+    assert heights == [52.0, 80.0]
+    assert [text.get_text() for text in ax.texts] == ["52.0", "80.0"]
+
+
+def test_figure_six_has_a_panel_a_set_and_attribute_with_the_means_of_its_sides():
+    lines = [
+        (name, attribute, side, row, seed, level + place + 10 * (side == "high"))
+        for level, name in ((0, "new"), (40, "crowded"))
+        for attribute in ("occlusion", "objects")
+        for side in ("low", "high")
+        for place, row in enumerate(("TK", "TEL + QCC"))
+        for seed in range(4)
+    ]
+    columns = ["set", "attribute", "side", "row", "seed", "mIoU"]
+    figure = figures.figure_six(pd.DataFrame(lines, columns=columns))
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles == [f"{s}: {a}" for s in ("new", "crowded") for a in ("occlusion", "objects")]
+    for ax, level in zip(figure.axes, (0, 0, 40, 40), strict=True):
+        joined = [line.get_ydata().tolist() for line in ax.lines if len(line.get_ydata()) == 2]
+        assert [level, level + 10] in joined and [level + 1, level + 11] in joined
+
+
+def test_table_five_has_a_set_a_column():
+    rows = pd.DataFrame(
+        [(name, row, s, 60.0 + s) for name in ("new", "old") for row in ("TK",) for s in range(4)],
+        columns=["set", "row", "seed", "mIoU"],
+    )
+    gains = pd.DataFrame(
+        {"set": ["new", "old"], "label": "ours - TK", "mean": [1.0, 2.0], "low": 0.5, "high": 3.0}
+    ).assign(published=[0.6, 0.7])
+    figure = figures.table_five(rows, gains, ["TK", "more steps"])
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["new, measured", "old, measured"]
+    assert [means(ax) for ax in figure.axes[2:]] == [{0: 1.0}, {0: 2.0}]
+    assert labels(figure.axes[0]) == [ROW_NAMES["TK"], ROW_NAMES["more steps"]]
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert said == ["n=4", "not measured"]
+
+
+def test_the_search_shows_every_seeds_gain_and_names_the_chosen():
+    table = pd.DataFrame(
+        [(row, s, level + s * n) for n, (row, level) in enumerate((("base", 30), ("bad", 28),
+         ("good", 33))) for s in range(2)],
+        columns=["row", "seed", "AP"],
+    )  # fmt: skip
+    gains = search.gains_over(table, ["good", "bad"], "base")
+    ax = figures.search(gains, "good", "gain").axes[0]
+    assert labels(ax) == ["good (chosen)", "bad"]
+    dots = np.concatenate([points.get_offsets() for points in ax.collections])
+    assert {(x, y) for x, y in dots} == {(3.0, 0), (5.0, 0), (-2.0, 1), (-1.0, 1)}
+    nothing = figures.search(gains.iloc[:0], None, "gain").axes[0]
+    assert [text.get_text() for text in nothing.texts] == ["not measured"]

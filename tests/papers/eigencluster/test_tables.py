@@ -1,0 +1,124 @@
+"""Measured rows beside published ones: each number on its own line, gaps left as gaps."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evis.companion import paired
+from evis.papers.eigencluster import tables
+
+TABLE = pd.DataFrame(
+    [("a", seed, 30.0 + seed) for seed in range(4)]
+    + [("b", seed, 31.0 + seed + (-1) ** seed) for seed in range(4)],
+    columns=["row", "seed", "AP"],
+)
+PUBLISHED = {"A": 40.0, "B": 42.5, "C": 50.0}
+ROWS = {"A": "a", "B": "b", "D": "not there"}
+METHODS = list(tables.METHODS.values())
+ATTRIBUTES = {"mbor": "occlusion", "instances": "objects", "keypoints": "keypoints"}
+
+
+def test_published_values_are_the_printed_ones_without_references():
+    assert list(tables.published_values(3).values()) == [42.5, 43.6, 44.0]
+    table_two = tables.published_values(2, "AR10")
+    assert list(table_two.values())[0] == 47.7 and len(table_two) == 8
+    of_r50 = tables.published_values(1, backbone="R50")
+    assert of_r50["Mask2Former + Eigen-Cluster VIS"] == 47.4
+    assert set(tables.METHODS) <= set(of_r50)
+
+
+def test_beside_pairs_by_seed_and_leaves_gaps_as_gaps():
+    shown = tables.beside(PUBLISHED, ROWS, TABLE, baseline="A")
+    assert list(shown.index) == ["A", "B", "C", "D"]
+    assert shown.loc["B", "measured difference"] == pytest.approx(1.0)
+    assert shown.loc["B", "published difference"] == 2.5
+    expected = paired.Difference((2, 0, 2, 0)).bootstrap()
+    assert tuple(shown.loc["B", ["low", "high"]]) == pytest.approx(expected)
+    assert shown.loc["A", "measured difference"] == shown.loc["A", "published difference"] == 0
+    assert shown.loc["C", "seeds"] == 0 and np.isnan(shown.loc["C", "measured"])
+    assert np.isnan(shown.loc["D", "published"]) and np.isnan(shown.loc["D", "measured"])
+
+
+def test_table_one_has_every_published_row_and_says_what_is_not_measured():
+    empty = pd.DataFrame(columns=["row", "seed", "AP"])
+    own = pd.DataFrame([("masks", s, 40.0 + s) for s in range(4)], columns=["row", "seed", "AP"])
+    shown = tables.table_one({"R50": own, "R101": empty, "Swin-L": empty}, ["AP"])
+    assert len(shown) == 32
+    cells = shown["AP, measured"]
+    assert cells["R50", "Mask2Former [9]"].startswith("41.5 ±")
+    few = tables.table_one({"R50": own[:3], "R101": empty, "Swin-L": empty}, ["AP"])
+    assert few["AP, measured"]["R50", "Mask2Former [9]"] == "41.0"  # too few for an interval
+    assert cells["R101", "Mask2Former [9]"] == "not measured"
+    assert cells["R50", "PCAN [78]"] == "published only"
+    seen = shown["Mask ann."]["R50"]
+    assert seen["Mask2Former [9]"] == "I+V" and seen["Mask2Former + BoxInst [24]"] == "-"
+    assert seen["Mask2Former + Eigen-Cluster VIS"] == "I"
+
+
+def of_all_methods(seeds_of_masks: int) -> pd.DataFrame:
+    """Each row half of the one before, and seed s one higher; the masks' row has fewer seeds."""
+    lines = [
+        (row, seed, (32.0 + seed) / 2**place)
+        for place, row in enumerate(METHODS)
+        for seed in range(seeds_of_masks if row == "masks" else 5)
+    ]
+    return pd.DataFrame(lines, columns=["row", "seed", "AP"])
+
+
+def test_shares_are_taken_seed_by_seed_where_all_methods_have_one():
+    shares = tables.share_kept(of_all_methods(4))
+    assert shares.groupby("row", sort=False)["share"].unique().explode().to_dict() == {
+        "boxes": 50.0,
+        "TK": 25.0,
+        "TEL + QCC": 12.5,
+    }
+    assert (shares.groupby("row")["seed"].nunique() == 4).all()
+    assert tables.share_kept(TABLE).empty
+
+
+def test_seeds_in_words():
+    assert tables.seeds_in_words(TABLE, ["a", "b"]) == "4"
+    assert tables.seeds_in_words(TABLE, ["a", "c"]) == "0 to 4"
+
+
+def test_halves_hold_each_score_once_under_its_set_row_seed_and_side():
+    metrics = [f"mIoU, {side} {name}" for name in ATTRIBUTES for side in ("low", "high")]
+    rows = [("TK", 0), ("TK", 1), ("other", 0)]
+    scores = np.arange(18.0).reshape(3, 6)
+    table = pd.DataFrame(scores, columns=metrics).assign(
+        row=[row for row, _ in rows], seed=[seed for _, seed in rows]
+    )
+    found = tables.halves({"new": table}, ["TK"], ATTRIBUTES)
+    assert len(found) == 12 and set(found["row"]) == {"TK"}
+    line = found.query("seed == 1 and attribute == 'objects' and side == 'high'").iloc[0]
+    assert line["mIoU"] == table.loc[1, "mIoU, high instances"] and line["set"] == "new"
+
+
+def test_gains_on_the_sides_that_the_paper_names_by_hand():
+    by_seed = {
+        "mbor": (1.0, 1.1, 1.2, 0.9),
+        "instances": (-2.0, -2.2, -2.1, -1.9),
+        "keypoints": (0.1, -0.1, 0.2, -0.2),
+    }
+    lines = []
+    for seed in range(4):
+        high = 60 + 0.1 * seed
+        ours, theirs = {"row": "ours", "seed": seed}, {"row": "TK", "seed": seed}
+        for name, gains in by_seed.items():
+            ours |= {f"mIoU, low {name}": high + 3, f"mIoU, high {name}": high}
+            theirs |= {f"mIoU, low {name}": 0.0, f"mIoU, high {name}": high - gains[seed]}
+        lines += [ours, theirs]
+    new = pd.DataFrame(lines)
+    measured = {"new": new, "crowded": new[new["row"] == "TK"]}
+    stands_for = {"YouTube-VIS 2021 new videos": "new", "OVIS": "crowded"}
+    found = tables.gains_on_sides(measured, stands_for, ATTRIBUTES, [("ours", "TK")])
+    said = [(name, f"high {title}") for title in ATTRIBUTES.values() for name in measured]
+    assert list(zip(found["set"], found["side"], strict=True)) == said
+    assert found["published"].tolist() == [0.54, 0.85, 0.85, 0.51, 0.65, 0.82]
+    absent, whole = found[found["set"] == "crowded"], found[found["set"] == "new"]
+    assert (absent["outcome"] == "not measured").all() and absent["mean"].isna().all()
+    assert whole["mean"].tolist() == pytest.approx([1.05, -2.05, 0.0])
+    assert whole["outcome"].tolist() == ["higher", "lower", "not resolved"]
+    assert whole["low - high"].tolist() == pytest.approx([3.0] * 3)
+    edges = [paired.Difference(by_seed[name]).bootstrap() for name in ATTRIBUTES]
+    assert whole[["low", "high"]].to_numpy() == pytest.approx(np.array(edges))
