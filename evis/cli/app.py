@@ -40,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, DataError | OSError):
             raise
-        print(f"evis: {error}", file=sys.stderr)
+        told = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            told = f"{error.strerror}: {str(error.filename)!r}"
+        print(f"evis: {told}", file=sys.stderr)
         return 2
 
 

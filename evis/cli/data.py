@@ -43,7 +43,8 @@ def check(name: str | None = None, *, root: Path | None = None, frames: Path | N
         return 0
     is_own = name not in catalog.names() and (name.endswith(".json") or Path(name).exists())
     if not is_own and root is None:
-        raise UsageError("--root DIR is needed to check a set of the list")
+        print(catalog.describe(name))
+        raise UsageError("--root DIR, the folder that holds it, is needed to check it")
     report = own.check(name, frames) if is_own else catalog.check(name, root)
     print("\n".join(report.lines))
     return int(not report.complete)

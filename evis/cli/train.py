@@ -71,6 +71,7 @@ def train(
           --data youtube-vis-2019=/data/ytvis19 --model stage1.safetensors --folder stage2
     """
     from evis import papers
+    from evis.data.errors import DataError
     from evis.training import changed, engine
     from evis.training.folder import WEIGHTS
 
@@ -81,10 +82,14 @@ def train(
         raise UsageError("--folder OUT is needed to train")
     stage = changed(papers.named(recipe, backbone, toy=scale == "toy"), dict(set))
     is_first_process = os.environ.get("RANK", "0") == "0"
-    datasets = _given(data, frames)
-    if scale == "toy":
-        lacking = [role for role, _ in stage.mixture if role not in datasets]
-        datasets |= _generated(lacking, say=is_first_process)
+    roles, datasets = [role for role, _ in stage.mixture], _given(data, frames)
+    if unused := datasets.keys() - roles:
+        raise DataError(f"{recipe} learns from {' and '.join(roles)}, not from {unused.pop()}")
+    lacking = [role for role in roles if role not in datasets]
+    if lacking and scale == "full":
+        remedy = "Give --data (NAME=DIR, or your own JSON), or --scale toy, which generates some"
+        raise DataError(f"{recipe} learns from {' and '.join(lacking)}", remedy=remedy)
+    datasets |= _generated(lacking, say=is_first_process)
     engine.train(
         stage,
         datasets,

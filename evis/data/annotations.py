@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from tqdm.auto import tqdm
 
 from evis.data import fields, files, masks
+from evis.data.errors import DataError
 from evis.data.frames import picture_folder
 from evis.data.jsonfile import Record, is_text, kind, load
 from evis.data.supervision import LEVELS
@@ -66,6 +67,9 @@ def parse(
     content: Any, file: Path | None = None, layout: Layout | None = None
 ) -> tuple[VISDataset, Layout]:
     """The parsed json as a data set without frames, and its layout; `file` is what errors name."""
+    if isinstance(content, list):
+        problem = f"should be an object, is a list of {len(content)}"
+        raise DataError(problem, file=file, remedy="Results are lists; give the annotations")
     root = Record(content, file=file, path="")
     layout = layout or _layout(root)
     categories = _all(root, "categories", lambda r: Category(r.integer("id"), r.text("name")))

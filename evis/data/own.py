@@ -45,17 +45,19 @@ def _frames(json: Path, given: str | Path | None, dataset: VISDataset) -> Path:
         if (root / first).is_file():
             return root
     raise DataError(
-        f"holds no {first}, the first frame of {json}" if given else f"{first} is not beside it",
+        f"holds no {first}, the first frame of {json}"
+        if given
+        else f"its first frame, {first}, is not beside it",
         file=given or json,
         remedy="Give the folder that the names of frames start from (--frames DIR, frames_root)",
     )
 
 
 _USES = {
-    "mask": "evis train takes it under masks, boxes or points, evis evaluate scores masks",
-    "box": "evis train takes it under boxes, evis evaluate scores boxes",
-    "point": "evis train takes it under points",
-    "none": "evis predict takes it; training and evaluating need annotations",
+    "mask": "to train under masks, boxes or points; evis evaluate scores masks",
+    "box": "to train under boxes; evis evaluate scores boxes",
+    "point": "to train under points",
+    "none": "to predict; training and evaluating need annotations",
 }
 
 
@@ -73,8 +75,8 @@ def check(path: str | Path, frames_root: str | Path | None = None) -> catalog.Re
     lines = [
         f"{path}: {len(dataset.videos)} videos, {frames} frames of {sizes}",
         f"{len(dataset.categories)} categories: {names}",
-        f"{len(dataset.tracks)} tracks with {' and '.join(sorted(dataset.kinds)) or 'nothing'}: "
-        f"{_USES[dataset.supervision]}",
+        f"{len(dataset.tracks)} tracks with {' and '.join(sorted(dataset.kinds)) or 'nothing'}",
+        f"It is fit {_USES[dataset.supervision]}",
     ]
     if dataset.origin is not None:
         lines.append(f"Its labels were made ({dataset.origin}): they are no ground truth")

@@ -9,8 +9,10 @@ import torch
 from PIL import Image
 
 from evis import cli
-from evis.data import predictions, toy
+from evis.data import predictions, toy, ytvis
 from evis.data.predictions import PredictedTrack
+from evis.data.supervision import weaken
+from evis.labels import from_boxes
 from evis.models import VideoMask2Former, checkpoints, named
 
 
@@ -114,3 +116,30 @@ def test_evaluate_the_annotations_themselves(here, capsys):
     assert "AP50   0.0" in capsys.readouterr().out
     _evis("evaluate", root / "wrong.json", "--annotations", annotations, "--class-agnostic")
     assert "AP50 100.0" in capsys.readouterr().out
+
+
+def test_annotations_with_boxes_alone_are_evaluated_by_boxes(here, capsys, tmp_path):
+    _, dataset = here
+    boxes = ytvis.write(weaken(dataset, "box"), tmp_path / "boxes.json")
+    filled = from_boxes.label(weaken(dataset, "box"), from_boxes.fill, progress=False)
+    results = predictions.write(predictions.from_dataset(filled), tmp_path / "filled.json")
+    scores = tmp_path / "scores.json"
+    assert _evis("evaluate", results, "--annotations", boxes, "--json", scores) == 0
+    printed = capsys.readouterr().out
+    assert "hold no masks: IoU is of boxes" in printed and "AP 100.0" in printed
+    written = json.loads(scores.read_text())
+    assert written["iou"] == "boxes" and written["stats"]["AP_M"] is None
+    assert _evis("evaluate", results, "--annotations", tmp_path / "filled.json") == 2
+    assert "Results are lists; give the annotations" in capsys.readouterr().err
+
+
+def test_a_json_of_one_s_own_is_predicted(here, tmp_path, capsys):
+    root, dataset = here
+    boxes = ytvis.write(weaken(dataset, "box"), tmp_path / "boxes.json")
+    command = ["predict", boxes, "--weights", root / "w.safetensors", "--out", tmp_path / "out"]
+    command += ["--overlay", "none", "--shorter-side", "native"]
+    assert _evis(*command) == 2
+    assert "is not beside it. Give the folder" in capsys.readouterr().err
+    assert _evis(*command, "--frames", dataset.read_frame.root) == 0
+    results = tmp_path / "out" / "results.json"
+    assert _evis("evaluate", results, "--annotations", boxes) == 0

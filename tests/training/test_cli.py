@@ -79,8 +79,8 @@ def test_stills_of_one_s_own_beside_their_frames(evis, tmp_path, capsys):
     own = coco.write(stills, stills.read_frame.root / "own.json")
     stage = ("eigencluster.stage1", *COMMON, "--data", own, "--folder", tmp_path / "a")
     assert evis(*stage) == 0
-    assert evis("boxinst", "--data", own, "--folder", tmp_path / "b") == 2
-    assert "boxinst learns from videos, there is no 'videos'" in refusal(capsys)
+    assert evis("boxinst", *COMMON, "--data", own, "--folder", tmp_path / "b") == 2
+    assert "boxinst learns from videos, not from stills" in refusal(capsys)
 
 
 def test_made_masks_are_trained_on_where_masks_are_asked_for(evis, tmp_path, capsys):
@@ -119,8 +119,8 @@ def test_wrong_usage(evis, arguments, problem, capsys):
 @pytest.mark.parametrize(
     "arguments, problem",
     [
+        (("maskfree", "--folder", "x"), "maskfree learns from videos. Give --data"),
         (("nothing", "--folder", "x"), "no recipe is called 'nothing'"),
-        (("maskfree", "--folder", "x"), "learns from videos, there is no 'videos'"),
         (("maskfree", "--folder", "x", "--data", "davis=y"), "unknown data set 'davis'"),
         (("maskfree", "--folder", "x", "--data", "ovis=nowhere"), "annotations_train.json"),
     ],

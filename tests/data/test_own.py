@@ -1,0 +1,86 @@
+"""Data sets of one's own: any layout, frames beside the json or elsewhere, what a check says."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evis.data import DataError, annotations, coco, own, toy, ytvis
+from evis.data.supervision import weaken
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return toy.build("toy-ytvis19", tmp_path_factory.mktemp("own") / "toy", 2, progress=False)
+
+
+@pytest.fixture
+def boxes(made, tmp_path):
+    """A json of boxes alone, away from its frames."""
+    return ytvis.write(weaken(made, "box"), tmp_path / "cats.json")
+
+
+def test_the_layout_is_seen_from_the_file(made, boxes, tmp_path):
+    assert annotations.read(boxes) == ytvis.read(boxes)
+    stills = toy.sample("toy-coco", 3)
+    path = coco.write(stills, tmp_path / "stills.json")
+    assert annotations.read(path) == coco.read(path)
+    assert {video.length for video in own.read(path, stills.read_frame.root).videos} == {1}
+    for content, problem in (
+        ({"categories": []}, "neither videos .YouTube-VIS. nor images .COCO."),
+        ([], "is a list of 0. Results are lists; give the annotations"),
+    ):
+        path.write_text(json.dumps(content))
+        with pytest.raises(DataError, match=problem):
+            own.read(path)
+
+
+@pytest.mark.parametrize("place", ["", "JPEGImages", "frames", "images", "cats"])
+def test_frames_are_found_beside_the_json(made, boxes, tmp_path, place):
+    with pytest.raises(DataError, match="its first frame, .*jpg, is not beside it. Give"):
+        own.read(boxes)
+    shutil.copytree(made.read_frame.root, tmp_path / place, dirs_exist_ok=True)
+    dataset = own.read(boxes)
+    assert dataset.supervision == "box"
+    assert np.array_equal(dataset.frame(1, 0), made.frame(1, 0))
+
+
+def test_frames_elsewhere_are_named(made, boxes, tmp_path):
+    dataset = own.read(boxes, made.read_frame.root)
+    assert np.array_equal(dataset.frame(2, 3), made.frame(2, 3))
+    with pytest.raises(DataError, match=f"file {tmp_path}: holds no .*the first frame of"):
+        own.read(boxes, tmp_path)
+
+
+def test_a_folder_stands_for_its_json_or_its_official_layout(made, boxes, tmp_path):
+    shutil.copytree(made.read_frame.root, tmp_path, dirs_exist_ok=True)
+    assert own.read(tmp_path).videos == made.videos
+    assert own.read(made.read_frame.root.parents[1]).tracks == made.tracks
+    (tmp_path / "more.json").write_text("{}")
+    with pytest.raises(DataError, match=r"holds 2 json files \(cats.json, more.json\)"):
+        own.read(tmp_path)
+
+
+def test_a_check_says_what_is_there_and_what_is_wrong(made, boxes, tmp_path):
+    root = tmp_path / "JPEGImages"
+    shutil.copytree(made.read_frame.root, root)
+    frames = sum(video.length for video in made.videos)
+    report = own.check(boxes)
+    assert report.complete and report.lines[0].endswith(f"2 videos, {frames} frames of 96 x 64")
+    assert f"{len(made.tracks)} tracks with boxes" in report.lines
+    assert "It is fit to train under boxes; evis evaluate scores boxes" in report.lines
+    Image.new("RGB", (64, 96)).save(root / made.videos[1].frames[0])
+    (root / made.videos[0].frames[2]).unlink()
+    report = own.check(boxes)
+    assert not report.complete and report.lines[-1] == f"{boxes} is not in order"
+    assert "- 1 frames are missing, the first is" in str(report)
+    assert "the picture is 96 x 64 (height x width), its video 64 x 96" in str(report)
+
+
+def test_a_check_says_which_labels_were_made(made, tmp_path):
+    labelled = replace(made, supervision="box", origin="grabcut from boxes")
+    report = own.check(ytvis.write(labelled, tmp_path / "a.json"), made.read_frame.root)
+    assert "Its labels were made (grabcut from boxes): they are no ground truth" in report.lines
