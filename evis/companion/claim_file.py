@@ -10,6 +10,7 @@ lists, which make a comparison of each. Where the sides differ in them, a side i
 own: `left = { row = "TK", size = "tiny" }`. `direction` is "higher" unless "lower" is said.
 `published` is a formula over printed cells; `table` makes one, of the rows that the file names in
 `[printed.TABLE.SIZE]`. A claim with `each = [{ n = 1 }, ...]` is one for each: "{n}" is filled in.
+`[groups]` says how the ids begin that stand together; the longest beginning counts.
 """
 
 import itertools
@@ -59,7 +60,7 @@ def parse(content: Mapping[str, Any], terms: Terms) -> Iterator[Claim]:
         for names in entry.get("each", ({},)):
             filled = _filled(template, names) if names else template
             try:
-                yield _claim(filled, content.get("printed", {}), terms)
+                yield _claim(filled, content, terms)
             except (ValueError, KeyError) as error:
                 said = error.args[0] if isinstance(error, ValueError) else f"there is no {error}"
                 raise ValueError(f"claim {filled.get('id', '?')}: {said}") from error
@@ -75,7 +76,7 @@ def _filled(value: Any, names: Mapping[str, Any]) -> Any:
     return value
 
 
-def _claim(entry: Mapping[str, Any], printed: Mapping, terms: Terms) -> Claim:
+def _claim(entry: Mapping[str, Any], content: Mapping, terms: Terms) -> Claim:
     _known(entry, _CLAIM)
     if sum(name in entry for name in _DECIDES) != 1:
         raise ValueError(f"it needs one of {', '.join(_DECIDES)}")
@@ -84,7 +85,11 @@ def _claim(entry: Mapping[str, Any], printed: Mapping, terms: Terms) -> Claim:
         raise ValueError(f"{terms.checks.__name__} has no function {check!r}")
     texts = {name: entry[name] for name in ("id", "place", "says")}
     texts |= {name: entry.get(name, "") for name in ("untestable", "note")}
+    printed = content.get("printed", {})
     tests = tuple(c for test in entry.get("tests", ()) for c in _tests(test, printed, terms))
+    starts = {start: name for name, of in content.get("groups", {}).items() for start in of}
+    own = [start for start in starts if texts["id"].startswith(start)]
+    texts["group"] = starts[max(own, key=len)] if own else ""
     return Claim(**texts, tests=tests, check=check and getattr(terms.checks, check))
 
 

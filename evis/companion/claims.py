@@ -63,6 +63,7 @@ class Claim:
     check: Callable[[], Finding] | None = None
     untestable: str = ""
     note: str = ""
+    group: str = ""  # where it stands, for pictures and tables
 
 
 # How a paper's rows are had, "row", "seed" and metrics, of one size and set of held-out videos; and
@@ -188,13 +189,14 @@ def _rows_compared(tests: Sequence[Comparison]) -> tuple[Comparison, ...]:
 
 _NUMBERS = ("published", "measured", "low", "high", "resolvable", "p")
 _OF_CONTROL = ("against control", "control low", "control high")
-_EMPTY = dict.fromkeys(("id", "place", "says", "tests", "verdict", "compared"), "")
+_TOLD = ("id", "place", "says", "tests", "group")
+_EMPTY = dict.fromkeys((*_TOLD, "verdict", "compared", "control", "note"), "")
 _EMPTY |= dict.fromkeys((*_NUMBERS, *_OF_CONTROL), np.nan)
-_EMPTY |= {"seeds": 0, "control": "", "note": "", "digits": 2}  # digits to print
+_EMPTY |= {"seeds": 0, "digits": 2}  # digits to print
 
 
 def _line(claim: Claim, table: Table, control: Control) -> dict:
-    line = {"id": claim.id, "place": claim.place, "says": claim.says, "tests": claim.tests}
+    line = {name: getattr(claim, name) for name in _TOLD}
     if claim.tests:
         return line | {"note": claim.note} | _compared(claim.tests, table, control)
     if claim.check is None:

@@ -1,4 +1,4 @@
-"""The claim ledger as a forest plot and as a table, in parts by where the claims stand."""
+"""A claim ledger as a forest plot and as a table, in parts by where the claims stand."""
 
 import numpy as np
 import pandas as pd
@@ -15,25 +15,7 @@ COLOURS = {
     ledgers.CANNOT_TELL: "#a0a0a0",
     ledgers.CONTRADICTED: style.COLOURS[3],
 }
-# Twenty times the differences between methods, so in a panel of their own.
-_HARDER = ("S1", *(f"G6{part}-{number}" for part in "abc" for number in (1, 2)))
-GROUPS = {  # where the claims stand: how their ids begin; the longest that fits counts
-    "In words": ("A", "I", "R", "B", "C", "D", "E", "S"),
-    "In words: unsteadiness": ("A4",),
-    "Table I": ("T1-",),
-    "Table II": ("T2-",),
-    "Tables III and IV, Fig. 5": ("T3-", "T4-", "G1"),
-    "Table V, Fig. 6 and conclusion": ("T5-", "G6", "V"),
-    "Section IV-A and Fig. 6: what is harder": _HARDER,
-}
-_GROUP_OF = {start: title for title, starts in GROUPS.items() for start in starts}
-
-
-def in_groups(ledger: pd.DataFrame) -> pd.DataFrame:
-    """With the column "group", in the order of `GROUPS`."""
-    longest = [max(filter(name.startswith, _GROUP_OF), key=len) for name in ledger["id"]]
-    groups = pd.Categorical([_GROUP_OF[start] for start in longest], GROUPS, ordered=True)
-    return ledger.assign(group=groups).sort_values("group", kind="stable").astype({"group": str})
+_SIGNS = dict(zip(ledgers.VERDICTS, "✓?✗…–", strict=True))
 
 
 def forest(ledger: pd.DataFrame) -> Figure:
@@ -57,7 +39,7 @@ def forest(ledger: pd.DataFrame) -> Figure:
 def intervals(ledger: pd.DataFrame) -> pd.DataFrame:
     """What `forest` draws, as `plots.forest` takes it."""
     scored = ledger["tests"].map(lambda tests: all(_in_points(test) for test in tests))
-    shown = in_groups(ledger[scored & ledger["tests"].map(bool)])
+    shown = ledger[scored & ledger["tests"].map(bool)].copy()
     shown["label"] = shown["id"] + "  " + shown["says"].map(_short)
     sign = np.array([1 if tests[0].direction == "higher" else -1 for tests in shown["tests"]])
     tests = _oriented(shown, sign, ("measured", "low", "high"), shown["verdict"])
@@ -83,12 +65,9 @@ def _oriented(shown: pd.DataFrame, sign: np.ndarray, columns, verdict: pd.Series
     return found.assign(colour=verdict.map(COLOURS), marker="o")
 
 
-_SIGNS = dict(zip(ledgers.VERDICTS, "✓?✗…–", strict=True))
-
-
 def table(ledger: pd.DataFrame) -> str:
     """The whole ledger as html, folded by where the claims stand."""
-    lines = [_texts(line) for line in in_groups(ledger).to_dict("records")]
+    lines = [_texts(line) for line in ledger.to_dict("records")]
     colours = {f"{_SIGNS[verdict]} {verdict}": colour for verdict, colour in COLOURS.items()}
     return folded.table(pd.DataFrame(lines), "group", colours)
 
