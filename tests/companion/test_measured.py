@@ -8,8 +8,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from evis.companion import held_out as sets
 from evis.companion import measured, store
-from evis.companion.measured import AGAIN, STORED, HeldOut
+from evis.companion.held_out import IN_HALVES, HeldOut
+from evis.companion.measured import AGAIN, STORED
 from evis.data import paths, toy
 from evis.data.predictions import PredictedTrack
 from evis.metrics import attributes
@@ -19,13 +21,14 @@ from evis.training import changed
 
 VIDEOS = 4  # that are trained on
 SMALL = HeldOut("smoke", 4, 3)
-OTHER_CLASSES = HeldOut("smoke", 4, 3, "toy-ytvis21")
+OTHER_CLASSES = HeldOut("smoke", 4, 3, "toy-ytvis21", IN_HALVES)
 
 
 def brief(name, seed=0):
-    """An experiment of the smallest size in a step or two a stage."""
-    stages = experiments.comparison("tiny_s")[name].seeded(seed)
-    return [replace(r, steps=2, batch=2, micro_batch=2, warm_up_steps=1) for r in stages]
+    """An experiment of the smallest size on few videos, in a step or two a stage."""
+    run = experiments.comparison("tiny_s")[name].seeded(seed)
+    stages = [replace(r, steps=2, batch=2, micro_batch=2, warm_up_steps=1) for r in run.stages]
+    return replace(run, stages=tuple(stages), videos=VIDEOS)
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +42,18 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def row(root):
-    return measured.row(brief("boxes"), SMALL, VIDEOS, AGAIN, progress=False)
+    return measured.row(brief("boxes"), SMALL, AGAIN, progress=False)
 
 
 def test_a_row_has_every_metric_and_its_origin(row):
-    names = [*measured.SCORES, *(f"agnostic {name}" for name in measured.SCORES)]
+    names = [*sets.SCORES, *(f"agnostic {name}" for name in sets.SCORES)]
     assert list(row.metrics) == [*names, "mIoU", "unsteadiness"]
     assert all(0 <= value <= 1 for value in row.metrics.values())
     assert 0 < row.metrics["mIoU"] < 1
     assert (row.dataset, row.seed) == ("toy-ytvis19 smoke (4 videos, seed 3)", 0)
     assert [stage["steps"] for stage in row.recipe["stages"]] == [2, 2]
     assert row.recipe["data"] == {n: toy.SPECS[n].hash for n in ("toy-coco", "toy-ytvis19")}
+    assert row.machine["device"] == "cpu" and len(row.machine["fingerprint"]) == 12
 
 
 def test_a_row_is_found_again_without_weights(row, root, monkeypatch):
@@ -57,21 +61,22 @@ def test_a_row_is_found_again_without_weights(row, root, monkeypatch):
     away = runs.rename(root / "away")
     monkeypatch.setattr(measured, "train", None)  # neither is anything trained
     try:
-        assert measured.find(brief("boxes"), SMALL, VIDEOS, AGAIN) == row
-        assert measured.row(brief("boxes"), SMALL, VIDEOS, AGAIN, progress=False) == row
+        assert measured.find(brief("boxes"), SMALL, AGAIN) == row
+        assert measured.row(brief("boxes"), SMALL, AGAIN, progress=False) == row
     finally:
         away.rename(runs)
     monkeypatch.setattr(measured, "load", None)
-    for other in (brief("boxes", seed=1), brief("TK"), brief("boxes")[1:]):
-        assert measured.find(other, SMALL, VIDEOS, AGAIN) is None
-    assert measured.find(brief("boxes"), SMALL, VIDEOS + 1, AGAIN) is None
-    assert measured.find(brief("boxes"), replace(SMALL, seed=4), VIDEOS, AGAIN) is None
+    boxes = brief("boxes")
+    others = [brief("boxes", seed=1), brief("TK"), replace(boxes, stages=boxes.stages[1:])]
+    for other in (*others, replace(boxes, videos=VIDEOS + 1)):
+        assert measured.find(other, SMALL, AGAIN) is None
+    assert measured.find(boxes, replace(SMALL, seed=4), AGAIN) is None
 
 
 def test_shelves_do_not_mix(row, root):
     assert AGAIN.results() == root / "build" / "again" / "no commit" / "results"
     assert STORED.results() == paths.results() == root / "data" / "results"
-    assert measured.find(brief("boxes"), SMALL, VIDEOS) is None
+    assert measured.find(brief("boxes"), SMALL) is None
     assert not paths.results().exists() and not STORED.runs().exists()
     runs = sorted(path.name.split("-0-")[0] for path in AGAIN.runs().iterdir())
     assert runs == ["toy.boxinst", "toy.eigencluster.stage1"]
@@ -79,16 +84,17 @@ def test_shelves_do_not_mix(row, root):
 
 def test_measured_twice_the_numbers_are_the_same(row, tmp_path):
     shelf = measured.Shelf.below(lambda: tmp_path)
-    again = measured.row(brief("boxes"), SMALL, VIDEOS, shelf, progress=False)
+    again = measured.row(brief("boxes"), SMALL, shelf, progress=False)
     assert again.metrics == row.metrics and again.key == row.key
+    assert again.machine == row.machine
     shutil.rmtree(tmp_path / "results")  # and so they are from the weights that it left
-    assert measured.row(brief("boxes"), SMALL, VIDEOS, shelf, progress=False).metrics == row.metrics
-    other = measured.row(brief("boxes", seed=1), SMALL, VIDEOS, shelf, progress=False)
+    assert measured.row(brief("boxes"), SMALL, shelf, progress=False).metrics == row.metrics
+    other = measured.row(brief("boxes", seed=1), SMALL, shelf, progress=False)
     assert other.metrics != row.metrics
 
 
 def test_stills_alone_are_tested_on_the_videos_classes(root):
-    row = measured.row(brief("stage one only"), SMALL, VIDEOS, AGAIN, progress=False)
+    row = measured.row(brief("stage one only"), SMALL, AGAIN, progress=False)
     assert row.metrics["mIoU"] > 0
     assert row.recipe["data"] == {"toy-coco": toy.SPECS["toy-coco"].hash}
 
@@ -96,13 +102,13 @@ def test_stills_alone_are_tested_on_the_videos_classes(root):
 def test_classes_that_stills_do_not_have_start_alike_whatever_was_drawn_before(monkeypatch):
     """With the repository's weights, as training would have seeded all generators."""
     monkeypatch.delenv("EVIS_ROOT", raising=False)
-    stages, found = experiments.comparison("tiny_s")["stage one only"].seeded(0), []
+    alone, classifiers = experiments.comparison("tiny_s")["stage one only"].seeded(0), []
     for seed in (5, 6):
         torch.manual_seed(seed)
-        model = measured._model(stages, None, STORED, progress=False)
-        found.append(model.decoder.classify.weight)
+        model = measured._model(alone, STORED, "cpu", progress=False)
+        classifiers.append(model.decoder.classify.weight)
         assert torch.initial_seed() == seed
-    assert torch.equal(*found)
+    assert torch.equal(*classifiers)
 
 
 @pytest.mark.parametrize(
@@ -130,28 +136,31 @@ def test_what_determines_a_row_changes_the_key(changes, stage):
 
 
 def test_the_key_has_the_toy_sets_and_their_number(monkeypatch):
-    stages = brief("TK")
-    keys = {_key(stages), _key(stages, VIDEOS), _key(stages[1:])}
+    run = brief("TK")
+    videos_alone = replace(run, stages=run.stages[1:])
+    keys = {_key(run), _key(replace(run, videos=None)), _key(videos_alone)}
     spec = toy.SPECS["toy-coco"]
     monkeypatch.setitem(toy.SPECS, "toy-coco", replace(spec, growth=0.9))
-    assert len({*keys, _key(stages)}) == 4 and _key(stages[1:]) in keys
+    assert len({*keys, _key(run)}) == 4 and _key(videos_alone) in keys
 
 
 def _with(stage, changes):
-    stages = brief("TK")
-    return [changed(r, changes) if n == stage else r for n, r in enumerate(stages)]
+    run = brief("TK")
+    stages = [changed(r, changes) if n == stage else r for n, r in enumerate(run.stages)]
+    return replace(run, stages=tuple(stages))
 
 
-def _key(stages, videos=None):
-    return store.key(measured.content(stages, videos), str(SMALL), 0)
+def _key(run):
+    return store.key(measured.content(run), str(SMALL), 0)
 
 
 @pytest.mark.parametrize("size", ["tiny_s", "tiny"])
 def test_stage_one_is_in_the_repository(size, tmp_path, monkeypatch):
     monkeypatch.delenv("EVIS_ROOT", raising=False)
-    (recipe,) = experiments.comparison(size)["stage one only"].seeded(3)
+    alone = experiments.comparison(size)["stage one only"].seeded(3)
+    (recipe,) = alone.stages
     shelf = measured.Shelf.below(lambda: tmp_path)
-    path = measured.trained([recipe], shelf=shelf)
+    path = measured.trained(alone, shelf)
     assert path.parent == paths.data() / "weights" and not (tmp_path / "runs").exists()
     about = read_about(path)
     assert about["recipe"] == json.loads(json.dumps(recipe.to_json()))
@@ -159,38 +168,38 @@ def test_stage_one_is_in_the_repository(size, tmp_path, monkeypatch):
     assert load(path).config == named(size, len(about["categories"]))
     longer = replace(recipe, steps=recipe.steps + 1)
     for other in (longer, replace(recipe, seed=1), replace(recipe, model="tiny_l")):
-        assert measured.committed([other]) is None
+        assert measured.committed(replace(alone, stages=(other,))) is None
 
 
 def test_other_files_beside_the_repositorys_weights_are_passed_over(tmp_path, monkeypatch):
     monkeypatch.delenv("EVIS_ROOT", raising=False)
-    stages = experiments.comparison("tiny_s")["stage one only"].seeded(0)
-    own = measured.committed(stages)
+    alone = experiments.comparison("tiny_s")["stage one only"].seeded(0)
+    ready = measured.committed(alone)
     monkeypatch.setattr(paths, "data", lambda: tmp_path)
     folder = tmp_path / "weights"
     folder.mkdir()
     save_file({"w": torch.ones(1)}, folder / "mine.safetensors")
     save(VideoMask2Former(named("tiny_s", 3)), folder / "toy_mine.safetensors")
-    assert measured.committed(stages) is None
-    shutil.copy(own, folder)
-    assert measured.committed(stages) == folder / own.name
+    assert measured.committed(alone) is None
+    shutil.copy(ready, folder)
+    assert measured.committed(alone) == folder / ready.name
 
 
 def test_later_stages_are_not_taken_for_stage_one(monkeypatch):
     monkeypatch.delenv("EVIS_ROOT", raising=False)
-    for stages in (e.seeded(0) for e in experiments.comparison("tiny").values()):
-        for stage in stages[1:]:
-            assert measured.committed([stage]) is None
+    for run in (row.seeded(0) for row in experiments.comparison("tiny").values()):
+        for stage in run.stages[1:]:
+            assert measured.committed(replace(run, stages=(stage,))) is None
 
 
 @pytest.mark.parametrize("toy_set", ["toy-ytvis21", "toy-ovis"])
 def test_other_classes_are_scored_as_objects(root, row, toy_set):
     held_out = replace(OTHER_CLASSES, toy_set=toy_set)
-    found = measured.row(brief("boxes"), held_out, VIDEOS, AGAIN, progress=False).metrics
-    halves = [f"mIoU, {half} {name}" for name in measured.SPLITS for half in ("low", "high")]
+    found = measured.row(brief("boxes"), held_out, AGAIN, progress=False).metrics
+    halves = [f"mIoU, {half} {name}" for name in sets.SPLITS for half in ("low", "high")]
     assert list(found) == ["mIoU", *halves]
     assert 0 < found["mIoU"] < 1
-    for name in measured.SPLITS:
+    for name in sets.SPLITS:
         low, high = (found[f"mIoU, {half} {name}"] for half in ("low", "high"))
         assert min(low, high) <= found["mIoU"] <= max(low, high)
 
@@ -209,38 +218,13 @@ def test_scores_tell_classes_objects_and_steadiness_apart(monkeypatch):
                 for track, name in zip(dataset.tracks, names, strict=True)
             ]
 
-        monkeypatch.setattr(measured, "predict_dataset", predict)
-        return measured.scores(None, SMALL, progress=False)
+        monkeypatch.setattr(sets, "predict_dataset", predict)
+        return SMALL.score(None, progress=False)
 
     right, wrong = found(wrong=False), found(wrong=True)
     assert right["AP"] == right["AR10"] == right["agnostic AP"] == right["mIoU"] == 1
     assert wrong["AP"] < 0.5 < wrong["agnostic AP"] == wrong["mIoU"] == 1
     assert right["unsteadiness"] == wrong["unsteadiness"] == 0
-
-
-def test_terms_are_means_of_the_log_and_factors_are_after_warm_up(tmp_path, monkeypatch):
-    """A log by hand: warm-up to step 4; TK 0 has no factor; step 0 has no weight yet."""
-    monkeypatch.setenv("EVIS_ROOT", str(tmp_path))
-    stages = experiments.comparison("tiny_s")[experiments.BOTH].seeded(0)
-    settings = replace(stages[-1].settings, warm_up_steps=4, temporal_factor=0.5)
-    stages = (*stages[:-1], replace(stages[-1], settings=settings))
-    lines = [  # step, TK, the weighted temporal term, Q
-        (0, 1.0, 0.0, 1.0),
-        (2, 2.0, 2.0 * 0.25 * 3, 2.0),  # a factor of 3, half warmed up
-        (4, 2.0, 2.0 * 0.5 * 5, 3.0),
-        (8, 1.0, 1.0 * 0.5 * 13, 4.0),
-        (9, 0.0, 0.0, 5.0),
-    ]
-    names = ("step", "tk", "temporal", "qcc")
-    log = [dict(zip(names, line, strict=True)) | {"tel": 1.0, "total": 2.0} for line in lines]
-    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
-    monkeypatch.setattr(measured, "trained", lambda *_: tmp_path / "weights.safetensors")
-    shelf = measured.Shelf.below(lambda: tmp_path)
-    found = measured.terms_row(stages, shelf, progress=False).metrics
-    assert found["TEL factor, median"] == pytest.approx(5)
-    assert found["TEL factor, mean"] == pytest.approx(7)
-    assert (found["Q, mean"], found["Q, last"]) == pytest.approx((3, 4))
-    assert found["tk"] == pytest.approx(1.2) and "pairwise" not in found
 
 
 def test_halves_are_those_of_the_videos(root, monkeypatch):
@@ -259,8 +243,19 @@ def test_halves_are_those_of_the_videos(root, monkeypatch):
             if track.video_id in calm
         ]
 
-    monkeypatch.setattr(measured, "predict_dataset", perfect)
-    found = measured.generalisation(model, OTHER_CLASSES, progress=False)
+    monkeypatch.setattr(sets, "predict_dataset", perfect)
+    found = OTHER_CLASSES.score(model, progress=False)
     assert (found["mIoU, low instances"], found["mIoU, high instances"]) == (1.0, 0.0)
     share = sum(track.video_id in calm for track in dataset.tracks) / len(dataset.tracks)
     assert found["mIoU"] == pytest.approx(share)
+
+
+def test_a_row_is_scored_on_one_thread():
+    before = torch.get_num_threads()
+    seen = sets.Scoring(("threads",), lambda *_: {"threads": torch.get_num_threads()})
+    torch.set_num_threads(2)
+    try:
+        assert replace(SMALL, scoring=seen).score(None) == {"threads": 1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from evis.companion import measured, series, store
-from evis.companion.measured import HeldOut
+from evis.companion.held_out import TEST, HeldOut
 from evis.models import load
-from evis.papers.eigencluster import experiments
+from evis.papers.eigencluster import clip_terms, experiments
 
 SMALL = HeldOut("smoke", 4, 3)
 
@@ -18,8 +18,8 @@ NAMES = ["stage one only", "boxes"]
 
 def brief(names=NAMES):
     """Rows of the smallest size, in two steps a stage."""
-    rows = experiments.comparison("tiny_s")
-    return [replace(rows[name], stages=tuple(map(_short, rows[name].stages))) for name in names]
+    rows = [experiments.comparison("tiny_s")[name] for name in names]
+    return [replace(r, stages=tuple(map(_short, r.stages)), videos=VIDEOS) for r in rows]
 
 
 def _short(recipe):
@@ -31,7 +31,7 @@ def shelf_at(folder):
 
 
 def measure(shelf, names=NAMES, seeds=SEEDS, **options):
-    return series.measure(brief(names), seeds, SMALL, shelf, VIDEOS, progress=False, **options)
+    return series.measure(brief(names), seeds, SMALL, shelf, progress=False, **options)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,7 @@ def test_the_table_has_a_line_a_row_and_seed_and_one_for_stage_one(found, shelf)
     lines = [("stage one only", 0), ("boxes", 0), ("boxes", 1)]
     assert list(zip(found["row"], found["seed"], strict=True)) == lines
     assert len(store.rows(shelf.results())) == len(lines)
-    stages = brief()[1].seeded(1)
-    metrics = measured.find(stages, SMALL, VIDEOS, shelf).metrics
+    metrics = measured.find(brief()[1].seeded(1), SMALL, shelf).metrics
     line = found[(found["row"] == "boxes") & (found["seed"] == 1)].iloc[0]
     assert list(found.columns) == ["row", "seed", *metrics]
     assert [line[name] for name in metrics] == [100 * value for value in metrics.values()]
@@ -57,12 +56,12 @@ def test_the_table_has_a_line_a_row_and_seed_and_one_for_stage_one(found, shelf)
 
 def test_the_table_leaves_out_what_is_not_measured(found, shelf):
     more = brief(["TK", *NAMES])
-    assert series.table(more, (0, 1, 2), SMALL, shelf, VIDEOS).equals(found)
+    assert series.table(more, (0, 1, 2), SMALL, shelf).equals(found)
     for nothing in (
-        series.table(more, (3,), SMALL, shelf, VIDEOS).query("row == 'boxes'"),
-        series.table(more[:1], SEEDS, SMALL, shelf, VIDEOS),
-        series.table(more, SEEDS, replace(SMALL, seed=4), shelf, VIDEOS),
-        series.table(more, SEEDS, SMALL, shelf),
+        series.table(more, (3,), SMALL, shelf).query("row == 'boxes'"),
+        series.table(more[:1], SEEDS, SMALL, shelf),
+        series.table(more, SEEDS, replace(SMALL, seed=4), shelf),
+        series.table([replace(r, videos=None) for r in more], SEEDS, SMALL, shelf),
     ):
         assert nothing.empty and list(nothing.columns)[:2] == ["row", "seed"]
 
@@ -71,17 +70,17 @@ def test_only_what_is_lacking_is_measured(found, shelf, monkeypatch):
     asked = []
     row = measured.row
 
-    def spy(stages, *others, **options):
-        asked.append((stages[-1].name, stages[-1].seed))
-        return row(stages, *others, **options)
+    def spy(run, *others, **options):
+        asked.append((run.name, run.seed))
+        return row(run, *others, **options)
 
     monkeypatch.setattr(measured, "row", spy)
     assert measure(shelf).equals(found) and not asked
-    key = measured.find(brief()[1].seeded(1), SMALL, VIDEOS, shelf).key
+    key = measured.find(brief()[1].seeded(1), SMALL, shelf).key
     (lost,) = shelf.results().glob(f"*{key}.json")
     lost.unlink()
     assert measure(shelf).equals(found)
-    assert asked == [("toy.boxinst", 1)]
+    assert asked == [("boxes", 1)]
 
 
 def test_two_processes_make_the_rows_of_one(found, tmp_path):
@@ -111,17 +110,17 @@ def test_at_other_scales_the_stored_rows_are_shown(monkeypatch):
     shown = series.at_scale("toy", rows)
     assert shown.equals(series.table(rows, experiments.SEEDS)) and not asked
     assert series.at_scale("toy", rows, recompute=True) is None
-    assert asked == [(rows, experiments.SEEDS, measured.TEST, measured.AGAIN)]
+    assert asked == [(rows, experiments.SEEDS, TEST, measured.AGAIN)]
 
 
 def test_clips_are_measured_with_the_same_weights_and_not_in_percent(shelf, found):
     """`found` has trained these rows; on clips Q is 1 or more, and no share."""
-    clips = HeldOut("clips", 12, 5, clips=True)
+    clips = replace(clip_terms.CLIPS, videos=12)
     before = set(shelf.runs().iterdir())
-    rows = series.measure(brief(["boxes"]), SEEDS, clips, shelf, VIDEOS, progress=False)
+    rows = series.measure(brief(["boxes"]), SEEDS, clips, shelf, progress=False)
     assert set(shelf.runs().iterdir()) == before
     assert list(rows.columns) == ["row", "seed", "Q", "L_eig", "relative L_eig"]
     assert rows["Q"].between(1, 10).all() and (rows["relative L_eig"] <= 1).all()
-    weights = measured.trained(brief(["boxes"])[0].seeded(1), VIDEOS, shelf, progress=False)
-    by_hand = measured.terms_on_clips(load(weights), clips, progress=False)
+    weights = measured.trained(brief(["boxes"])[0].seeded(1), shelf, progress=False)
+    by_hand = clip_terms.on_clips(load(weights), clips, progress=False)
     assert rows[rows["seed"] == 1].iloc[0, 2:].to_dict() == pytest.approx(by_hand)

@@ -56,6 +56,12 @@ def datasets(**options):
     return {"videos": dataset(**options), "stills": dataset(**options | {"frames": 1})}
 
 
+def uneven():
+    """As `datasets`, but the first video has one object."""
+    both = datasets()
+    return both | {"videos": replace(both["videos"], tracks=both["videos"].tracks[1:])}
+
+
 def recipe(name: str = "eigencluster.stage3", **changes) -> Stage:
     small = toy(named(name))
     small = replace(
@@ -96,7 +102,7 @@ if __name__ == "__main__":
     name, every = options.pop("name"), int(options.pop("save_every"))
     train(
         recipe(name, **options),
-        datasets(),
+        uneven(),
         folder,
         method,
         device="cpu",

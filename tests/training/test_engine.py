@@ -278,11 +278,6 @@ def test_corrected_annotations_are_another_run(run, small):
         run(recipe, small.datasets(noise_masks=True))
 
 
-def _of_one_and_two_objects(small):
-    datasets = small.datasets()
-    return datasets | {"videos": replace(datasets["videos"], tracks=datasets["videos"].tracks[1:])}
-
-
 class OfObjects:
     """A method whose loss is a mean over objects."""
 
@@ -317,7 +312,7 @@ def test_a_step_is_the_same_however_it_is_split(run, small, chosen, monkeypatch)
         recipe = small.recipe("boxinst", micro_batch=size, **changes)
         seed(recipe.seed, 0)
         before = _flat(method.build(recipe, ["red", "blue"]))
-        model = run(recipe, _of_one_and_two_objects(small), f"{size}", chosen)
+        model = run(recipe, small.uneven(), f"{size}", chosen)
         moves[size] = _flat(model) - before
     for size in (1, 2):
         assert (moves[size] - moves[4]).norm() < 1e-3 * moves[4].norm()
@@ -333,7 +328,7 @@ def test_a_loss_is_told_the_step_and_the_objects_of_all_its_micro_batches(run, s
         lambda terms, clips, step: seen.append((step, sum(len(c.labels) for c in clips)))
     )
     recipe = small.recipe(BOX, batch=4, micro_batch=1, steps=2)
-    run(recipe, _of_one_and_two_objects(small), method=watched)
+    run(recipe, small.uneven(), method=watched)
     assert [step.number for step, _ in seen] == [0] * 4 + [1] * 4
     for of_step in (seen[:4], seen[4:]):
         objects = [count for _, count in of_step]

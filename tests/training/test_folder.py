@@ -17,7 +17,7 @@ BUSY = "another process is training into this folder right now. Wait for it to e
 def run(small):
     def run(folder, **changes):
         options = {"device": "cpu", "threads": 1, "progress": False}
-        return train(small.recipe(**changes), small.datasets(), folder, method, **options)
+        return train(small.recipe(**changes), small.uneven(), folder, method, **options)
 
     return run
 

@@ -45,9 +45,9 @@ def held_out_clips(dataset: VISDataset) -> list[Clip]:
 def predict(model: nn.Module, clips: Sequence[Clip]) -> list[Predicted]:
     """Where the model is."""
     model.eval()
-    device = next(model.parameters()).device
     predictions = []
     for clip in clips:
+        device = next(model.parameters(), clip.frames).device
         given = model(clip.frames[None].to(device))
         targets = [(clip.labels.to(device), clip.masks.to(device))]
         seeded = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""How the lead paper's method plugs into the engine: its network and its loss."""
+"""How the lead paper's method plugs into the engine (`evis.training.Method`)."""
 
 from collections.abc import Sequence
 
@@ -15,6 +15,6 @@ def build(recipe: Stage, classes: Sequence[str]) -> VideoMask2Former:
 
 
 def loss(recipe: Stage) -> Loss:
-    """A scheme that learns to match (Table II) is trained with the network."""
+    """The recipe's loss. A scheme that learns to match (Table II) is trained with the network."""
     scheme = (SCHEMES | VARIANTS)[recipe.scheme]() if recipe.scheme else None
     return Loss(recipe.settings, scheme)

@@ -167,13 +167,14 @@ def test_a_chain_starts_from_nothing_and_goes_on(size, group):
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_stage_one_is_shared_and_the_rest_has_the_seed(size):
-    (stage_one,) = experiments.comparison(size)["stage one only"].seeded(5)
+    (stage_one,) = experiments.comparison(size)["stage one only"].seeded(5).stages
     assert stage_one.seed == 0
     for row in all_rows(size).values():
-        first, *others = row.seeded(5)
+        first, *others = row.seeded(5).stages
         assert first == stage_one or first.seed == 5
         assert all(stage.seed == 5 for stage in others)
         assert row.seeded(0) != row.seeded(5) or row.name == "stage one only"
+        assert row.seeded(5).seed == (0 if row.name == "stage one only" else 5)
 
 
 @pytest.mark.parametrize("size", SIZES.values())
