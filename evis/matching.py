@@ -18,7 +18,7 @@ from evis.losses.masks import random_points, sample_points
 from evis.losses.tensors import check_shapes, full_precision
 
 By = Literal["masks", "boxes"]
-Target = tuple[Tensor, Tensor]  # a clip's labels (N,) and masks (N, T, H, W), of any resolution
+Target = tuple[Tensor, Tensor]  # a clip's labels (N,) and masks (N, T, H, W)
 Pairs = list[tuple[Tensor, Tensor]]  # each clip's queries, ascending, and their targets, on the CPU
 
 POINTS = 20_000
@@ -48,10 +48,10 @@ def match(
     """The cheapest assignment of every clip: its queries and their targets, as two CPU vectors.
 
     class_logits: (B, Q, C+1), the last class is "no object"; mask_logits: (B, Q, T, h, w);
-    targets: (labels (N,), masks (N, T, H, W)) a clip, of any resolution; points: (1 or B, P, 2)
-    x, y in [0, 1], or how many random ones a clip (20,000 by default). With more objects than
-    queries every query is assigned and the dearest objects stay without one. `names` are what
-    errors call the clips.
+    targets: (labels (N,), masks (N, T, H, W)) a clip, all of one size, not that of the logits;
+    points: (1 or B, P, 2) x, y in [0, 1], or how many random ones a clip (20,000 by default). With
+    more objects than queries every query is assigned and the dearest objects stay without one.
+    `names` are what errors call the clips.
     """
     names = names or [f"clip {clip} of the batch" for clip in range(len(targets))]
     layers = [(class_logits, mask_logits)]
@@ -81,14 +81,11 @@ def match_layers(
             raise ValueError(f"matching looks at one point a clip at least, not at {number}")
         points = random_points(len(targets), number, device, generator)
     points = points.to(device).expand(len(targets), -1, -1)
-    labels = pad_sequence([labels for labels, _ in targets], batch_first=True).to(device)
-    truth = pad_sequence(
-        [
-            seen(masks.to(device).unsqueeze(0), by, at.unsqueeze(0)).squeeze(0)
-            for (_, masks), at in zip(targets, points, strict=True)
-        ],
-        batch_first=True,
-    )
+    labels, masks = (
+        pad_sequence(of_clips, batch_first=True).to(device)
+        for of_clips in zip(*targets, strict=True)
+    )  # (B, N), (B, N, T, H, W)
+    truth = seen(masks, by, points)
     on_cpu = torch.stack(
         [
             costs(class_logits, seen(mask_logits, by, points), labels, truth, by, weights)

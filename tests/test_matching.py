@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evis import matching
 from evis.losses import masks
-from evis.matching import boxes_at, costs, match
+from evis.matching import WEIGHTS, Weights, boxes_at, match, seen
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -43,6 +43,12 @@ def _random_boxes(generator, shape, side):
         place = torch.arange(length) + 0.5
         spans.append((place > ends[..., :1]) & (place < ends[..., 1:]))
     return spans[0].unsqueeze(-1) & spans[1].unsqueeze(-2)
+
+
+def costs(class_logits, mask_logits, labels, target_masks, by, points, weights=WEIGHTS):
+    """Of one clip: (Q, N)."""
+    guess, truth = (seen(masks[None], by, points) for masks in (mask_logits, target_masks))
+    return matching.costs(class_logits[None], guess, labels[None], truth, by, weights)[0]
 
 
 @pytest.mark.parametrize("name, by", [("matcher_boxes_0", "boxes"), ("matcher_masks_1", "masks")])
@@ -230,9 +236,9 @@ def test_wrong_input_is_refused_with_the_reason():
     ((labels, target_masks),) = targets
     with pytest.raises(ValueError, match="by 'points'"):
         match(class_logits, mask_logits, targets, by="points")
-    with pytest.raises(ValueError, match="don't belong together"):
+    with pytest.raises(ValueError, match=r"mask_logits should be \(B, Q, T, h, w\), B = 1, Q = 4"):
         match(class_logits[:, 1:], mask_logits, targets)
-    with pytest.raises(ValueError, match="don't belong together"):
+    with pytest.raises(ValueError, match="1 clips came with the targets of 2"):
         match(class_logits, mask_logits, targets * 2)
     with pytest.raises(ValueError, match=r"\(B, Q, T, h, w\)"):
         match(class_logits, mask_logits[0], targets)
@@ -240,3 +246,20 @@ def test_wrong_input_is_refused_with_the_reason():
         match(class_logits, mask_logits, [(labels, target_masks[:, :1])])
     with pytest.raises(ValueError, match="not all below 6"):
         match(class_logits, mask_logits, [(labels + 6, target_masks)])
+    for points in (0, -3):
+        with pytest.raises(ValueError, match="looks at one point a clip at least"):
+            match(class_logits, mask_logits, targets, points=points)
+
+
+@pytest.mark.parametrize("by", ["masks", "boxes"])
+def test_weights_decide_what_a_pair_costs(by):
+    class_logits, mask_logits, targets = _case()
+    arguments = class_logits[0], mask_logits[0], *targets[0], by, torch.rand(1, 90, 2)
+    classes = costs(*arguments, Weights(1, 0, 0))
+    torch.testing.assert_close(classes.float(), -class_logits[0].softmax(-1)[:, targets[0][0]])
+    parts = [w * costs(*arguments, Weights(*np.eye(3)[n])) for n, w in enumerate((2, 5, 5))]
+    torch.testing.assert_close(sum(parts), costs(*arguments))
+    # Only the class counts: query n is for object 2 - n, whatever it draws.
+    class_logits[0, range(3), targets[0][0].flip(0)] = 50
+    ((queries, objects),) = match(class_logits, mask_logits, targets, by, weights=Weights(1, 0, 0))
+    assert (queries + objects).tolist() == [2, 2, 2]

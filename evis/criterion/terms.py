@@ -64,16 +64,16 @@ def mask_terms(
 
 
 def box_terms(
-    logits: Tensor, boxes: Tensor, similarity: Tensor, objects: float, flavour: boxinst.Flavour
+    logits: Tensor, boxes: Tensor, similar: Tensor, objects: float, flavour: boxinst.Flavour
 ) -> Terms:
     """BoxInst's projection and pairwise term; every frame is a picture of its own.
 
-    logits: (L, M, T, h, w); boxes: (M, T, h, w); similarity: (M, T, 8, h, w). The pairwise term is
-    a mean over edges, as published: its sum is to be divided by that of "edges".
+    logits: (L, M, T, h, w); boxes: (M, T, h, w); similar: (M, T, 8, h, w) bool. The pairwise term
+    is a mean over edges, as published: its sum is to be divided by that of "edges".
     """
     frames = boxes.shape[1]
-    logits, boxes, similarity = logits.flatten(1, 2), boxes.flatten(0, 1), similarity.flatten(0, 1)
-    pairwise, edges = boxinst.pairwise_sum(logits, similarity, boxes, flavour=flavour)
+    logits, boxes, similar = logits.flatten(1, 2), boxes.flatten(0, 1), similar.flatten(0, 1)
+    pairwise, edges = boxinst.pairwise_sum(logits, similar, boxes, flavour=flavour)
     return {
         "projection": boxinst.projection_sum(logits, boxes) / (objects * frames),
         "pairwise": pairwise,

@@ -25,7 +25,7 @@ def lab(frames_rgb: Tensor, stride: int = 4, flavour: Flavour = "released") -> T
     """
     check_shapes(frames_rgb=(frames_rgb, "F 3 H W"))
     if min(frames_rgb.shape[2:]) < stride:
-        raise ValueError(f"frames of {tuple(frames_rgb.shape[2:])} are smaller than {stride}")
+        raise ValueError(f"{tuple(frames_rgb.shape)} frames should have sides of at least {stride}")
     _known(flavour)
     pooled = F.avg_pool2d(full_precision(frames_rgb), stride)
     if flavour == "released":
@@ -96,35 +96,39 @@ def pairwise_loss(
     these, similar or not (the second m_{i,k} in the text above Eq. 3 must be m_{l,k}). PM-VIS uses
     threshold 0.2.
     """
-    cost, edges = pairwise_sum(mask_logits, similarity, box_masks, threshold, dilation, flavour)
+    check_shapes(box_masks=(box_masks, "M h w"), similarity=(similarity, "M 8 h w"))
+    similar = alike(similarity, threshold, flavour)
+    cost, edges = pairwise_sum(mask_logits, similar, box_masks, dilation, flavour)
     return cost / edges.clamp(min=1)
+
+
+def alike(similarity: Tensor, threshold: float = 0.3, flavour: Flavour = "released") -> Tensor:
+    """Whose colours are similar, of any shape: at the threshold too, if `released`."""
+    _known(flavour)
+    return similarity >= threshold if flavour == "released" else similarity > threshold
 
 
 def pairwise_sum(
     mask_logits: Tensor,
-    similarity: Tensor,
+    similar: Tensor,
     box_masks: Tensor,
-    threshold: float = 0.3,
     dilation: int = 2,
     flavour: Flavour = "released",
 ) -> tuple[Tensor, Tensor]:
-    """What `pairwise_loss` divides: the cost (...) and the number of edges (), by which it does."""
-    check_shapes(
-        mask_logits=(mask_logits, "... M h w"),
-        similarity=(similarity, "M 8 h w"),
-        box_masks=(box_masks, "M h w"),
-    )
-    _known(flavour)
+    """What `pairwise_loss` divides: the cost (...) and the number of edges (), by which it does.
+
+    similar: (M, 8, h, w) bool, the neighbours that are `alike`.
+    """
+    check_shapes(mask_logits=(mask_logits, "... M h w"), box_masks=(box_masks, "M h w"))
     boxes = full_precision(box_masks)
-    if flavour == "released":
-        weight = edges = (similarity >= threshold) * boxes.unsqueeze(1)
-    else:
+    edges = boxes.unsqueeze(1)  # from the pixels in the box
+    if flavour == "paper":
         ends = [torch.maximum(boxes, moved) for moved in shifted(boxes, dilation, RING)]
-        edges = torch.stack(ends, dim=1) * inside_picture(boxes, dilation, RING)  # from both ends
-        weight = edges * (similarity > threshold)
+        edges = torch.stack(ends, dim=1) * inside_picture(boxes, dilation, RING)
+    weight = edges * similar
     masks = torch.arange(len(boxes), device=boxes.device)
     costs = window_sums(mask_logits, masks, masks, weight, dilation, RING)  # (..., M)
-    return costs.sum(-1), edges.sum()
+    return costs.sum(-1), (edges if flavour == "paper" else weight).sum()
 
 
 def warm_up(step: int, steps: int) -> float:

@@ -56,10 +56,18 @@ def best_candidates(similarity: Tensor, top_k: int = 5) -> Tensor:
 
 
 def matches(similarity: Tensor, top_k: int = 5, threshold: float = THRESHOLD) -> Tensor:
-    """(..., 9, h, w) -> bool: of each pixel's best `top_k` candidates those that are alike."""
+    """(..., 9, h, w) -> bool: those of each pixel's best `top_k` candidates that are alike.
+
+    The best are looked for only where more than `top_k` are alike.
+    """
     if not 1 <= top_k <= len(WINDOW):
         raise ValueError(f"top_k should be 1 to {len(WINDOW)}, got {top_k}")
-    return best_candidates(similarity, top_k) & (similarity >= threshold)
+    alike = similarity >= threshold
+    *others, y, x = (alike.sum(-3) > top_k).nonzero(as_tuple=True)
+    crowded = (*others, slice(None), y, x)
+    best = best_candidates(similarity[crowded][..., None, None], top_k)  # (pixels, 9, 1, 1)
+    alike[crowded] &= best.flatten(1)
+    return alike
 
 
 def tk_loss(

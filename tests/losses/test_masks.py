@@ -155,9 +155,9 @@ def test_one_seed_gives_the_same_points():
 
 
 def test_point_sampling_refuses_wrong_shapes():
-    with pytest.raises(ValueError, match="M, h, w"):
+    with pytest.raises(ValueError, match="M, K, h, w"):
         masks.sample_points(torch.zeros(4, 4), torch.zeros(1, 5, 2))
-    with pytest.raises(ValueError, match="2 maps need"):
+    with pytest.raises(ValueError, match=r"maps should be \(M, K, h, w\), M = 3"):
         masks.sample_points(torch.zeros(2, 4, 4), torch.zeros(3, 5, 2))
     with pytest.raises(ValueError, match="importance"):
         masks.uncertain_points(torch.zeros(2, 4, 4), 5, importance=1.5)

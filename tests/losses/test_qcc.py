@@ -363,11 +363,11 @@ def test_nan_and_infinity_are_refused(flavour, bad):
     ("shape", "clusters", "options", "message"),
     [
         ((2, 2, 8, 8), [2, 2], {}, "features should be"),
-        ((1, 2, 2, 8, 8), [2, 2], {}, "2 numbers"),
-        ((0, 2, 2, 8, 8), [], {}, "none of them 0"),
-        ((1, 2, 0, 8, 8), [2], {}, "none of them 0"),
+        ((1, 2, 2, 8, 8), [2, 2], {}, r"a clip, 0 or more, got \[2, 2\]"),
+        ((0, 2, 2, 8, 8), [], {}, "none may be 0"),
+        ((1, 2, 0, 8, 8), [2], {}, "none may be 0"),
         ((1, 2, 2, 8, 3), [2], {}, "can't be resized by 1/4"),
-        ((1, 2, 2, 8, 8), [-1], {}, "can't have -1 clusters"),
+        ((1, 2, 2, 8, 8), [-1], {}, r"0 or more, got \[-1\]"),
         ((1, 2, 2, 8, 8), [2], {"flavour": "hard"}, "unknown flavour 'hard'"),
         ((1, 2, 2, 8, 8), [2], {"flavour": "soft", "temperature": 0}, "temperature"),
         ((1, 2, 2, 8, 8), [2], {"temperature": float("nan")}, "temperature"),
@@ -380,8 +380,10 @@ def test_bad_input_is_named(shape, clusters, options, message):
 
 def test_kmeans_and_davies_bouldin_name_bad_input():
     points = torch.zeros(2, 5, 3)
-    for bad, clusters in ((points, [2]), (points, [2, 0]), (points[0], [2, 2])):
-        with pytest.raises(ValueError, match="points should be"):
-            kmeans(bad, clusters)
+    for clusters in ([2], [2, 0]):
+        with pytest.raises(ValueError, match="2 clouds of points need a cluster each"):
+            kmeans(points, clusters)
+    with pytest.raises(ValueError, match=r"points should be \(B, n, C\)"):
+        kmeans(points[0], [2, 2])
     with pytest.raises(ValueError, match="labels"):
         davies_bouldin(points, torch.zeros(2, 4))

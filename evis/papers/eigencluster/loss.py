@@ -86,18 +86,20 @@ class Loss(nn.Module):
         settings, group = self.settings, match.group
         frames, logits = group.frames, match.logits  # (B, T, 3, H, W), (L, M, T, h, w)
         lab = boxinst.lab(frames.flatten(0, 1), group.layers[0].stride, settings.flavour)
-        color = boxinst.color_similarity(lab).unflatten(0, frames.shape[:2])  # (B, T, 8, h, w)
+        similar = boxinst.alike(boxinst.color_similarity(lab), flavour=settings.flavour)
+        similar = similar.unflatten(0, frames.shape[:2])[match.clip_of]  # (M, T, 8, h, w)
         lab = lab.unflatten(0, frames.shape[:2])  # (B, T, 3, h, w)
         boxes = boxinst.resize_boxes(group.targets[match.objects], logits.shape[-2:])
-        terms = box_terms(logits, boxes, color[match.clip_of], objects, settings.flavour)
+        terms = box_terms(logits, boxes, similar, objects, settings.flavour)
         if frames.shape[1] < 2 or not settings.temporal_factor:
             return terms
         released = settings.flavour == "released"
         pairs = (tel.all_pairs if released else tel.cyclic_pairs)(frames.shape[1])
+        if self.scheme is not None and len(boxes):
+            costs = [self.scheme(layer, lab[match.clip_of], boxes, pairs) for layer in logits]
+            terms["scheme"] = torch.stack(costs)
         if self.scheme is not None:
-            pictures = lab[match.clip_of]
-            costs = [self.scheme(layer, pictures, boxes, pairs) for layer in logits if len(boxes)]
-            return terms | {"scheme": torch.stack(costs or [logits.new_zeros(len(pairs))])}
+            return terms
         first, second = (lab[:, [pair[side] for pair in pairs]] for side in (0, 1))
         alike = tk.patch_similarity(first.flatten(0, 1), second.flatten(0, 1))
         matches = tk.matches(alike).unflatten(0, first.shape[:2])  # (B, pairs, 9, h, w)

@@ -1,4 +1,4 @@
-"""The criterion: the sum of its terms, who gets a gradient, the firewall, and what may go wrong."""
+"""The loss: the sum of its terms, who gets a gradient, the firewall, and what may go wrong."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,18 +8,19 @@ import pytest
 import torch
 
 from evis import matching
+from evis.criterion.step import Step
+from evis.criterion.targets import fill_boxes, pad, target_masks
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.data.errors import DataError
 from evis.losses import boxinst, masks, tel, tk
-from evis.losses.criterion import criterion
 from evis.losses.qcc import quality_cluster_coefficient
-from evis.losses.settings import Settings
-from evis.losses.targets import fill_boxes, pad, target_masks
 from evis.matching import match
+from evis.papers.eigencluster.loss import Loss
+from evis.papers.eigencluster.settings import Settings
 from evis.papers.eigencluster.temporal import SCHEMES
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 BOX = Settings()
 RELEASED = Settings(flavour="released")
 MASK = Settings(supervision="mask", points=200)
@@ -72,7 +73,7 @@ def _prediction(batch=1, queries=6, frames=3, height=16, width=20, layers=2, see
 
 
 def _run(prediction, clips, settings, step=LATE, seed=0):
-    return criterion(prediction, clips, settings, step, torch.Generator().manual_seed(seed))
+    return Loss(settings)(prediction, clips, Step(step), torch.Generator().manual_seed(seed))
 
 
 def _all_layers(prediction):
@@ -251,7 +252,7 @@ def test_one_object_leaves_the_loss_unscaled():
 @pytest.mark.parametrize("objects", [0, 2])
 def test_every_scheme_of_table_two_can_take_the_place_of_the_temporal_term(name, objects):
     prediction, clip, scheme = _prediction(layers=1), _clip(objects=objects), SCHEMES[name]()
-    found = criterion(prediction, [clip], RELEASED, LATE, scheme=scheme)
+    found = Loss(RELEASED, scheme)(prediction, [clip], Step(LATE))
     assert not {"tk", "tel"} & set(found) and {"temporal", "temporal_0"} <= set(found)
     assert (found["temporal"] > 0) == (objects > 0 and name != "Baseline (No Matching)")
     found["total"].backward()
@@ -362,7 +363,7 @@ def test_a_clip_lies_in_the_upper_left_of_its_canvas(settings):
         torch.testing.assert_close(padded[name], plain[name])
     size, device = (76, 100), torch.device("cpu")
     for supervision in ("mask", "box"):
-        target = target_masks(clip, supervision, size, device)
+        target = target_masks([clip], supervision, size, device)
         assert torch.equal(target[..., :64, :80], clip.masks)
         assert target.sum() == clip.masks.sum()
     assert torch.equal(pad(clip.frames, size)[..., :64, :80], clip.frames)
@@ -439,9 +440,9 @@ def test_autocast_and_half_precision_logits(settings):
 def test_a_scheme_that_learns_is_not_rounded_by_autocast():
     prediction, clip = _prediction(layers=0), _clip()
     scheme = SCHEMES["Learnable Pixel Matching"]()
-    exact = criterion(prediction, [clip], RELEASED, LATE, scheme=scheme)["temporal"]
+    exact = Loss(RELEASED, scheme)(prediction, [clip], Step(LATE))["temporal"]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        under = criterion(prediction, [clip], RELEASED, LATE, scheme=scheme)["temporal"]
+        under = Loss(RELEASED, scheme)(prediction, [clip], Step(LATE))["temporal"]
     assert torch.equal(under, exact)
 
 
@@ -524,4 +525,4 @@ def test_points_are_given_by_uncertainty(monkeypatch):
         masks, "uncertain_points", lambda *a, **k: counts.append(a[1:]) or sample(*a, **k)
     )
     _run(_prediction(layers=1), [_clip()], MASK)
-    assert counts == [(200,), (200,)]
+    assert counts == [(200,)]  # once for all layers
