@@ -59,9 +59,13 @@ def findings() -> pd.DataFrame:
     return run().groupby(together, sort=False, as_index=False).agg(columns)[list(COLUMNS)]
 
 
-def checks() -> pd.Series:
-    """How many checks each rule of `run` makes, so that a short list can be read for what it is."""
-    return pd.Series(_by_rule(published.tables()), name="checks").map(len)
+def checks() -> pd.DataFrame:
+    """How many checks each rule of `run` makes, how many pass, and the others by severity."""
+    made = _by_rule(published.tables())
+    verdicts = {rule: [check.severity or "passed" for check in own] for rule, own in made.items()}
+    counts = {rule: pd.Series(own).value_counts() for rule, own in verdicts.items()}
+    table = pd.DataFrame(counts).T.reindex(list(made), columns=["passed", *SEVERITIES])
+    return table.fillna(0).astype(int).assign(checks=lambda counted: counted.sum(axis=1))
 
 
 def _by_rule(cells: pd.DataFrame) -> dict[str, list[Check]]:

@@ -160,13 +160,15 @@ def test_a_number_that_stands_for_two_differences_is_not_reported(found):
 
 
 def test_the_number_of_checks_is_told():
-    checks = audit.checks()
-    cells = published.tables()
+    counts, cells = audit.checks(), published.tables()
+    checks = counts.checks
     assert checks["J&F means"] == ((cells.metric == "J&F") & cells.value.notna()).sum() == 8
     assert checks["retention percentages"] == 20 + 10 + 8  # Tables 1 (P1, P1N1 on 3 sets) and 6
     assert checks["gain cells"] == 2 * 7 + 2 * 2 * 7  # FlowCut's Tables 2, 3 and 4, 5
     assert checks["second-best marks"] == 2 * 2 * 3 * 5  # 2 tables, 2 supervisions, 3 sets
     assert (checks > 0).all()
+    assert counts[list(audit.SEVERITIES)].to_numpy().sum() == len(audit.run())
+    assert (counts.drop(columns="checks").sum(axis=1) == checks).all()
 
 
 # Rounding ----------------------------------------------------------------------------------------

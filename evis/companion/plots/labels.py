@@ -2,85 +2,59 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-_ANGLES = (0, 180, 35, -35, 145, -145, 90, -90, 60, -60, 120, -120)  # degrees, best first
-_DISTANCES = (5, 9, 14, 20, 27)  # points from the middle of a marker
 HALO = withStroke(linewidth=2, foreground="white")  # keeps a name readable on top of a line
-_LEADER = 9  # names further away than this are tied to their point by a line
+_ANGLES = (0, 180, 35, -35, 145, -145, 90, -90, 60, -60, 120, -120)  # degrees, best first
+_DISTANCES = (5, 9, 14, 20, 27)  # points from the middle of a marker to the name's box
+_LEADER = {"arrowstyle": "-", "lw": 0.5, "color": "#999999", "shrinkA": 0, "shrinkB": 4}
 
 
 def name_points(
-    axes: plt.Axes, x: Sequence[float], y: Sequence[float], names: Sequence[str], size: float = 6.5
-) -> list[plt.Annotation]:
+    axes: Axes, x: Sequence[float], y: Sequence[float], names: Sequence[str], size: float = 6.5
+) -> None:
     """Annotate every point; call it last, when the limits and the layout are settled."""
     axes.figure.draw_without_rendering()
     pixel = axes.figure.dpi / 72
-    middles = axes.transData.transform(np.column_stack([x, y]))  # (points, 2)
-    taken = [_box(middle, 3.5 * pixel, 3.5 * pixel) for middle in middles]
-    written = []
-    for middle, name in zip(middles, names, strict=True):
-        width, height = _extent(axes, name, size)
-        places = [
-            (angle, distance, _label_box(middle, angle, distance * pixel, width, height))
+    middles = axes.transData.transform(np.column_stack([x, y]))  # (points, 2) in pixels
+    taken = [_box(middle, np.full(2, 7 * pixel)) for middle in middles]
+    look = {"ha": "center", "va": "center", "fontsize": size, "path_effects": [HALO]}
+    for point, middle, name in zip(zip(x, y, strict=True), middles, names, strict=True):
+        text = axes.annotate(
+            name, point, (0, 0), textcoords="offset points", arrowprops=_LEADER, **look
+        )
+        extent = Text.get_window_extent(text).size
+        boxes = [
+            _box(middle + _offset(angle, distance * pixel, extent), extent)
             for distance in _DISTANCES
             for angle in _ANGLES
         ]
-        costs = [
-            _overlap(box, taken) + 3 * _outside(box, axes.bbox) + 2 * rank
-            for rank, (_, _, box) in enumerate(places)
-        ]
-        angle, distance, box = places[int(np.argmin(costs))]
-        taken.append(box)
-        centre = (box.min + box.max) / 2
-        written.append(
-            axes.annotate(
-                name,
-                xy=axes.transData.inverted().transform(middle),
-                xytext=(centre - middle) / pixel,
-                textcoords="offset points",
-                ha="center",
-                va="center",
-                fontsize=size,
-                color="#222222",
-                path_effects=[HALO],
-                arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "#999999", "shrinkB": 3}
-                if distance > _LEADER
-                else None,
-            )
-        )
-    return written
+        costs = [2 * rank + _cost(box, taken, axes.bbox) for rank, box in enumerate(boxes)]
+        best = boxes[int(np.argmin(costs))]
+        taken.append(best)
+        text.xyann = ((best.min + best.max) / 2 - middle) / pixel
 
 
-def _extent(axes: plt.Axes, name: str, size: float) -> tuple[float, float]:
-    """Width and height of a text in pixels."""
-    probe = axes.text(0, 0, name, fontsize=size)
-    box = probe.get_window_extent()
-    probe.remove()
-    return box.width, box.height
-
-
-def _box(middle: np.ndarray, half_width: float, half_height: float) -> Bbox:
-    half = np.array([half_width, half_height])
-    return Bbox([middle - half, middle + half])
-
-
-def _label_box(middle, angle: float, distance: float, width: float, height: float) -> Bbox:
-    """The label touches a circle around its point, whatever its own size."""
+def _offset(angle: float, distance: float, extent: np.ndarray) -> np.ndarray:
+    """To the middle of a name that touches a circle around its point, whatever the name's size."""
     direction = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
-    reach = direction * (distance + np.array([width / 2, height / 2]))
-    return _box(middle + reach, width / 2, height / 2)
+    return direction * (distance + extent / 2)
 
 
-def _overlap(box: Bbox, taken: list[Bbox]) -> float:
-    """Pixels of the box that are taken already."""
-    common = [Bbox.intersection(box, other) for other in taken]
-    return sum(shared.width * shared.height for shared in common if shared is not None)
+def _box(middle: np.ndarray, extent: np.ndarray) -> Bbox:
+    return Bbox([middle - extent / 2, middle + extent / 2])
 
 
-def _outside(box: Bbox, frame: Bbox) -> float:
-    inside = Bbox.intersection(box, frame)
-    return box.width * box.height - (inside.width * inside.height if inside else 0)
+def _cost(box: Bbox, taken: list[Bbox], frame: Bbox) -> float:
+    """Pixels of the box that are taken already, and three times those outside of the frame."""
+    outside = box.width * box.height - _shared(box, frame)
+    return sum(_shared(box, other) for other in taken) + 3 * outside
+
+
+def _shared(one: Bbox, other: Bbox) -> float:
+    common = Bbox.intersection(one, other)
+    return common.width * common.height if common else 0.0

@@ -1,91 +1,154 @@
-"""What the audit of the published numbers checked, and what it found."""
+"""Pictures of published numbers: the field, what weak labels keep, what parts and settings do."""
+
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from evis.companion import audit, published
-from evis.companion.plots import style
-from evis.companion.plots.labels import HALO
-from evis.data import paths
-from evis.data.errors import DataError
+from evis.companion import audit, field
+from evis.companion.plots import labels, style
 
 SEVERITY_COLOURS = {
     audit.CONTRADICTION: style.COLOURS[3],
     audit.OPEN: style.COLOURS[1],
     audit.LAST_DIGIT: style.COLOURS[5],
 }
-# The audit's kinds of finding -> the rule of `audit.checks` that turned it up.
-_RULES = {
-    "J&F is the mean of J and F": "J&F means",
-    "retention percentage": "retention percentages",
-    "gain row": "gain cells",
-    "second-best mark": "second-best marks",
-    "one method quoted by two papers": "quotations of one method by two papers",
-    "fact given differently": "facts given more than once",
-    "label, citation or symbol": "labels, citations and symbols",
-}
 
 
-def by_rule(found: pd.DataFrame, checks: pd.Series) -> pd.DataFrame:
-    """Checks and findings a rule; `found` is `audit.run()`, one row a check that failed."""
-    file = paths.data() / "papers" / "statements.csv"
-    statements = dict.fromkeys(pd.read_csv(file).kind, "statements")
-    rules = found.kind.map(statements | _RULES)
-    if unknown := set(found.kind[~rules.isin(checks.index)]):
-        raise DataError(f"no rule of the audit is known for {', '.join(sorted(unknown))}")
-    counts = pd.crosstab(rules, found.severity).reindex(
-        index=checks.index, columns=list(SEVERITY_COLOURS), fill_value=0
-    )
-    counts.insert(0, "passed", checks - counts.sum(axis=1))
-    counts.insert(0, "checks", checks)
-    return counts.rename_axis(index=None, columns=None)
+def progress(panels: Mapping[str, pd.DataFrame], **grid) -> Figure:
+    """AP against year, a point a method, in panels; a line follows the best so far of each level.
 
-
-def audit_figure(found: pd.DataFrame, checks: pd.Series, findings: pd.DataFrame) -> Figure:
-    """Left, checks passed and failed by rule; right, the findings by paper."""
-    counts = by_rule(found, checks)
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(style.PAGE, 2.9), gridspec_kw={"width_ratios": [1.35, 1]}
-    )
-    parts = {"passed": "#cfcfcf"} | SEVERITY_COLOURS
-    _stack(left, counts[list(parts)], parts)
-    for y, (total, passed) in enumerate(zip(counts["checks"], counts["passed"], strict=True)):
-        text = (
-            f"{total}, all passed" if total == passed else f"{total}, {total - passed} not passed"
-        )
-        left.annotate(
-            text, (total, y), xytext=(4, 0), textcoords="offset points", va="center", size=7
-        )
-    left.set(xlabel="checks", xlim=(0, 1.42 * checks.max()), title="Checks by rule")
-
-    names = {key: title for key, (title, _) in published.PAPERS.items()}
-    papers = pd.crosstab(findings.paper.replace(names), findings.severity)
-    papers = papers.reindex(
-        index=list(names.values()), columns=list(SEVERITY_COLOURS), fill_value=0
-    )
-    _stack(right, papers, SEVERITY_COLOURS)
-    for y, row in enumerate(papers.to_numpy()):
-        ends = row.cumsum()
-        for number, end in zip(row, ends, strict=True):
-            if number:
-                at = end - number / 2
-                right.text(at, y, number, ha="center", va="center", size=7, path_effects=[HALO])
-    right.set(xlabel="findings", title="Findings by paper")
-    right.xaxis.get_major_locator().set_params(integer=True)
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    panels: title -> rows of `field.points`. A hollow marker: no mask of a still image was used.
+    grid: of `plt.subplots`.
+    """
+    figure, axes = plt.subplots(**grid)
+    for axis, (title, points) in zip(axes.flat, panels.items(), strict=True):
+        first, last = points.year.min(), points.year.max()
+        for level, own in points.groupby("videos"):
+            colour, marker = style.SUPERVISION_COLOURS[level], style.SUPERVISION_MARKERS[level]
+            best = own.groupby("year").AP.max().cummax()
+            best.loc[last + 0.3] = best.iloc[-1]
+            axis.step(best.index, best, where="post", color=colour, linewidth=1, alpha=0.45)
+            for filled, marks in own.groupby(own.images == "masks"):
+                face = colour if filled else "white"
+                axis.plot(marks.year, marks.AP, marker, color=colour, mfc=face, ms=5)
+        axis.set(title=title, xlim=(first - 0.6, last + 0.6), xticks=range(first, last + 1))
+        axis.grid(axis="x", visible=False)
+    for axis in axes.flat if axes.ndim == 1 else axes[:, 0]:
+        axis.set_ylabel("published AP")
+    _legend(figure, pd.concat(panels.values()).videos.unique(), hollow=True)
+    for axis, points in zip(axes.flat, panels.values(), strict=True):
+        highest_first = points.sort_values("AP", ascending=False)
+        labels.name_points(axis, highest_first.year, highest_first.AP, highest_first["name"])
     return figure
 
 
-def _stack(axes: plt.Axes, counts: pd.DataFrame, colours: dict[str, str]) -> None:
-    start = np.zeros(len(counts))
-    for name, colour in colours.items():
-        axes.barh(
-            range(len(counts)), counts[name], left=start, color=colour, label=name, height=0.62
-        )
-        start += counts[name].to_numpy()
-    axes.set_yticks(range(len(counts)), counts.index)
-    axes.invert_yaxis()
-    axes.grid(axis="y", visible=False)
+def _legend(figure: Figure, levels, hollow: bool = False) -> None:
+    """One legend below all panels: what was labelled on videos."""
+    marks = [
+        Line2D([], [], color=colour, marker=style.SUPERVISION_MARKERS[level], ms=5, label=level)
+        for level, colour in style.SUPERVISION_COLOURS.items()
+        if level in levels
+    ]
+    if hollow:
+        plain = {"color": "#444444", "marker": "o", "ls": "", "ms": 5}
+        marks.append(Line2D([], [], **plain, label="image masks used"))
+        marks.append(Line2D([], [], **plain, mfc="white", label="no image masks"))
+    look = {"ncols": len(marks), "columnspacing": 1.2, "handlelength": 1.4}
+    figure.legend(handles=marks, loc="outside lower center", title="Labels on videos", **look)
+
+
+def kept(table: pd.DataFrame) -> Figure:
+    """Shares kept (`field.kept`): a line a method and backbone, a panel a data set."""
+    line = table.method + ", " + table.backbone + "  (of " + table.counterpart + ")"
+    table = table.assign(line=line, rank=table.videos.map(field.LEVELS.index))
+    heights = {
+        name: y for y, name in enumerate(table.sort_values("rank", kind="stable").line.unique())
+    }
+    size = style.PAGE, 0.2 * len(heights) + 1.0
+    figure, axes = plt.subplots(1, 3, sharey=True, figsize=size, gridspec_kw={"wspace": 0.04})
+    for axis, dataset in zip(axes, field.DATASETS, strict=True):
+        for level, own in table[table.dataset == dataset].groupby("videos"):
+            colour, marker = style.SUPERVISION_COLOURS[level], style.SUPERVISION_MARKERS[level]
+            y, share = own.line.map(heights), own["kept %"]
+            axis.hlines(y, 0, share, color=colour, linewidth=1.2, alpha=0.35)
+            axis.plot(share, y, marker, color=colour, markersize=5)
+            for at in zip(share, y, strict=True):
+                _beside(axis, f"{at[0]:.0f}", at)
+        axis.axvline(100, color="#444444", linewidth=0.8)
+        axis.set(title=dataset, xlim=(0, 118), xticks=range(0, 101, 25))
+        axis.grid(axis="y", visible=False)
+    axes[0].set_yticks(range(len(heights)), heights, fontsize=6.5)
+    axes[0].invert_yaxis()
+    axes[1].set_xlabel("share of the fully supervised AP that is kept, % (of published AP)")
+    _legend(figure, table.videos.unique())
+    return figure
+
+
+def ladders(rungs: pd.DataFrame) -> Figure:
+    """What each added part brings, a panel a ladder (`field.ladders`); hollow: AP before."""
+    figure, axes = plt.subplots(3, 2, figsize=(style.PAGE, 6.6))
+    for axis, (title, own) in zip(axes.flat, rungs.groupby("panel", sort=False), strict=True):
+        colour = style.SUPERVISION_COLOURS[own.supervision.iloc[0]]
+        y = np.arange(len(own))
+        axis.hlines(y, own["AP before"], own.AP, color=colour, linewidth=5, alpha=0.35)
+        axis.plot(own["AP before"], y, "o", color=colour, markersize=4, mfc="white")
+        axis.plot(own.AP, y, "o", color=colour, markersize=5)
+        for at, gain in zip(zip(own.AP, y, strict=True), own.gain, strict=True):
+            _beside(axis, f"{at[0]:.1f}" + ("" if np.isnan(gain) else f"  ({gain:+.1f})"), at)
+        low, high = own[["AP", "AP before"]].min(axis=None), own.AP.max()
+        axis.set(xlim=(low - 0.08 * (high - low), high + 0.45 * (high - low)))
+        axis.set(ylim=(len(y) - 0.4, -0.6), xlabel="published AP")
+        axis.set_yticks(y, own.added)
+        axis.set_title(title, loc="left")
+        axis.grid(axis="y", visible=False)
+    return figure
+
+
+def _beside(axis: Axes, text: str, at: tuple[float, float]) -> None:
+    look = {"textcoords": "offset points", "va": "center", "fontsize": 6.5}
+    axis.annotate(text, at, (6, 0), path_effects=[labels.HALO], **look)
+
+
+def sweeps(panels: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
+    """How AP moves with a number a reader has to choose: (title, x axis) -> lines over it.
+
+    A table's index is the number, its columns are lines. The best of a single line is circled.
+    """
+    figure, axes = plt.subplots(2, 3, figsize=(style.PAGE, 3.9))
+    for axis, ((title, label), table) in zip(axes.flat, panels.items(), strict=True):
+        table.plot(ax=axis, marker="o", markersize=4, legend=len(table.columns) > 1)
+        axis.set(title=title, xlabel=label, ylabel="published AP")
+        if len(table.columns) == 1:
+            best = table.iloc[:, 0].idxmax(), table.to_numpy().max()
+            axis.plot(*best, "o", markersize=9, mfc="none", mec="#222222")
+            axis.annotate(f"{best[1]:.1f}", best, (0, 7), textcoords="offset points", ha="center")
+            axis.margins(y=0.2)
+    return figure
+
+
+def audited(checks: pd.DataFrame, findings: pd.DataFrame) -> Figure:
+    """Left, checks passed and failed by rule (`audit.checks`); right, the findings by paper."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 2.9), width_ratios=[1.35, 1])
+    colours = {"passed": "#cfcfcf"} | SEVERITY_COLOURS
+    look = {"stacked": True, "width": 0.62, "legend": False}
+    checks[list(colours)].plot.barh(color=colours, ax=left, **look)
+    for y, (passed, total) in enumerate(zip(checks.passed, checks.checks, strict=True)):
+        failed = f"{total - passed} not passed" if passed < total else "all passed"
+        _beside(left, f"{total}, {failed}", (total, y))
+    left.set(xlabel="checks", xlim=(0, 1.42 * checks.checks.max()), title="Checks by rule")
+    by_paper = pd.crosstab(findings.paper, findings.severity)[list(SEVERITY_COLOURS)]
+    by_paper.plot.barh(color=SEVERITY_COLOURS, ax=right, ylabel="", **look)
+    for bars in right.containers:
+        counts = [f"{n:.0f}" if n else "" for n in bars.datavalues]
+        right.bar_label(bars, counts, label_type="center", fontsize=7)
+    right.set(xlabel="findings", title="Findings by paper")
+    for axis in (left, right):
+        axis.invert_yaxis()
+        axis.grid(axis="y", visible=False)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure

@@ -15,11 +15,12 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F
 SUPERVISION_COLOURS = {
     "masks": COLOURS[0],
     "boxes": COLOURS[1],
+    "scribbles": COLOURS[5],
     "points": COLOURS[2],
     "categories": COLOURS[4],
     "none": COLOURS[3],
 }
-SUPERVISION_MARKERS = {"masks": "o", "boxes": "s", "points": "^", "categories": "D", "none": "X"}
+SUPERVISION_MARKERS = dict(zip(SUPERVISION_COLOURS, "osP^DX", strict=True))
 
 COLUMN = 3.5  # inches: the width of one column of a two-column paper
 PAGE = 7.2
