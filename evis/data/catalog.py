@@ -1,8 +1,10 @@
 """The real data sets: what their official layout looks like, and whether a folder holds it."""
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -55,76 +57,17 @@ def _read_davis(root: Path, split: Split) -> VISDataset:
     return davis.read(root, split.name, split.annotations, progress=True)
 
 
+_READERS = {"ytvis": _read_ytvis, "coco": _read_coco, "davis": _read_davis}
+
+
+def _set(name: str, facts: dict[str, Any]) -> RealSet:
+    splits = tuple(Split(**split) for split in facts.pop("splits"))
+    return RealSet(name, splits=splits, read=_READERS[facts.pop("reader")], **facts)
+
+
+_FILE = Path(__file__).with_name("catalog.toml")
 SETS: dict[str, RealSet] = {
-    real.name: real
-    for real in (
-        RealSet(
-            "youtube-vis-2019",
-            "YouTube-VIS 2019",
-            (
-                Split("train", "train.json", "train/JPEGImages", 2238),
-                Split("valid", "valid.json", "valid/JPEGImages", 302, labelled=False),
-                Split("test", "test.json", "test/JPEGImages", 343, labelled=False),
-            ),
-            _read_ytvis,
-            40,
-            "the data set page at youtube-vos.org (Video Instance Segmentation, 2019 version)",
-        ),
-        RealSet(
-            "youtube-vis-2021",
-            "YouTube-VIS 2021",
-            (
-                Split("train", "train/instances.json", "train/JPEGImages", 2985),
-                Split("valid", "valid/instances.json", "valid/JPEGImages", 421, labelled=False),
-                Split("test", "test/instances.json", "test/JPEGImages", 453, labelled=False),
-            ),
-            _read_ytvis,
-            40,
-            "the data set page at youtube-vos.org (Video Instance Segmentation, 2021 version)",
-        ),
-        RealSet(
-            "ovis",
-            "OVIS",
-            (
-                Split("train", "annotations_train.json", "train", 607),
-                Split("valid", "annotations_valid.json", "valid", 140, labelled=False),
-                Split("test", "annotations_test.json", "test", 154, labelled=False),
-            ),
-            _read_ytvis,
-            25,
-            "the Download section of songbai.site/ovis",
-        ),
-        RealSet(
-            "davis-2017",
-            "DAVIS-2017 (unsupervised labels, 480p)",
-            (
-                Split("train", davis.UNSUPERVISED, "JPEGImages/480p", 60),
-                Split("val", davis.UNSUPERVISED, "JPEGImages/480p", 30),
-            ),
-            _read_davis,
-            1,
-            "davischallenge.org, and the README inside the archive",
-        ),
-        RealSet(
-            "davis-2017-motion",
-            "DAVIS-2017-Motion (480p; unpack its labels beside DAVIS-2017's)",
-            (Split("val", "Annotations_unsupervised_motion", "JPEGImages/480p", 30),),
-            _read_davis,
-            1,
-            "the project page of OCLR (the paper that introduced these labels), and DAVIS's own",
-        ),
-        RealSet(
-            "coco-2017",
-            "COCO 2017 (for stage one and for pseudo clips)",
-            (
-                Split("train", "annotations/instances_train2017.json", "train2017", 118_287),
-                Split("val", "annotations/instances_val2017.json", "val2017", 5_000),
-            ),
-            _read_coco,
-            80,
-            "the Terms of Use at cocodataset.org",
-        ),
-    )
+    name: _set(name, facts) for name, facts in tomllib.loads(_FILE.read_text("utf-8")).items()
 }
 
 

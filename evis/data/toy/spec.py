@@ -1,4 +1,4 @@
-"""Every knob of the toy sets, and the five sets' values.
+"""Every knob of the toy sets; the five sets' own values stand in sets.toml.
 
 Lengths and speeds are in frame heights, so that a set looks the same at any size; angles are in
 radians, times in frames. A knob that is a single number is the largest value a video can draw.
@@ -6,8 +6,10 @@ radians, times in frames. A knob that is a single number is the largest value a 
 
 import hashlib
 import json
+import tomllib
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 VERSION = 2  # raise it whenever a change of the generator changes a byte
 
@@ -114,109 +116,16 @@ class ToySpec:
         )
 
 
-def _same_name(*shapes: str) -> tuple[tuple[str, str], ...]:
-    return tuple((shape, shape) for shape in shapes)
+def _spec(name: str, knobs: dict[str, Any]) -> ToySpec:
+    knobs = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in knobs.items()
+    }
+    classes = tuple(knobs.pop("classes").items())
+    shares = Sharing(**knobs.pop("shares")) if "shares" in knobs else None
+    return ToySpec(name=name, classes=classes, shares=shares, **knobs)
 
 
-_SPECS = (
-    # Still pictures for stage one. The gap to the videos: no blur, no change, upright poses, little
-    # deformation, hardly any camouflage, other photos and truer colours, other classes.
-    ToySpec(
-        name="toy-coco",
-        layout="coco",
-        real="coco-2017",
-        stream=1,
-        videos=1500,
-        classes=_same_name(
-            "disc", "triangle", "square", "star", "cross", "heart", "ring", "drop", "bolt"
-        ),
-        instances=2.6,
-        most_instances=7,
-        mbor=0.08,
-        frames=(1, 1),
-        object_size=(0.22, 0.55),
-        pose=0.5,
-        wobble=0.04,
-        bend=0.1,
-        stretch=0.2,
-        camouflage=0.1,
-        typical=0.9,
-        typical_chroma=60.0,
-        typical_spread=0.2,
-        photos=("flower", "uniform", "present", "terrain"),
-        recolour=0.25,
-        posts=0.1,
-        shutter=0.0,
-        unsharp=0.0,
-        light=0.15,
-        tint=0.03,
-    ),
-    ToySpec(
-        name="toy-ytvis19",
-        layout="ytvis",
-        real="youtube-vis-2019",
-        stream=2,
-        videos=400,
-        classes=_same_name(
-            "disc", "triangle", "square", "star", "cross", "crescent", "heart", "arrow"
-        ),
-        instances=1.69,
-        most_instances=6,
-        mbor=0.07,
-    ),
-    # Against toy-ytvis19: square is renamed, star and cross are merged, ring and drop are new.
-    # Of the real set's 2985 training videos 2191 come from the 2019 edition.
-    ToySpec(
-        name="toy-ytvis21",
-        layout="ytvis",
-        real="youtube-vis-2021",
-        stream=3,
-        videos=540,
-        classes=(
-            *_same_name("disc", "triangle"),
-            ("square", "box"),
-            ("star", "spiky"),
-            ("cross", "spiky"),
-            *_same_name("crescent", "heart", "arrow", "ring", "drop"),
-        ),
-        instances=2.10,
-        most_instances=5,
-        mbor=0.06,
-        object_size=(0.20, 0.42),
-        shares=Sharing("toy-ytvis19", 2191 / 2985),
-    ),
-    ToySpec(
-        name="toy-ovis",
-        layout="ytvis",
-        real="ovis",
-        stream=4,
-        videos=150,
-        classes=_same_name("disc", "triangle", "square", "star", "crescent", "heart", "ring"),
-        instances=5.80,
-        most_instances=12,
-        mbor=0.22,
-        mbor_spread=0.5,
-        frames=(14, 28),
-        object_size=(0.20, 0.42),
-        speed=(0.0, 0.05),
-        posts=0.35,
-    ),
-    # Class-agnostic: every shape is an object.
-    ToySpec(
-        name="toy-davis",
-        layout="davis",
-        real="davis-2017",
-        stream=5,
-        videos=60,
-        classes=tuple(
-            (shape, "object")
-            for shape in ("disc", "triangle", "square", "star", "cross", "crescent", "heart")
-        ),
-        instances=2.2,
-        most_instances=6,
-        mbor=0.08,
-        frames=(16, 28),
-        object_size=(0.28, 0.55),
-    ),
-)
-SPECS: dict[str, ToySpec] = {spec.name: spec for spec in _SPECS}
+_FILE = Path(__file__).with_name("sets.toml")
+SPECS: dict[str, ToySpec] = {
+    name: _spec(name, knobs) for name, knobs in tomllib.loads(_FILE.read_text("utf-8")).items()
+}
