@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evis.data import DataError, annotations, coco, own, toy, ytvis
+from evis.data import DataError, annotations, coco, own, paths, toy, ytvis
 from evis.data.supervision import weaken
 
 
@@ -84,3 +84,10 @@ def test_a_check_says_which_labels_were_made(made, tmp_path):
     labelled = replace(made, supervision="box", origin="grabcut from boxes")
     report = own.check(ytvis.write(labelled, tmp_path / "a.json"), made.read_frame.root)
     assert "Its labels were made (grabcut from boxes): they are no ground truth" in report.lines
+
+
+def test_the_least_that_the_readme_asks_for_is_enough():
+    text = (paths.data() / "README.md").read_text(encoding="utf-8")
+    example = json.loads(text.partition("```json\n")[2].partition("```")[0])
+    dataset, _ = annotations.parse(example)
+    assert dataset.supervision == "box" and dataset.tracks[0].boxes == ((100, 80, 220, 140), None)
