@@ -21,30 +21,25 @@ from evis.losses.tk import best_candidates, in_any_box, patch_similarity
 from evis.models import VideoMask2Former, load
 from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.recipes import changed, named, toy
-from evis.papers.eigencluster.settings import Settings
 from evis.training.batches import Batch, Batches, admit
 from evis.training.optimiser import adamw
 
 RECIPE = changed(toy(named("eigencluster.stage3")), {"model": "tiny_s"})
-VARIANTS = {  # of the loss; a placebo is TK's loss by a constant
+CONTROL = {"alpha": 0, "beta": 0.0}
+VARIANTS = {  # of the loss; the last is a placebo, TK's loss by a constant
     "TEL": {"alpha": 0},
     "QCC": {"beta": 0.0},
     "TEL + QCC": {},
-    "TK × 1.02": {
-        "alpha": 0,
-        "beta": 0.0,
-        "temporal_factor": 1.02 * RECIPE.settings.temporal_factor,
-    },
+    "TK × 1.02": CONTROL | {"temporal_factor": 1.02 * RECIPE.settings.temporal_factor},
 }
-CONTROL = {"alpha": 0, "beta": 0.0}
 _LATE = 10_000  # a step after the warm-up of the temporal term
 
 
 def batches(number: int, videos: int = 40) -> list[Batch]:
     """The first that stage three sees, of so many training videos."""
     sources = admit(RECIPE, {"videos": toy_sets.sample("toy-ytvis19", videos)})
-    found = Batches(RECIPE, sources, keep_frames=False)
-    return [found[index] for index in range(number)]
+    drawn = Batches(RECIPE, sources, keep_frames=False)
+    return [drawn[index] for index in range(number)]
 
 
 def stage_two() -> VideoMask2Former:
@@ -54,42 +49,29 @@ def stage_two() -> VideoMask2Former:
     return model
 
 
+def _terms(model: VideoMask2Former, batch: Batch, changes: dict) -> dict[str, Tensor]:
+    """Of the loss with these settings changed."""
+    loss = Loss(replace(RECIPE.settings, **changes))
+    return loss(model(batch.frames), batch.clips, Step(_LATE), torch.Generator().manual_seed(0))
+
+
 @torch.no_grad()
 def factors(of: Sequence[Batch], **changes) -> pd.DataFrame:
-    """A line a batch and decoder layer: what TEL multiplies TK with; for the batch, Q and how much
-    of the spatial and temporal terms together is temporal, without TEL and with it.
+    """A line a batch and decoder layer: what TEL multiplies TK with, Q, and three parts of the loss
+    with their weights: spatial, TK without TEL, TK with it.
     """
-    model, settings = stage_two(), replace(RECIPE.settings, **changes)
-    weights = settings.weights
+    model, settings = stage_two(), RECIPE.settings
     lines = []
     for number, batch in enumerate(of):
-        terms = {name: float(value) for name, value in _terms(model, batch, settings).items()}
-        layers = [name.removeprefix("temporal") for name in terms if name.startswith("temporal")]
-        tk = {layer: settings.temporal_factor * terms[f"tk{layer}"] for layer in layers}
-        spatial = sum(
-            weights[name] * terms[name + layer]
-            for name in ("projection", "pairwise")
-            for layer in layers
-        )
-        without = weights["temporal"] * sum(tk.values())
-        with_tel = weights["temporal"] * sum(terms[f"temporal{layer}"] for layer in layers)
-        lines += [
-            {
-                "batch": number,
-                "layer": layer,
-                "factor": terms[f"temporal{layer}"] / tk[layer],
-                "Q": terms["qcc"],
-                "share of TK": without / (spatial + without),
-                "share with TEL": with_tel / (spatial + with_tel),
-            }
-            for layer in layers
-        ]
+        terms = {name: float(value) for name, value in _terms(model, batch, changes).items()}
+        parts = {name: weight for name, weight in settings.weights.items() if name != "class"}
+        for layer in (name[len("tk") :] for name in terms if name.startswith("tk")):
+            weighted = {name: weight * terms[name + layer] for name, weight in parts.items()}
+            with_tel = weighted.pop("temporal")
+            tk = parts["temporal"] * settings.temporal_factor * terms[f"tk{layer}"]
+            line = {"batch": number, "layer": layer, "factor": with_tel / tk, "Q": terms["qcc"]}
+            lines.append(line | {"spatial": sum(weighted.values()), "TK": tk, "with TEL": with_tel})
     return pd.DataFrame(lines)
-
-
-def _terms(model: VideoMask2Former, batch: Batch, settings: Settings) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return Loss(settings)(model(batch.frames), batch.clips, Step(_LATE), generator)
 
 
 def gradients(of: Sequence[Batch]) -> pd.DataFrame:
@@ -100,68 +82,51 @@ def gradients(of: Sequence[Batch]) -> pd.DataFrame:
     model = stage_two()
     plain = [_gradient(model, batch, CONTROL) for batch in of]
     lines = []
-    for number, batch in enumerate(of):
+    for number, (batch, tk) in enumerate(zip(of, plain, strict=True)):
         others = {name: _gradient(model, batch, changes) for name, changes in VARIANTS.items()}
         others["next batch"] = plain[(number + 1) % len(plain)]
         for name, vector in others.items():
-            cosine = torch.dot(vector, plain[number]) / (vector.norm() * plain[number].norm())
-            degrees = float(np.degrees(np.arccos(min(float(cosine), 1.0))))
-            length = float(vector.norm() / plain[number].norm())
-            times = float(vector.norm() / RECIPE.clip_norm)
-            line = {"loss": name, "degrees": degrees, "length": length, "times the clip": times}
-            lines.append(line)
+            cosine = float(torch.dot(vector, tk) / (vector.norm() * tk.norm()))
+            line = {"loss": name, "degrees": np.degrees(np.arccos(min(cosine, 1.0)))}
+            line["length"] = float(vector.norm() / tk.norm())
+            lines.append(line | {"times the clip": float(vector.norm() / RECIPE.clip_norm)})
     return pd.DataFrame(lines)
 
 
 def _gradient(model: VideoMask2Former, batch: Batch, changes: dict) -> Tensor:
     model.zero_grad()
-    _terms(model, batch, replace(RECIPE.settings, **changes))["total"].backward()
+    _terms(model, batch, changes)["total"].backward()
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).double()
 
 
-def _adamw(model: nn.Module) -> torch.optim.AdamW:
-    return adamw(model, RECIPE.learning_rate, RECIPE.weight_decay, RECIPE.backbone_multiplier)
-
-
-def scaled_steps(of: Sequence[Batch], scales: Sequence[float]) -> pd.DataFrame:
+def scaled_steps(of: Sequence[Batch], scale: float) -> pd.Series:
     """How far training by a scaled loss ends from training by the loss, over the way it went.
 
     A step a batch, with TK alone: gradient descent at one learning rate; AdamW; AdamW with the
     recipe's clipping of the gradient.
     """
-    ways = {
-        "gradient descent": lambda model: torch.optim.SGD(_free(model), lr=1e-4),
-        "AdamW": _adamw,
-        "AdamW, clipped": _adamw,
-    }
-    table = {}
-    for name, optimiser in ways.items():
-        clip = RECIPE.clip_norm if "clipped" in name else None
-        went = {scale: _train(of, scale, optimiser, clip) for scale in {1.0, *scales}}
-        table[name] = {
-            scale: float((went[scale] - went[1.0]).norm() / went[1.0].norm()) for scale in scales
-        }
-    return pd.DataFrame(table).T
+    ways = {"gradient descent": (False, None), "AdamW": (True, None)}
+    ways["AdamW, clipped"] = True, RECIPE.clip_norm
+    apart = {}
+    for name, how in ways.items():
+        plain, scaled = (_way_gone(of, times, *how) for times in (1.0, scale))
+        apart[name] = float((scaled - plain).norm() / plain.norm())
+    return pd.Series(apart)
 
 
-def _train(of: Sequence[Batch], scale: float, optimiser, clip: float | None) -> Tensor:
+def _way_gone(of: Sequence[Batch], scale: float, adam: bool, clip: float | None) -> Tensor:
     model = stage_two()
-    descend, before = optimiser(model), _weights(model)
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    before = nn.utils.parameters_to_vector(weights).detach().double()
+    rates = RECIPE.learning_rate, RECIPE.weight_decay, RECIPE.backbone_multiplier
+    optimiser = adamw(model, *rates) if adam else torch.optim.SGD(weights, lr=1e-4)
     for batch in of:
-        descend.zero_grad()
-        (scale * _terms(model, batch, replace(RECIPE.settings, **CONTROL))["total"]).backward()
+        optimiser.zero_grad()
+        (scale * _terms(model, batch, CONTROL)["total"]).backward()
         if clip:
-            nn.utils.clip_grad_norm_(_free(model), clip)
-        descend.step()
-    return _weights(model) - before
-
-
-def _free(model: VideoMask2Former) -> list[nn.Parameter]:
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-
-def _weights(model: VideoMask2Former) -> Tensor:
-    return torch.cat([p.detach().flatten().double() for p in _free(model)])
+            nn.utils.clip_grad_norm_(weights, clip)
+        optimiser.step()
+    return nn.utils.parameters_to_vector(weights).detach().double() - before
 
 
 def pairs_kept(of: Sequence[Batch], thresholds: Sequence[float]) -> pd.Series:
@@ -175,4 +140,4 @@ def pairs_kept(of: Sequence[Batch], thresholds: Sequence[float]) -> pd.Series:
             alike = patch_similarity(lab[a, None], lab[b, None])[0]  # (9, h, w)
             similarities.append(alike[best_candidates(alike) & seen])
     found = torch.cat(similarities)
-    return pd.Series({each: float((found >= each).float().mean()) for each in thresholds})
+    return pd.Series({limit: float((found >= limit).float().mean()) for limit in thresholds})
