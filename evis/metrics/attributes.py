@@ -76,7 +76,7 @@ def median_split(values: Sequence[float] | pd.Series) -> pd.Series:
 
 
 def _instances(dataset: VISDataset, video_id: int) -> list[Track]:
-    if dataset.supervision == "none":
+    if not dataset.kinds:
         raise DataError("the data set has no annotations", field="supervision")
     return [track for track in dataset.tracks_of(video_id) if not track.is_crowd]
 
