@@ -17,11 +17,12 @@ import torch
 from tqdm.auto import tqdm
 
 from evis.companion import store
+from evis.criterion.step import Step
 from evis.data import paths
 from evis.data import toy as toy_sets
 from evis.data.clip_prediction import ClipPrediction
-from evis.losses.criterion import criterion
 from evis.papers.eigencluster import method
+from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.recipes import named, toy
 from evis.training import batches, start
 from evis.training.optimiser import adamw
@@ -38,7 +39,7 @@ VARIANTS = {
 }
 
 
-class Step:
+class ToyStep:
     """A step of the toy model on one batch."""
 
     def __init__(self):
@@ -61,9 +62,9 @@ class Step:
         self._loss(self.leaves, changes).backward()
 
     def _loss(self, prediction: ClipPrediction, changes: dict) -> torch.Tensor:
-        settings = replace(RECIPE.settings, **changes)
+        loss = Loss(replace(RECIPE.settings, **changes))
         generator = torch.Generator().manual_seed(0)
-        return criterion(prediction, self.batch.clips, settings, LATE, generator)["total"]
+        return loss(prediction, self.batch.clips, Step(LATE), generator)["total"]
 
 
 def _cut_off(prediction: ClipPrediction) -> ClipPrediction:
@@ -84,7 +85,7 @@ def seconds(run, changes: dict) -> float:
 
 def run(repeats: int) -> dict[str, float]:
     torch.set_num_threads(1)
-    step = Step()
+    step = ToyStep()
     taken = {name: [] for name in VARIANTS}
     for _ in tqdm(range(repeats), desc="criterion", leave=False):
         for name, changes in VARIANTS.items():
