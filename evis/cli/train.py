@@ -112,13 +112,18 @@ def train(
 
 def _given(data: list[tuple], frames: list[Path]) -> dict:
     """The sets by what they are to a recipe, "videos" or "stills"."""
-    from evis.data import own
+    from evis.data import catalog, own, toy
+    from evis.data.errors import DataError
 
-    datasets, frames = {}, list(frames)
+    known, datasets, frames = (*catalog.names(), *toy.names()), {}, list(frames)
     for name, path in data:
-        is_own = name is None or path.suffix.lower() == ".json"
-        root = frames.pop(0) if is_own and frames else None
-        dataset = own.read(path, root) if is_own else _known(name, path)
+        if name in known and path.suffix.lower() != ".json":
+            dataset = _known(name, path)
+        elif name is None or path.exists():
+            dataset = own.read(path, frames.pop(0) if frames else None)
+        else:
+            remedy = f"Known sets: {', '.join(known)}. For a set of your own give its json"
+            raise DataError(f"unknown data set {name!r}", remedy=remedy)
         role = "stills" if all(video.length == 1 for video in dataset.videos) else "videos"
         if role in datasets:
             raise UsageError(f"--data names {role} twice")
@@ -131,15 +136,10 @@ def _given(data: list[tuple], frames: list[Path]) -> dict:
 def _known(name: str, folder: Path):
     """The training split of a real set, or of a toy set, which is built if it is not there."""
     from evis.data import catalog, toy
-    from evis.data.errors import DataError
 
     if name in toy.names() and not folder.exists():
         return toy.build(name, folder)
-    real = catalog.SETS.get(toy.SPECS[name].real if name in toy.names() else name)
-    if real is None:
-        known = ", ".join((*catalog.names(), *toy.names()))
-        remedy = f"Known sets: {known}. For a set of your own give its json"
-        raise DataError(f"unknown data set {name!r}", remedy=remedy)
+    real = catalog.SETS[toy.SPECS[name].real if name in toy.names() else name]
     return real.read(folder, real.splits[0])
 
 

@@ -64,13 +64,14 @@ COMMON = ("--scale", "toy", "--threads", 1, "--quiet", "--set", "init=None")
 def test_boxes_of_one_s_own_are_trained_on(evis, tmp_path, capsys):
     videos = toy.sample("toy-ytvis19", 2)
     own = ytvis.write(weaken(videos, "box"), tmp_path / "own.json")
+    ytvis.write(weaken(videos, "box"), tmp_path / "c" / "own.json")
     frames = videos.read_frame.root
     assert evis("boxinst", *COMMON, "--data", own, "--folder", tmp_path / "lost") == 2
     assert "is not beside it. Give the folder" in refusal(capsys)
-    for given, folder in ((own, "a"), (f"cats={own}", "b")):
+    for given, folder in ((own, "a"), (f"cats={own}", "b"), (f"cats={tmp_path / 'c'}", "d")):
         arguments = ("--data", given, "--frames", frames, "--folder", tmp_path / folder)
         assert evis("boxinst", *COMMON, *arguments) == 0
-    a, b = ((tmp_path / name / "weights.safetensors").read_bytes() for name in "ab")
+    a, b = ((tmp_path / name / "weights.safetensors").read_bytes() for name in "ad")
     assert len(a) == len(b) > 10_000
 
 
