@@ -1,23 +1,34 @@
-"""One stored row, another one with every commit, is measured again from its recipe and compared.
+"""One stored row, of another seed with every commit, is measured again and compared.
 
-It is of the smallest size and one stage after stage one, so that it takes about two minutes.
+Bits are compared where the fingerprint that the stored row carries is this machine's, so that both
+compute alike. Rows of before there were fingerprints carry none.
+
+Elsewhere, rounding makes of one seed what amounts to another: training amplifies a last bit until
+the order of matches changes, so the new value is one more draw from what seeds give. Of n seeds
+with mean m and standard deviation s, one more draw from the same normal distribution lies within
+m +- t s sqrt(1 + 1/n) but for a share ALPHA of all cases, t being Student's quantile at n - 1
+degrees of freedom: a prediction interval. Nothing in it is tuned; with twelve metrics a false alarm
+is rarer than one run in 800. It tells a broken recipe, not a small change of the arithmetic: that
+is what the losses' golden numbers are for.
+
+"boxes" is the cheapest row with a spread: one stage of 300 steps after stage one, whose weights are
+in the repository, and no temporal term.
 """
 
+import math
 import random
-import statistics
+from statistics import mean, stdev
 
 import pytest
+from scipy.stats import t as student
 
 from evis.companion import measured, store
-from evis.companion.measured import TEST
+from evis.companion.held_out import CROWDED, TEST, UNSEEN, VALIDATION
 from evis.data import paths, provenance, toy
 from evis.papers.eigencluster import experiments
-from evis.papers.eigencluster.experiments import GROUPS, SEEDS, SIZES
+from evis.papers.eigencluster.clip_terms import CLIPS
 
-ELSEWHERE = ("AP", "AP50", "mIoU")  # where rounding may differ
-SAME_MACHINE = 1e-6
-SPREADS = 5  # standard deviations between seeds, elsewhere
-
+ALPHA = 1e-4  # a false alarm, for one metric
 
 # What the stored rows were trained and tested on. They are stale if one of these is another.
 SETS = {
@@ -34,45 +45,42 @@ def test_the_sets_of_the_stored_rows_are_still_the_same():
 
 
 def test_every_stored_row_has_all_that_its_videos_are_scored_for():
-    sets = (measured.VALIDATION, TEST, measured.UNSEEN, measured.CROWDED, measured.CLIPS)
-    columns = {str(held_out): measured.metrics(held_out) for held_out in sets}
+    sets = (VALIDATION, TEST, UNSEEN, CROWDED, CLIPS)
+    columns = {str(held_out): held_out.scoring.metrics for held_out in sets}
     rows = [row for row in store.rows() if row.dataset in columns]
     assert len(rows) > 400
     for row in rows:
-        assert list(row.metrics) == columns[row.dataset], row.key
+        assert tuple(row.metrics) == columns[row.dataset], row.key
 
 
-def quick_rows():
-    """(name, seed) -> stages, stored row: those that train one stage and have several seeds."""
-    size = SIZES["r50"]
-    rows = {name: row for group in GROUPS for name, row in experiments.group(group, size).items()}
-    found = {}
-    for name, row in rows.items():
-        for stages in map(row.seeded, SEEDS):
-            trained = [stage for stage in stages if not measured.committed([stage])]
-            stored = measured.find(stages) if len(trained) == 1 else None
-            if stored is not None:
-                found[name, stored.seed] = stages, stored
-    names = [name for name, _ in found]
-    return {key: found[key] for key in sorted(found) if names.count(key[0]) > 1}
+def limits(values):
+    """Within these one more draw from where the values come from lies, but for a share ALPHA."""
+    reach = student.ppf(1 - ALPHA / 2, len(values) - 1) * math.sqrt(1 + 1 / len(values))
+    return mean(values) - reach * stdev(values), mean(values) + reach * stdev(values)
 
 
+def test_one_more_draw_lies_within_the_limits_as_often_as_they_say(monkeypatch):
+    monkeypatch.setitem(globals(), "ALPHA", 0.1)
+    draw = random.Random(0).gauss
+    within = 0
+    for _ in range(4000):
+        low, high = limits([draw(0.3, 0.01) for _ in range(8)])
+        within += low <= draw(0.3, 0.01) <= high
+    assert within / 4000 == pytest.approx(0.9, abs=0.015)  # three standard errors
+
+
+@pytest.mark.slow
 def test_a_stored_row_is_what_its_recipe_measures(tmp_path):
-    rows = quick_rows()
-    if not rows:
-        pytest.skip("no row of the smallest size and one stage is stored with several seeds yet")
+    row = experiments.comparison(experiments.SIZES["r50"])["boxes"]
+    runs = {seed: row.seeded(seed) for seed in experiments.SEEDS}
+    stored = {seed: measured.find(run) for seed, run in runs.items()}
     commit, _ = provenance.commit(paths.repository())
-    name, seed = random.Random(str(commit)).choice(list(rows))
-    stages, stored = rows[name, seed]
-    shelf = measured.Shelf.below(lambda: tmp_path)
-    again = measured.row(stages, shelf=shelf, progress=False)
-    same_machine = (again.machine["cpu"], again.versions) == (
-        stored.machine["cpu"],
-        stored.versions,
-    )
-    for metric in stored.metrics if same_machine else ELSEWHERE:
-        values = [row.metrics[metric] for (n, _), (_, row) in rows.items() if n == name]
-        allowed = SAME_MACHINE if same_machine else SPREADS * statistics.stdev(values)
-        assert again.metrics[metric] == pytest.approx(stored.metrics[metric], abs=allowed), (
-            f"{metric} of {name!r}, seed {seed} (key {stored.key}; picked by commit {commit})"
-        )
+    seed = random.Random(str(commit)).choice(list(stored))
+    again = measured.row(runs[seed], shelf=measured.Shelf.below(lambda: tmp_path), progress=False)
+    what = f"of 'boxes', seed {seed} (key {stored[seed].key}; picked by commit {commit})"
+    if stored[seed].machine.get("fingerprint") == again.machine["fingerprint"]:
+        assert again.metrics == stored[seed].metrics, what
+        return
+    for metric, value in again.metrics.items():
+        low, high = limits([row.metrics[metric] for row in stored.values()])
+        assert low <= value <= high, f"{metric} {what}"
