@@ -191,7 +191,7 @@ def budget(
             "clips": f"{size.clips:,}",
         }
         costs = dict.fromkeys(("seconds a step", "memory", "GPU-hours"), NOT_MEASURED)
-        if step is not None and step.is_gpu:
+        if step is not None:
             costs = {
                 "seconds a step": f"{step.seconds:.2f}",
                 "memory": f"{step.memory_gib:.1f} GiB",

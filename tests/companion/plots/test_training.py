@@ -8,7 +8,9 @@ import pytest
 
 from evis.companion.plots import recipe_tables
 from evis.companion.plots import training as views
-from evis.training import budget, named
+from evis.papers.eigencluster import method
+from evis.papers.eigencluster.recipes import named
+from evis.training import budget
 
 STAGE3 = named("eigencluster.stage3")
 RELEASED = named("eigencluster.stage3.released")
@@ -110,10 +112,9 @@ def test_the_ladder_of_nothing_is_empty():
 def test_a_budget_holds_no_time_that_no_gpu_was_measured_for():
     key, other = ("stage three", "r50"), ("stage two", "r50")
     recipes = {key: STAGE3, other: named("eigencluster.stage2")}
-    sizes = {name: budget.size(recipe, 40) for name, recipe in recipes.items()}
-    cpu = budget.Step(9.0, 1.0, "CPU", is_gpu=False)
-    gpu = budget.Step(3.6, 20.25, "a GPU", is_gpu=True)
-    table = views.budget(recipes, sizes, {key: cpu}, gpus=0)
+    sizes = {name: budget.size(recipe, 40, method) for name, recipe in recipes.items()}
+    gpu = budget.Step(3.6, 20.25)
+    table = views.budget(recipes, sizes, {}, gpus=0)
     times = table[["seconds a step", "memory", "GPU-hours"]]
     assert (times == views.NOT_MEASURED).all(axis=None)
     assert list(table.loc[key][:3]) == ["44.0 M", "4,000", "8,000"]
@@ -125,7 +126,8 @@ def test_a_budget_holds_no_time_that_no_gpu_was_measured_for():
 def test_work_is_drawn_for_each_stage_and_backbone():
     names = {"two": "eigencluster.stage2", "three": "eigencluster.stage3"}
     sizes = {
-        s: {b: budget.size(named(n, b), 40) for b in ("r50", "r101")} for s, n in names.items()
+        s: {b: budget.size(named(n, b), 40, method) for b in ("r50", "r101")}
+        for s, n in names.items()
     }
     left, right = views.work(sizes).axes
     assert [bar.get_height() for bar in left.patches] == [288.0, 24.0]
