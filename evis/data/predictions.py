@@ -90,7 +90,10 @@ def read_rows(path: str | Path) -> list:
 
 
 def identify(record: Record, dataset: VISDataset) -> tuple[Video, int, float]:
-    """The video, the category and the score of a predicted track; errors name its video then."""
+    """The video, the category and the score of a predicted track; errors name its video then.
+
+    A data set without categories, anyone's video, can't say which there are: any will do.
+    """
     video_id = record.integer("video_id")
     try:
         video = dataset.video(video_id)
@@ -101,7 +104,9 @@ def identify(record: Record, dataset: VISDataset) -> tuple[Video, int, float]:
             remedy="Predictions and annotations should be of one split",
         ) from None
     record.video = video.name
-    return video, record.category(dataset.category_names), record.number("score")
+    names = dataset.category_names
+    category = record.category(names) if names else record.integer("category_id")
+    return video, category, record.number("score")
 
 
 def _unpack(path: Path) -> Any:

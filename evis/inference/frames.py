@@ -1,5 +1,6 @@
-"""A video's frames, read once each and in order, in windows that fit the model."""
+"""A video's frames: what identifies them, and windows of them at the model's size."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from evis.data import video as own_video
 from evis.data.errors import DataError
+from evis.data.frames import PictureFolder, VideoFile
 from evis.data.types import VISDataset
 from evis.inference.options import Options
 from evis.trackers.windows import Window
@@ -28,6 +30,24 @@ class VideoFrames(Sequence):
 
     def __getitem__(self, frame: int) -> np.ndarray:
         return self.dataset.frame(self.video.id, frame)
+
+    def digest(self) -> str:
+        """A hash of all that the frames are read from: files' bytes, or else the pictures'."""
+        sha = hashlib.sha256()
+        for content in self._contents():
+            sha.update(hashlib.sha256(content).digest())
+        return sha.hexdigest()
+
+    def _contents(self) -> Iterator[bytes | np.ndarray]:
+        read = self.dataset.read_frame
+        if isinstance(read, VideoFile) and read.path.is_file():
+            yield np.memmap(read.path, mode="r")
+            return
+        for index, name in enumerate(self.video.frames):
+            if isinstance(read, PictureFolder) and (read.root / name).is_file():
+                yield (read.root / name).read_bytes()
+            else:
+                yield np.ascontiguousarray(self[index])
 
 
 def open_frames(source: str | Path | VISDataset | Frames) -> Frames:
@@ -58,7 +78,7 @@ def read_windows(
         for index in range(start + len(held), window.stop):
             frame = _checked(frames[index], index, size)
             size = frame.shape[:2]
-            held.append(torch.from_numpy(_fit(frame, options)).permute(2, 0, 1))
+            held.append(torch.from_numpy(_resized(frame, options)).permute(2, 0, 1))
         yield window, torch.stack(held)
 
 
@@ -78,12 +98,12 @@ def _checked(frame: np.ndarray, index: int, size: tuple[int, int] | None) -> np.
     return frame
 
 
-def _fit(frame: np.ndarray, options: Options) -> np.ndarray:
-    """Resized as in training, by area if made smaller."""
-    if options.shorter_side is None:
+def _resized(frame: np.ndarray, options: Options) -> np.ndarray:
+    """As in training, by area if made smaller."""
+    height, width = options.seen_size(*frame.shape[:2])
+    if (height, width) == frame.shape[:2]:
         return np.array(frame)  # a copy: a decoded picture is read-only
-    height, width = frame.shape[:2]
-    scale = options.shorter_side / min(height, width)
-    scale = min(scale, options.longest_side / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    smaller = height < frame.shape[0]
+    return cv2.resize(
+        frame, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    )

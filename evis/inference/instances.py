@@ -7,7 +7,7 @@ from torch import Tensor
 from evis.data import masks
 from evis.data.masks import RLE
 
-AT_ONCE = 2**25  # pixels enlarged at a time: 128 MiB of logits
+AT_ONCE = 2**23  # pixels enlarged at a time: 32 MiB of logits
 
 
 def choose(
@@ -38,14 +38,16 @@ def encode(
 
     The model saw the frame at the size `seen`. Only a few masks are enlarged at a time.
     """
-    found: list[RLE | None] = [None] * len(mask_logits)
+    encoded: list[RLE | None] = [None] * len(mask_logits)
     # Enlarging interpolates: where no logit is above 0, no pixel will be.
-    worth = (mask_logits.flatten(1) > 0).any(1).nonzero().flatten()
-    for some in worth.split(max(1, AT_ONCE // (size[0] * size[1]))):
+    visible = (mask_logits > 0).flatten(1).any(1).nonzero().flatten().tolist()
+    number = max(1, AT_ONCE // (size[0] * size[1]))
+    for start in range(0, len(visible), number):
+        some = visible[start : start + number]
         large = _enlarge(mask_logits[some], stride, seen, size) > 0
-        for n, mask in zip(some.tolist(), large.cpu().numpy(), strict=True):
-            found[n] = masks.encode(mask) if mask.any() else None
-    return found
+        for place, mask in zip(some, large.cpu().numpy(), strict=True):
+            encoded[place] = masks.encode(mask) if mask.any() else None
+    return encoded
 
 
 def _enlarge(logits: Tensor, stride: int, seen: tuple[int, int], size: tuple[int, int]) -> Tensor:

@@ -1,6 +1,6 @@
 """A model over one video: windows in, predicted tracks out, in memory that doesn't grow with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -15,8 +15,10 @@ from evis.data.masks import RLE
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, VISDataset
 from evis.inference import instances
+from evis.inference.fitting import fitted, memory_budget
 from evis.inference.frames import Frames, VideoFrames, open_frames, read_windows
 from evis.inference.options import Options
+from evis.models import VideoMask2Former
 from evis.trackers.windows import JOINS, Window, plan
 
 
@@ -33,10 +35,13 @@ def predict(
         memory, (h, w, 3) uint8 RGB each. Frames are read once, in order, as windows need them.
     categories: what the model's classes stand for, in order; without them, ids count from 1.
     """
-    options, frames = options or Options(), open_frames(source)
+    frames = open_frames(source)
+    size = frames[0].shape[:2]
+    budget = memory_budget(device_of(model))
+    options = fitted(options or Options(), model, len(frames), size, budget)
     video_id = frames.video.id if isinstance(frames, VideoFrames) else 1
     windows = plan(len(frames), options.window, options.overlap)
-    tracks = _Tracks(options, size=frames[0].shape[:2], single=len(windows) == 1)
+    tracks = _Tracks(options, size, whole=len(windows) == 1)
     bar = tqdm(total=len(frames), unit="frame", desc="predict", disable=not progress, leave=False)
     with bar, evaluating(model), torch.inference_mode():
         for window, pictures in read_windows(frames, windows, options):
@@ -56,8 +61,8 @@ def predict(
 class _Tracks:
     """The tracks so far: sums of class logits, and masks as run lengths."""
 
-    def __init__(self, options: Options, size: tuple[int, int], single: bool):
-        self.options, self.size, self.single = options, size, single
+    def __init__(self, options: Options, size: tuple[int, int], whole: bool):
+        self.options, self.size, self.whole = options, size, whole
         self.joined = JOINS[options.join]()
         self.stop = 0  # of the last window
         self.class_logits: dict[int, Tensor] = {}  # by track: the sum over its windows, (C+1,)
@@ -65,21 +70,21 @@ class _Tracks:
         self.masks: dict[int, dict[int, RLE]] = {}  # by track and frame
 
     def add(self, window: Window, prediction: ClipPrediction, seen: tuple[int, int]) -> None:
-        class_logits, mask_logits = prediction.class_logits[0].double(), prediction.mask_logits[0]
+        class_logits = prediction.class_logits[0].double().cpu()
+        mask_logits = prediction.mask_logits[0]
         shared, self.stop = self.stop - window.start, window.stop
-        embeddings = None if prediction.embeddings is None else prediction.embeddings[0]
-        numbers = list(range(len(mask_logits)))
-        if not self.single:
+        queries = list(range(len(mask_logits)))
+        if self.whole:  # no later window can change which tracks are best
+            numbers, options = queries, self.options
+            best = instances.choose(class_logits, options.top, options.class_agnostic)
+            wanted = sorted({query for query, _, _ in best})
+        else:
+            embeddings = None if prediction.embeddings is None else prediction.embeddings[0]
             numbers = self.joined.join(embeddings, mask_logits, shared).tolist()
-        for logits, number in zip(class_logits.cpu(), numbers, strict=True):
+            wanted = queries
+        for logits, number in zip(class_logits, numbers, strict=True):
             self.class_logits[number] = self.class_logits.get(number, 0) + logits
             self.windows[number] = self.windows.get(number, 0) + 1
-        wanted = list(range(len(numbers)))
-        if self.single:  # no later window can change which tracks are best
-            chosen = instances.choose(
-                class_logits.cpu(), self.options.top, self.options.class_agnostic
-            )
-            wanted = sorted({query for query, _, _ in chosen})
         for frame in range(window.first, window.last):
             logits = mask_logits[wanted, frame - window.start]
             encoded = instances.encode(logits, prediction.stride, seen, self.size)
@@ -94,14 +99,19 @@ class _Tracks:
         )
 
     def masks_of(self, track: int, length: int) -> tuple[RLE | None, ...]:
-        found = self.masks.get(track, {})
-        return tuple(found.get(frame) for frame in range(length))
+        by_frame = self.masks.get(track, {})
+        return tuple(by_frame.get(frame) for frame in range(length))
 
 
 def _run(model: nn.Module, pictures: Tensor) -> ClipPrediction:
     """pictures: (T, 3, h, w) uint8, on any device."""
-    weights = next(chain(model.parameters(), model.buffers()), pictures)
-    return model(pictures[None].to(weights.device))
+    clip = pictures[None].to(device_of(model))
+    return model(clip, every_layer=False) if isinstance(model, VideoMask2Former) else model(clip)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where its weights are; a model without any computes on the CPU."""
+    return next(chain(model.parameters(), model.buffers()), torch.empty(0)).device
 
 
 def _category_ids(categories: Sequence[Category] | None, classes: int) -> list[int]:
@@ -116,7 +126,7 @@ def _category_ids(categories: Sequence[Category] | None, classes: int) -> list[i
 
 
 @contextmanager
-def evaluating(model: nn.Module):
+def evaluating(model: nn.Module) -> Iterator[None]:
     """The model in eval mode for a while."""
     training = model.training
     model.eval()
@@ -127,12 +137,13 @@ def evaluating(model: nn.Module):
 
 
 @contextmanager
-def explained(window: Window, frames: Frames):
+def explained(window: Window, frames: Frames) -> Iterator[None]:
     """Running out of memory becomes an error that says where, and what to change."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not (isinstance(error, _OUT_OF_MEMORY) or "DefaultCPUAllocator" in str(error)):
+        told = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not (told or "DefaultCPUAllocator" in str(error)):
             raise
         count = window.stop - window.start
         smaller = f"Use windows of fewer frames (--window {max(1, count // 2)})"
@@ -142,6 +153,3 @@ def explained(window: Window, frames: Frames):
             field=f"frames {window.start} to {window.stop - 1}",
             remedy=(smaller if count > 1 else "Use smaller frames") + " or --shorter-side",
         ) from error
-
-
-_OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)

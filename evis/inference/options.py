@@ -5,24 +5,28 @@ from typing import Literal
 
 from evis.trackers.windows import JOINS
 
+Auto = Literal["auto"]
+
 
 @dataclass(frozen=True)
 class Options:
-    """Defaults: Mask2Former-VIS as published, the whole video at once.
+    """Defaults: what suits the model and the video; `evis.inference.fitting` says how it is chosen.
 
     window, overlap: frames the model sees at once, and how many it shares with the next window.
+        "auto" is as many as memory allows, None the whole video, as Mask2Former-VIS was published.
         `window=1` is MinVIS: frame by frame, linked by queries.
     join: how windows become one video, by the queries' embeddings or the masks on shared frames.
-    shorter_side: frames are resized to it for the model; None leaves them as they are. Masks come
+    shorter_side: frames are resized to it for the model; None leaves them as they are. "auto" is
+        what the model was trained at, or the frames' own size where that is smaller. Masks come
         back at the video's own size.
     top: predictions a video, the best over all tracks and classes.
     class_agnostic: one prediction a track, scored by how sure the model is of any object.
     """
 
-    window: int | None = None
+    window: int | Auto | None = "auto"
     overlap: int = 0
     join: Literal["queries", "masks"] = "queries"
-    shorter_side: int | None = 360
+    shorter_side: int | Auto | None = "auto"
     longest_side: int = 1333
     top: int = 10
     class_agnostic: bool = False
@@ -30,17 +34,24 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("window", "shorter_side", "longest_side", "top"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if value not in (None, "auto") and value < 1:
                 raise ValueError(f"{name} should be at least 1, is {value}")
         if self.join not in JOINS:
             raise ValueError(f"join should be one of {', '.join(JOINS)}, is {self.join!r}")
-        if self.window is None:
-            if self.overlap:
-                raise ValueError("overlap needs a window: give its number of frames too")
-            return
-        if not 0 <= self.overlap < self.window:
+        frames = self.window if isinstance(self.window, int) else None
+        if frames is None and self.overlap:
+            raise ValueError("overlap needs a window: give its number of frames too")
+        if frames is not None and not 0 <= self.overlap < frames:
             raise ValueError(
-                f"overlap should be from 0 to window - 1 ({self.window - 1}), is {self.overlap}"
+                f"overlap should be from 0 to window - 1 ({frames - 1}), is {self.overlap}"
             )
-        if self.join == "masks" and not self.overlap:
+        if self.join == "masks" and self.window is not None and not self.overlap:
             raise ValueError("joining windows by masks needs an overlap of at least one frame")
+
+    def seen_size(self, height: int, width: int) -> tuple[int, int]:
+        """The size at which the model sees frames of this size."""
+        if self.shorter_side is None:
+            return height, width
+        scale = self.shorter_side / min(height, width)
+        scale = min(scale, self.longest_side / max(height, width))
+        return max(1, round(height * scale)), max(1, round(width * scale))

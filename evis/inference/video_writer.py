@@ -1,27 +1,22 @@
 """Pictures encoded as mp4 or gif while they come, so that memory doesn't grow with the video."""
 
-import os
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 
+from evis.data import files
 from evis.data.errors import DataError
 
 ENCODERS = {
-    ".mp4": {  # H.264, which browsers play
-        "codec": "libx264",
-        "output_params": ["-movflags", "+faststart"],
-    },
-    ".gif": {  # a palette a frame: one for the whole video would have to wait for its end
-        "codec": "gif",
-        "pix_fmt_out": "pal8",
-        "output_params": [
-            "-filter_complex",
-            "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1",
-        ],
-    },
+    # H.264, which browsers play
+    ".mp4": "-c:v libx264 -pix_fmt yuv420p -crf 25 -movflags +faststart",
+    # a palette a frame: one for the whole video would have to wait for its end
+    ".gif": "-c:v gif -filter_complex "
+    "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1",
 }
 
 
@@ -31,37 +26,34 @@ def write_video(path: str | Path, pictures: Iterable[np.ndarray], rate: float) -
     An odd side gets one more row or column, a copy of the last: H.264 halves the colours' size.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    encoder = None
+    even = map(_even, pictures)
+    first = next(even, None)
+    if first is None:
+        raise DataError("there are no frames to write", file=path)
+    height, width = first.shape[:2]
+    with files.replacing(path) as temporary:
+        source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {rate} -i -"
+        options = ["-v", "error", *source.split(), *ENCODERS[path.suffix].split()]
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), *options, "-y", str(temporary)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stderr=pipe) as encoder:
+            _feed(encoder, chain([first], even))
+            message = encoder.communicate()[1].decode(errors="replace").strip()
+        if encoder.returncode != 0:
+            raise DataError(
+                f"FFmpeg could not write it ({message or f'it ended by {encoder.returncode}'})",
+                file=path,
+                remedy="Is there room on the disk?",
+            )
+    return path
+
+
+def _feed(encoder: subprocess.Popen, pictures: Iterator[np.ndarray]) -> None:
     try:
         for picture in pictures:
-            picture = _even(picture)
-            if encoder is None:
-                size = picture.shape[1], picture.shape[0]
-                encoder = imageio_ffmpeg.write_frames(
-                    str(temporary),
-                    size,
-                    fps=rate,
-                    macro_block_size=1,
-                    ffmpeg_log_level="error",
-                    **ENCODERS[path.suffix],
-                )
-                encoder.send(None)
-            encoder.send(np.ascontiguousarray(picture))
-        if encoder is None:
-            raise DataError("there are no frames to write", file=path)
-        encoder.close()
-        if not temporary.is_file():
-            raise DataError(
-                "FFmpeg wrote no file", file=path, remedy="Its own message stands above this one"
-            )
-        temporary.replace(path)
-    finally:
-        if encoder is not None:
-            encoder.close()
-        temporary.unlink(missing_ok=True)
-    return path
+            encoder.stdin.write(np.ascontiguousarray(picture))
+    except BrokenPipeError:
+        pass  # it has ended, and says why
 
 
 def _even(picture: np.ndarray) -> np.ndarray:

@@ -1,8 +1,4 @@
-"""The weights that predict: what identifies them, and what their classes are called.
-
-`evis.models` is imported where it is needed: that takes seconds, and workers that are given a
-module can do without.
-"""
+"""The weights that predict: what identifies them, and what their classes are called."""
 
 import hashlib
 from dataclasses import replace
@@ -14,6 +10,7 @@ from torch import nn
 
 from evis.data.errors import DataError
 from evis.data.types import Category, VISDataset
+from evis.models import checkpoints
 
 
 def load(path: str | Path, device: str = "cpu") -> nn.Module:
@@ -26,8 +23,6 @@ def load(path: str | Path, device: str = "cpu") -> nn.Module:
 
 @lru_cache(maxsize=1)
 def _load(path: str, device: str, digest: str) -> nn.Module:
-    from evis.models import checkpoints
-
     return checkpoints.load(path).to(device)
 
 
@@ -39,17 +34,15 @@ def digest(model: str | Path | nn.Module) -> str:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
         except FileNotFoundError:
             raise DataError("there is no such file", file=model, remedy="Check the path") from None
-    found = hashlib.sha256(type(model).__qualname__.encode())
+    sha = hashlib.sha256(type(model).__qualname__.encode())
     for name, tensor in model.state_dict().items():
-        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        found.update(np.ascontiguousarray(tensor.detach().float().cpu().numpy()).tobytes())
-    return found.hexdigest()
+        sha.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        sha.update(np.ascontiguousarray(tensor.detach().double().cpu().numpy()))
+    return sha.hexdigest()
 
 
 def class_names(path: str | Path) -> tuple[str, ...] | None:
     """What `evis.models.save(..., categories=[...])` was told; None if the file doesn't say."""
-    from evis.models import checkpoints
-
     try:
         names = checkpoints.read_about(path).get("categories")
     except DataError:  # a reference implementation's file, which says nothing about its classes

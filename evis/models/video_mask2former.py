@@ -45,19 +45,17 @@ class VideoMask2Former(nn.Module):
         """
         _check(frames)
         clips, length, _, height, width = frames.shape
-        coarsest, finest = self.config.backbone.strides[-1], self.config.backbone.strides[0]
-        pictures = (frames.flatten(0, 1) - self.mean) / self.deviation
-        pictures = F.pad(pictures, (0, -width % coarsest, 0, -height % coarsest))
-        features, pixels = self.see(pictures)
+        features, pixels = self.see(frames.flatten(0, 1))
         prediction = self.decoder(
             [f.unflatten(0, (clips, length)) for f in features],
             pixels.unflatten(0, (clips, length)),
             every_layer,
         )
+        finest = self.config.backbone.strides[0]
         return _crop(prediction, math.ceil(height / finest), math.ceil(width / finest))
 
     def see(self, pictures: Tensor) -> Decoded:
-        """(N, 3, h, w), normalised -> features, coarse to fine, and pixel embeddings."""
+        """(N, 3, h, w) RGB, 0..255 -> features, coarse to fine, and pixel embeddings."""
         if torch.is_grad_enabled():
             return self._see(pictures)
         number = max(1, SEEN_AT_ONCE // pictures[0, 0].numel())
@@ -69,6 +67,10 @@ class VideoMask2Former(nn.Module):
         )
 
     def _see(self, pictures: Tensor) -> Decoded:
+        height, width = pictures.shape[-2:]
+        coarsest = self.config.backbone.strides[-1]
+        pictures = (pictures - self.mean) / self.deviation
+        pictures = F.pad(pictures, (0, -width % coarsest, 0, -height % coarsest))
         if self.recompute_activations and torch.is_grad_enabled():
             maps = checkpoint(self._features, pictures, use_reentrant=False)
             return checkpoint(self._decode_pixels, maps, use_reentrant=False)

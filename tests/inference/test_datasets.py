@@ -1,18 +1,20 @@
 """Data sets: the same tracks for any number of jobs and on a cluster, and runs that go on."""
 
 import json
-import os
 from dataclasses import replace
 
 import joblib
 import pytest
 import torch
+from PIL import Image
 from planted import ByColour, video
 
 from evis.data import toy
+from evis.data import video as own_video
 from evis.data.errors import DataError
 from evis.data.types import Category, Video, VISDataset
 from evis.inference import Options, predict_dataset
+from evis.inference.video_writer import write_video
 from evis.inference.weights import with_classes
 from evis.models import VideoMask2Former, checkpoints, named
 
@@ -98,7 +100,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(planted, tmp_path):
     assert clips == 7
     with pytest.raises(KeyboardInterrupt):
         _run(planted, tmp_path, options, Counting(stop_after=4))  # within the second video
-    assert sorted(os.listdir(tmp_path)) == ["9.json", "other"]
+    assert [part.name.split("-")[0] for part in tmp_path.glob("*.json")] == ["9"]
     assert _run(planted, tmp_path, options) == (whole, 4)
     assert _run(planted, tmp_path, options) == (whole, 0)
 
@@ -116,16 +118,58 @@ def test_what_was_made_otherwise_is_made_again(planted, tmp_path):
     )
     assert _run(renumbered, tmp_path)[1] == clips
     _run(planted, tmp_path)
-    darker = replace(planted, read_frame=lambda of, t: video(of.length)[t] // 2)
-    assert _run(darker, tmp_path)[1] == clips  # other pictures under the same names
+    other = replace(planted, read_frame=lambda of, t: video(of.length)[t] // (2 if t == 3 else 1))
+    assert _run(other, tmp_path)[1] == clips  # one other picture under the same names
+    assert len(list(tmp_path.iterdir())) == 3  # what was for other pictures is gone
+
+
+@pytest.mark.parametrize("kind", ["pictures", "film"])
+def test_a_video_whose_later_frames_were_replaced_is_predicted_again(kind, tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    frames = video(6, scale=2)
+    changed = frames.copy()
+    changed[4:] = changed[4:, :, ::-1]
+
+    def write(pictures):
+        if kind == "film":
+            return write_video(source / "clip.mp4", pictures, 6)
+        source.mkdir(exist_ok=True)
+        for index, picture in enumerate(pictures):
+            Image.fromarray(picture).save(source / f"{index}.png")
+        return source
+
+    before, clips = _run(own_video.read(write(frames)), out)
+    assert _run(own_video.read(source if kind == "pictures" else source / "clip.mp4"), out)[1] == 0
+    after, again = _run(own_video.read(write(changed)), out)
+    assert again == clips and after != before
+
+
+def _damaged(text: str) -> list[str]:
+    rows = json.loads(text)
+    return [
+        text[:-20],
+        "",
+        "null",
+        "{}",
+        "[1, 2]",
+        json.dumps({"made_by": 1, "tracks": rows}),
+        json.dumps([{**rows[0], "video_id": 77}]),
+        json.dumps([{**rows[0], "score": "high"}]),
+        json.dumps([{**rows[0], "segmentations": 5}]),
+        json.dumps([{**rows[0], "segmentations": [None]}]),
+        "\x00\xff",
+    ]
 
 
 def test_a_damaged_part_is_made_again(planted, tmp_path):
     whole, _ = _run(planted, tmp_path)
-    part = tmp_path / "4.json"
-    part.write_bytes(part.read_bytes()[:-20])
-    assert _run(planted, tmp_path) == (whole, 1)
-    assert json.loads(part.read_text())["tracks"]
+    (part,) = tmp_path.glob("4-*.json")
+    (tmp_path / "4.json").write_text("{}")  # somebody else's
+    sound = part.read_text()
+    for text in _damaged(sound):
+        part.write_text(text, encoding="latin1")
+        assert _run(planted, tmp_path) == (whole, 1), text
+        assert part.read_text() == sound
 
 
 def test_the_models_classes_find_their_categories_by_name(tiny):

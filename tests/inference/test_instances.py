@@ -39,6 +39,11 @@ def test_masks_are_the_same_however_many_are_enlarged_at_once(monkeypatch):
     assert [mask is None for mask in at_once] == [n == 2 for n in range(7)]
 
 
+def test_where_no_query_has_a_pixel_no_mask_is_made():
+    assert instances.encode(torch.full((3, 6, 8), -1.0), 4, (22, 30), (40, 60)) == [None] * 3
+    assert instances.encode(torch.zeros(0, 6, 8), 4, (22, 30), (40, 60)) == []
+
+
 def test_the_best_of_all_tracks_and_classes_without_no_object():
     probabilities = torch.tensor([[0.5, 0.2, 0.3], [0.05, 0.9, 0.05], [0.04, 0.06, 0.9]])
     logits = probabilities.log()

@@ -66,6 +66,26 @@ def test_objects_that_come_and_go_are_joined_by_masks_though_queries_forget_them
     _assert_found(_run(frames, ByColour(forgets=True), **options), frames)
 
 
+@pytest.mark.parametrize("window", [None, 3])
+def test_empty_frames_and_whole_blank_videos_are_videos_too(window):
+    frames = video(9)
+    frames[4] = 0
+    tracks = _run(frames, window=window)
+    assert [[mask is not None for mask in t.masks] for t in tracks] == [
+        [n != 4 for n in range(9)]
+    ] * 3
+    blank = _run(np.zeros_like(frames), window=window)
+    assert len(blank) == 3 and not any(any(track.masks) for track in blank)
+
+
+def test_frames_of_one_pixel():
+    torch.manual_seed(0)
+    model = VideoMask2Former(named("tiny_s", 2))
+    tracks = _run(np.full((3, 1, 1, 3), 200, dtype=np.uint8), model, shorter_side="auto")
+    assert len(tracks) == 3
+    assert all(mask is None or mask["size"] == [1, 1] for track in tracks for mask in track.masks)
+
+
 def test_frame_by_frame_is_a_window_of_one():
     frames, model = video(7), ByColour()
     _assert_found(_run(frames, model, window=1), frames)
@@ -208,6 +228,7 @@ def test_a_folder_and_an_mp4_stream_from_disk(tmp_path):
         ({"overlap": 2}, "needs a window"),
         ({"window": 4, "overlap": 4}, "from 0 to"),
         ({"window": 4, "join": "masks"}, "overlap of at least one"),
+        ({"join": "masks"}, "overlap of at least one"),
         ({"window": 0}, "at least 1"),
         ({"join": "boxes"}, "queries, masks"),
     ],

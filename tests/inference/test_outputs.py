@@ -1,5 +1,10 @@
 """What a run writes: the table's numbers by hand, overlays that decode, sources of every kind."""
 
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
 import imageio.v3 as iio
 import joblib
 import numpy as np
@@ -14,7 +19,7 @@ from evis.data import video as own_video
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, Video, VISDataset
-from evis.inference import drawing, overlay, run, sources, weights
+from evis.inference import drawing, fitting, overlay, run, sources, weights
 from evis.inference.options import Options
 from evis.inference.table import table
 from evis.inference.video_writer import write_video
@@ -175,6 +180,110 @@ def test_a_run_writes_results_table_and_overlays(sets, tmp_path):
     one = dataset.subset([1])
     run.predict_and_write(one, path, tmp_path / "one", Options(shorter_side=None, window=5))
     assert (tmp_path / "one" / "overlay.mp4").stat().st_size > 0
+
+
+def _own(root, name, pictures):
+    folder = root / name
+    folder.mkdir(parents=True)
+    for index, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / f"{index}.png")
+    return folder
+
+
+def test_a_blank_video_has_a_whole_result(sets, tmp_path):
+    _, path = sets
+    with torch.no_grad():
+        model = checkpoints.load(path)
+        model.decoder.embed_mask[-1].weight.zero_()
+        model.decoder.embed_mask[-1].bias.zero_()  # so that no query has a pixel above 0
+    checkpoints.save(model, tmp_path / "w.safetensors")
+    source = sources.open_source(_own(tmp_path, "black", np.zeros((4, 64, 96, 3), np.uint8)))
+    out = tmp_path / "out"
+    tracks = run.predict_and_write(source, tmp_path / "w.safetensors", out, Options(), threshold=0)
+    assert tracks.empty and len(pd.read_csv(out / "tracks.csv")) == 0
+    found = json.loads((out / "results.json").read_text())
+    assert len(found) == 10 and all(row["segmentations"] == [None] * 4 for row in found)
+    assert iio.imread(out / "overlay.mp4").shape[0] == 4
+
+
+def test_frames_of_one_pixel_are_predicted_and_drawn(sets, tmp_path):
+    _, path = sets
+    source = sources.open_source(_own(tmp_path, "dot", np.full((2, 1, 1, 3), 9, np.uint8)))
+    run.predict_and_write(source, path, tmp_path / "out", Options(), threshold=0)
+    assert iio.imread(tmp_path / "out" / "overlay.mp4").shape[0] == 2
+
+
+def test_nothing_of_an_earlier_run_stands_as_if_it_were_of_this_one(sets, tmp_path):
+    root, path = sets
+    dataset = sources.open_source(root, "train")
+    out = tmp_path / "out"
+    run.predict_and_write(dataset, path, out, Options(), threshold=0, overlays="gif")
+    broken = replace(dataset, read_frame=None)
+    with pytest.raises(DataError, match="without frames"):
+        run.predict_and_write(broken, path, out, Options(window=2))
+    assert sorted(p.name for p in out.rglob("*") if p.is_file() and p.parent.name != "videos") == []
+    one = dataset.subset([1])
+    run.predict_and_write(dataset, path, out, Options(), threshold=0, overlays="gif")
+    run.predict_and_write(one, path, out, Options(), threshold=0)
+    written = sorted(p.name for p in out.rglob("*") if p.is_file() and p.parent.name != "videos")
+    assert written == ["made_by.json", "overlay.mp4", "results.json", "tracks.csv"]
+
+
+def test_what_auto_came_to_is_written_down(sets, tmp_path, monkeypatch):
+    root, path = sets
+    dataset = sources.open_source(root, "valid")
+    whole = run.predict_and_write(dataset, path, tmp_path, Options(), threshold=0, overlays=None)
+    made_by = json.loads((tmp_path / "made_by.json").read_text())
+    assert made_by["weights"]["sha256"] == weights.digest(path)
+    (video,) = made_by["videos"]
+    assert (video["video"], video["window"]) == (dataset.videos[0].name, None)
+    assert video["shorter_side"] == 64
+    monkeypatch.setattr(fitting, "LEAST", 0)
+    monkeypatch.setattr(fitting, "MOST", 0)  # no memory at all: frame by frame
+    pieces = run.predict_and_write(dataset, path, tmp_path, Options(), threshold=0, overlays=None)
+    made_by = json.loads((tmp_path / "made_by.json").read_text())
+    assert made_by["videos"][0]["window"] == 1
+    assert not pieces.equals(whole)
+
+
+def test_each_video_has_an_overlay_of_its_own(sets, tmp_path):
+    _, path = sets
+    names = ["a b", "a_b", "a/b", "a%20b", "ä"]
+    videos = tuple(Video(n, name, 64, 96, ("0", "1")) for n, name in enumerate(names, start=1))
+    dataset = VISDataset(videos, (), (), lambda of, t: np.full((64, 96, 3), 9, np.uint8))
+    run.predict_and_write(dataset, path, tmp_path, Options(), overlays="gif")
+    overlays = {p.name for p in (tmp_path / "overlays").iterdir()}
+    assert overlays == {"a%20b.gif", "a_b.gif", "a%2Fb.gif", "a%2520b.gif", "ä.gif"}
+
+
+FULL = """
+import resource, signal, sys
+import numpy as np
+from evis.data import files
+from evis.inference.video_writer import write_video
+from evis.models import VideoMask2Former, named, save
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # as a disk with so many bytes left
+noise = np.random.default_rng(0).integers(0, 255, (20, 64, 96, 3), dtype=np.uint8)
+for write in (
+    lambda: write_video(sys.argv[1] + "/o.mp4", noise, 6),
+    lambda: write_video(sys.argv[1] + "/o.gif", noise, 6),
+    lambda: save(VideoMask2Former(named("tiny_s", 2)), sys.argv[1] + "/w.safetensors"),
+):
+    try:
+        write()
+    except (OSError, ValueError) as error:
+        print(" ".join(str(error).split()))
+"""
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_written_file(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    for line, name in zip(done.stdout.splitlines(), ("o.mp4", "o.gif", "w.saf"), strict=True):
+        assert name in line and "File too large" in line or "ended" in line, done.stdout
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_are_read_once_a_process(sets):
