@@ -8,6 +8,7 @@ it can be interrupted, go on and be compared.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from evis.companion import store
 from evis.companion.fingerprint import fingerprint
 from evis.companion.held_out import TEST, VIDEOS, HeldOut
 from evis.data import paths, provenance, toy
+from evis.data.types import VISDataset
 from evis.models import load, read_about
 from evis.training import Method, Recipe, start
 from evis.training.engine import train
@@ -142,7 +144,9 @@ def trained(
     weights = trained(before, shelf, device, progress) if before else None
     recipe = experiment.stages[-1]
     names = {role: toy.TRAINING_SETS[role] for role, _ in recipe.mixture}
-    datasets = {role: toy.sample(name, experiment.videos) for role, name in names.items()}
+    datasets = {
+        role: _training_set(name, experiment.videos, paths.build()) for role, name in names.items()
+    }
     key = store.key(content(experiment), VIDEOS, recipe.seed)
     folder = shelf.runs() / f"{recipe.name}-{recipe.seed}-{key}"
     train(
@@ -158,6 +162,12 @@ def trained(
         progress=progress,
     )
     return folder / WEIGHTS
+
+
+@cache
+def _training_set(name: str, videos: int | None, build: Path) -> VISDataset:
+    """Read once a process, below `build`: in a smoke run that takes as long as all else."""
+    return toy.sample(name, videos)
 
 
 def committed(experiment: Experiment) -> Path | None:
