@@ -1,7 +1,6 @@
-"""Forest plots: a line a row with its mean and 95% interval; and every seed of a row as a dot.
+"""Forest plots (a line a row: its mean with a 95% interval), and every seed of a row as a dot.
 
-`forest` and `seeds` take a tidy frame and draw into one pair of axes, as seaborn's own functions
-do; `facets` spreads a forest over panels.
+Each takes a tidy frame; `forest` and `seeds` draw into one pair of axes, as seaborn's functions do.
 """
 
 from collections.abc import Mapping
@@ -116,7 +115,6 @@ def _from_top_to_bottom(ax: Axes, lines: int) -> Axes:
 
 
 def _words(ax: Axes, text: str, height: float, at_edge: bool = False) -> None:
-    """Grey words on a line: in its middle, or beyond the right edge."""
     x, side = (1.01, "left") if at_edge else (0.5, "center")
     look = {"color": "#888888", "fontsize": 7, "va": "center", "ha": side}
     ax.annotate(text, (x, height), xycoords=("axes fraction", "data"), **look)
