@@ -68,7 +68,7 @@ def measure(
     from evis.companion import held_out as sets
     from evis.companion import measured, series
     from evis.data.errors import DataError
-    from evis.papers.eigencluster import clip_terms
+    from evis.papers.eigencluster import clip_terms, training_terms
     from evis.papers.eigencluster.experiments import GROUPS, SEEDS, group
 
     if validation + generalisation + clips > 1:
@@ -94,7 +94,7 @@ def measure(
         print(_means(series.measure(chosen, seeds, videos, shelf, jobs=jobs), videos))
     for run in (row.seeded(seed) for row in chosen for seed in seeds):
         if terms and not measured.committed(run):  # which leaves no log
-            clip_terms.in_training(run, shelf)
+            training_terms.row(run, shelf)
 
 
 def _means(table, videos) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from evis import cli
 from evis.companion import held_out, measured, series
-from evis.papers.eigencluster import clip_terms, experiments
+from evis.papers.eigencluster import clip_terms, experiments, training_terms
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_what_the_losses_say_of_clips_is_measured_and_printed_as_it_is(asked, ca
 
 def test_terms_are_kept_of_what_was_trained(asked, monkeypatch):
     trained = []
-    monkeypatch.setattr(clip_terms, "in_training", lambda run, shelf: trained.append(run))
+    monkeypatch.setattr(training_terms, "row", lambda run, shelf: trained.append(run))
     arguments = ["--rows", "stage one only", "TK", "--seeds", "1", "--terms"]
     assert cli.main(["measure", "comparison", *arguments]) == 0
     assert trained == [experiments.comparison("tiny_s")["TK"].seeded(1)]

@@ -1,29 +1,24 @@
-"""What TEL and QCC say: on clips that a trained model never saw, and in training.
+"""What TEL and QCC say of a trained model on clips that it never saw: Q and L_eig, no loss made.
 
-On clips, Q and L_eig are computed as in training (Eqs. 1-10, S = 4, Y = 3) and no loss is made,
-with any model, also one trained without them. Objects and queries are matched by the true masks, as
-this is a test.
+They are computed as in training (Eqs. 1-10, S = 4, Y = 3), with any model, also one trained without
+them. Objects and queries are matched by the true masks, as this is a test.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from evis.companion import measured, store
-from evis.companion.held_out import VIDEOS, HeldOut, Scoring
-from evis.companion.measured import STORED, Experiment, Shelf
+from evis.companion.held_out import HeldOut, Scoring
 from evis.data.clips import Clip, ClipDataset
 from evis.data.types import VISDataset
-from evis.losses import boxinst, tel
+from evis.losses import tel
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.matching import match
 from evis.papers.eigencluster.beyond import relative_change
-from evis.training import log
 
 METRICS = ("Q", "L_eig", "relative L_eig")
 
@@ -87,34 +82,3 @@ def on_clips(model: nn.Module, held_out: HeldOut, progress: bool = True) -> dict
 
 
 CLIPS = HeldOut("test clips", 300, 2, scoring=Scoring(METRICS, on_clips, in_percent=False))
-
-_TERMS = ("class", "projection", "pairwise", "tk", "tel", "temporal", "total")
-
-
-def in_training(
-    experiment: Experiment, shelf: Shelf = STORED, progress: bool = True
-) -> store.ResultRow:
-    """How large the last stage's terms were in training, as means over its log, before weights.
-
-    "TEL factor": by how much TEL raised TK, the median and the mean; "Q" likewise.
-    """
-
-    def measure() -> Mapping[str, float]:
-        table = log.read(measured.trained(experiment, shelf, progress=progress).parent)
-        settings = experiment.stages[-1].settings
-        means = {name: table[name].mean() for name in _TERMS if name in table}
-        if "tel" in table:
-            raised = [boxinst.warm_up(step, settings.warm_up_steps) for step in table["step"]]
-            warm = settings.temporal_factor * np.array(raised)
-            factor = (table["temporal"] / table["tk"] / warm)[(warm > 0) & (table["tk"] > 0)]
-            means |= {"TEL factor, median": factor.median(), "TEL factor, mean": factor.mean()}
-        if "qcc" in table:
-            means |= {"Q, mean": table["qcc"].mean(), "Q, last": table["qcc"].tail(3).mean()}
-        return {name: float(value) for name, value in means.items()}
-
-    return store.measure(*training_key(experiment), measure, folder=shelf.results())
-
-
-def training_key(experiment: Experiment) -> tuple[dict, str, int]:
-    """What a row of `in_training` is found by: recipe, data, seed."""
-    return measured.content(experiment), f"{VIDEOS} training log", experiment.seed

@@ -1,6 +1,5 @@
 """Q and L_eig of a model on clips: which objects and clips count, and by which formula."""
 
-import json
 import math
 from dataclasses import replace
 
@@ -8,14 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from evis.companion import measured
 from evis.data import toy
 from evis.losses import tel
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.models import VideoMask2Former, named
-from evis.papers.eigencluster import clip_terms, experiments
+from evis.papers.eigencluster import clip_terms
 from evis.papers.eigencluster.clip_terms import CLIPS, statistics
-from evis.training import changed
 
 
 @pytest.fixture(scope="module")
@@ -91,30 +88,6 @@ def test_a_mean_of_no_clip_is_undefined(found):
     assert math.isnan(single["Q"]) and single["L_eig"] > 0 and single["relative L_eig"] > 0
     none = statistics([])
     assert list(none) == list(clip_terms.METRICS) and all(map(math.isnan, none.values()))
-
-
-def test_terms_are_means_of_the_log_and_factors_are_after_warm_up(tmp_path, monkeypatch):
-    """A log by hand: warm-up to step 4; TK 0 has no factor; step 0 has no weight yet."""
-    run = experiments.comparison("tiny_s")[experiments.BOTH].seeded(0)
-    changes = {"settings.warm_up_steps": 4, "settings.temporal_factor": 0.5}
-    run = replace(run, stages=(*run.stages[:-1], changed(run.stages[-1], changes)))
-    lines = [  # step, TK, the weighted temporal term, Q
-        (0, 1.0, 0.0, 1.0),
-        (2, 2.0, 2.0 * 0.25 * 3, 2.0),  # a factor of 3, half warmed up
-        (4, 2.0, 2.0 * 0.5 * 5, 3.0),
-        (8, 1.0, 1.0 * 0.5 * 13, 4.0),
-        (9, 0.0, 0.0, 5.0),
-    ]
-    names = ("step", "tk", "temporal", "qcc")
-    log = [dict(zip(names, line, strict=True)) | {"tel": 1.0, "total": 2.0} for line in lines]
-    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
-    monkeypatch.setattr(measured, "trained", lambda *_, **__: tmp_path / "weights.safetensors")
-    shelf = measured.Shelf.below(lambda: tmp_path)
-    found = clip_terms.in_training(run, shelf, progress=False).metrics
-    assert found["TEL factor, median"] == pytest.approx(5)
-    assert found["TEL factor, mean"] == pytest.approx(7)
-    assert (found["Q, mean"], found["Q, last"]) == pytest.approx((3, 4))
-    assert found["tk"] == pytest.approx(1.2) and "pairwise" not in found
 
 
 def test_on_clips_a_model_is_scored_where_it_is(device):
