@@ -29,6 +29,20 @@ class TrackBoxes:
         visible = np.count_nonzero(self.areas, axis=1)
         return self.areas.sum(1) / np.maximum(visible, 1)
 
+    def ious(self, objects: "TrackBoxes", wanted: np.ndarray) -> np.ndarray:
+        """Sum of intersections over sum of unions: (tracks, objects).
+
+        Pairs that are not `wanted`, (tracks, objects) bool, get NaN.
+        """
+        shared = np.zeros(wanted.shape)
+        for column, theirs in enumerate(objects.corners):
+            low = np.maximum(self.corners[..., :2], theirs[:, :2])
+            high = np.minimum(self.corners[..., 2:], theirs[:, 2:])
+            shared[:, column] = (high - low).clip(0).prod(-1).sum(-1)
+        unions = self.areas.sum(1)[:, None] + objects.areas.sum(1) - shared
+        ious = np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0)
+        return np.where(wanted, ious, np.nan)
+
 
 def around_masks(tracks: Sequence[Sequence[RLE | None]], video: Video) -> TrackBoxes:
     """The tight boxes of predicted masks, one mask or None a frame."""
@@ -46,18 +60,3 @@ def _from_sides(boxes: Sequence[Sequence], video: Video) -> TrackBoxes:
     sides = np.array(sides, dtype=float).reshape(-1, video.length, 4)  # x, y, width, height
     corners = np.concatenate([sides[..., :2], sides[..., :2] + sides[..., 2:]], -1)
     return TrackBoxes(corners.clip(0, [video.width, video.height] * 2))
-
-
-def box_ious(predicted: TrackBoxes, objects: TrackBoxes, wanted: np.ndarray) -> np.ndarray:
-    """Sum of intersections over sum of unions, as `track_ious` of masks: (predicted, objects).
-
-    Pairs that are not `wanted` get NaN.
-    """
-    shared = np.zeros(wanted.shape)
-    for column, theirs in enumerate(objects.corners):
-        low = np.maximum(predicted.corners[..., :2], theirs[:, :2])
-        high = np.minimum(predicted.corners[..., 2:], theirs[:, 2:])
-        shared[:, column] = (high - low).clip(0).prod(-1).sum(-1)
-    unions = predicted.areas.sum(1)[:, None] + objects.areas.sum(1) - shared
-    ious = np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0)
-    return np.where(wanted, ious, np.nan)

@@ -10,8 +10,8 @@ from tqdm.auto import tqdm
 from evis.data.errors import DataError
 from evis.data.types import Track, Video, VISDataset
 from evis.data.ytvis import parse_masks
-from evis.metrics import box_iou
-from evis.metrics.track_iou import TrackRuns, track_ious, track_runs
+from evis.metrics.box_iou import TrackBoxes, annotated, around_masks
+from evis.metrics.track_iou import TrackRuns, track_runs
 from evis.metrics.ytvis_inputs import Predictions, Rows
 
 MOST_PREDICTIONS = 100  # a video and class; the lower-scored rest is left out
@@ -79,14 +79,8 @@ def _compare(
     object_groups = np.array(
         [ALL_CLASSES if class_agnostic else track.category_id for track in objects], dtype=int
     )
-    if by == "boxes":
-        found, which = _careful_masks(rows, own, video)
-        predicted, annotated = box_iou.around_masks(found, video), box_iou.annotated(objects, video)
-        areas, pair_ious = annotated.mean_areas(), box_iou.box_ious
-    else:
-        predicted, which = _predicted_runs(rows, own, video)
-        annotated = _object_runs(objects, video)
-        areas, pair_ious = _object_areas(objects, annotated), track_ious
+    predicted, which = _predicted(rows, own, video, by)
+    truth = annotated(objects, video) if by == "boxes" else _object_runs(objects, video)
     ranks = _ranks(groups)
     kept = ranks < MOST_PREDICTIONS
     own, groups, ranks, which = own[kept], groups[kept], ranks[kept], which[kept]
@@ -97,13 +91,13 @@ def _compare(
         video=video,
         objects=objects,
         object_groups=object_groups,
-        object_areas=areas,
+        object_areas=truth.mean_areas() if by == "boxes" else _stated_areas(objects, truth),
         positions=own,
         groups=groups,
         scores=rows.scores[own],
         ranks=ranks,
         areas=predicted.mean_areas()[which],
-        ious=np.where(same_group, pair_ious(predicted, annotated, wanted)[which], np.nan),
+        ious=np.where(same_group, predicted.ious(truth, wanted)[which], np.nan),
     )
 
 
@@ -114,11 +108,7 @@ def _ranks(groups: np.ndarray) -> np.ndarray:
     return np.arange(len(groups)) - np.repeat(begins, sizes)
 
 
-def _pixels(video: Video) -> int:
-    return video.height * video.width
-
-
-def _object_areas(objects: tuple[Track, ...], runs: TrackRuns) -> np.ndarray:
+def _stated_areas(objects: tuple[Track, ...], runs: TrackRuns) -> np.ndarray:
     """The mean of the areas that the annotation states, as the official evaluator takes them."""
     means = runs.mean_areas()
     for number, track in enumerate(objects):
@@ -130,13 +120,8 @@ def _object_areas(objects: tuple[Track, ...], runs: TrackRuns) -> np.ndarray:
 
 def _object_runs(objects: tuple[Track, ...], video: Video) -> TrackRuns:
     """A data set that was read is sound; one made by hand may not be."""
-    size = [video.height, video.width]
     try:
-        for track in objects:
-            sizes = [mask["size"] for mask in track.masks if mask is not None]
-            if len(track.masks) != video.length or any(found != size for found in sizes):
-                raise ValueError(f"those of track {track.id} have another length or size")
-        return track_runs([track.masks for track in objects], video.length, _pixels(video))
+        return track_runs([track.masks for track in objects], video)
     except ValueError as error:
         raise DataError(
             f"the ground truth's masks do not fit the video: {error}",
@@ -147,44 +132,32 @@ def _object_runs(objects: tuple[Track, ...], video: Video) -> TrackRuns:
         ) from None
 
 
-def _predicted_runs(rows: Rows, own: np.ndarray, video: Video) -> tuple[TrackRuns, np.ndarray]:
-    """The runs of the distinct predictions, and which of them each of `own` is.
+def _predicted(
+    rows: Rows, own: np.ndarray, video: Video, by: By
+) -> tuple[TrackRuns | TrackBoxes, np.ndarray]:
+    """The distinct predictions, and which of them each of `own` is.
 
     Models that give one mask several classes repeat it; it is taken apart and compared once.
     """
+    measured = around_masks if by == "boxes" else track_runs
     try:
-        distinct, which = _distinct([rows.masks[index] for index in own], video)
-        runs = track_runs(distinct, video.length, _pixels(video))
+        distinct, which = _distinct([rows.masks[index] for index in own])
+        return measured(distinct, video), which
     except (AttributeError, KeyError, TypeError, ValueError):
-        distinct, which = _careful_masks(rows, own, video)
-        runs = track_runs(distinct, video.length, _pixels(video))
-    return runs, which
+        # Not all compressed RLE: read with care, which takes other codes and names any fault.
+        careful = [parse_masks(rows.record(index, video.name), video) for index in own]
+        distinct, which = _distinct(careful)
+        return measured(distinct, video), which
 
 
-def _careful_masks(rows: Rows, own: np.ndarray, video: Video) -> tuple[list, np.ndarray]:
-    """As `_distinct`, of masks in any code that files may have; any fault is named."""
-    return _distinct([parse_masks(rows.record(n, video.name), video) for n in own], video)
-
-
-def _distinct(tracks: list, video: Video) -> tuple[list, np.ndarray]:
-    """The different ones of `tracks`, and which of them each is; ValueError for a wrong size."""
-    size = [video.height, video.width]
-    distinct: list = []
-    which = np.zeros(len(tracks), dtype=int)
-    alike: dict[str, list[int]] = {}  # candidates by their first visible mask
-    for index, masks in enumerate(tracks):
-        key = next((rle["counts"] for rle in masks if rle is not None), "")
-        candidates = alike.setdefault(key, [])
-        for candidate in candidates:
-            if distinct[candidate] == masks:
-                which[index] = candidate
-                break
-        else:
-            if len(masks) != video.length:
-                raise ValueError("the numbers of frames differ")
-            if any(rle is not None and rle["size"] != size for rle in masks):
-                raise ValueError("the sizes differ")
-            which[index] = len(distinct)
-            candidates.append(len(distinct))
+def _distinct(tracks: list) -> tuple[list, np.ndarray]:
+    """The different ones of tracks of masks, and which of them each is."""
+    places: dict[tuple, int] = {}  # by the codes of all frames
+    distinct, which = [], []
+    for masks in tracks:
+        codes = tuple(rle and (rle["counts"], *rle["size"]) for rle in masks)
+        if codes not in places:
+            places[codes] = len(distinct)
             distinct.append(masks)
-    return distinct, which
+        which.append(places[codes])
+    return distinct, np.array(which, dtype=int)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evis.data.masks import RLE
+from evis.data.types import Video
 
 _LONGEST_CODE = 10  # characters a run; more would not fit 50 bits
 _BLOCK = 128  # masks taken apart at a time: the arrays stay in the processor's cache
@@ -47,16 +48,50 @@ class TrackRuns:
         visible = np.count_nonzero(self.areas, axis=1)
         return self.areas.sum(axis=1) / np.maximum(visible, 1)
 
+    def ious(self, objects: "TrackRuns", wanted: np.ndarray) -> np.ndarray:
+        """Sum of intersections over sum of unions: (tracks, objects); 0 where both are empty.
 
-def track_runs(tracks: Sequence[Sequence[RLE | None]], frames: int, pixels: int) -> TrackRuns:
-    """Take apart all masks of a video; ValueError where a code is damaged.
+        A frame in which only one of the two is visible adds its area to the union. Pairs that are
+        not `wanted`, (tracks, objects) bool, get NaN.
+        """
+        shared = self._intersections(objects, wanted)
+        unions = self.areas.sum(axis=1)[:, None] + objects.areas.sum(axis=1)[None, :] - shared
+        ious = np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0)
+        return np.where(wanted, ious, np.nan)
 
-    `tracks` holds one mask or None a frame, `pixels` is height * width.
+    def _intersections(self, objects: "TrackRuns", wanted: np.ndarray) -> np.ndarray:
+        """Pixels shared over all frames: (tracks, objects) float64, whole numbers."""
+        shared = np.zeros(wanted.shape)
+        begins, ends = self.spans()
+        object_begins, object_ends = objects.spans()
+        for column in np.flatnonzero(wanted.any(axis=0)):
+            corners = objects.between(column, 0, objects.areas.shape[1])
+            sizes = corners[:, 1] - corners[:, 0]
+            before = np.cumsum(sizes)[:, None] - np.stack([sizes, np.zeros_like(sizes)], axis=1)
+            # (tracks, frames): where the two may meet, since their stretches of the line do
+            meet = (begins < object_ends[column]) & (object_begins[column] < ends)
+            for row in np.flatnonzero(wanted[:, column] & meet.any(axis=1)):
+                frames = np.flatnonzero(meet[row])
+                edges = self.between(row, frames[0], frames[-1] + 1)
+                covered = np.interp(edges.ravel(), corners.ravel(), before.ravel())  # F
+                shared[row, column] = covered[1::2].sum() - covered[0::2].sum()
+        return shared
+
+
+def track_runs(tracks: Sequence[Sequence[RLE | None]], video: Video) -> TrackRuns:
+    """Take apart all masks of a video; ValueError where one doesn't fit it or is damaged.
+
+    `tracks` holds one mask or None a frame.
     """
+    frames, pixels, size = video.length, video.height * video.width, [video.height, video.width]
     counts, slots = [], []  # slot: track * frames + frame
     for number, track in enumerate(tracks):
+        if len(track) != frames:
+            raise ValueError(f"a track has {len(track)} entries for {frames} frames")
         for frame, rle in enumerate(track):
             if rle is not None:
+                if rle["size"] != size:
+                    raise ValueError(f"a mask is of size {rle['size']}, its video {size}")
                 counts.append(rle["counts"])
                 slots.append(number * frames + frame)
     slot = np.array(slots, dtype=np.int64)
@@ -141,38 +176,3 @@ def _sum_up(values: np.ndarray, starts: np.ndarray) -> None:
     """Replace values by their running sums, which begin anew at each of `starts`."""
     values[starts[1:]] -= np.add.reduceat(values, starts)[:-1]
     np.cumsum(values, out=values)
-
-
-def intersections(predicted: TrackRuns, objects: TrackRuns, wanted: np.ndarray) -> np.ndarray:
-    """Pixels shared over all frames: (predicted, objects) float64, whole numbers; 0 if unwanted.
-
-    `wanted` is (predicted, objects) bool.
-    """
-    shared = np.zeros(wanted.shape)
-    begins, ends = predicted.spans()
-    object_begins, object_ends = objects.spans()
-    for column in np.flatnonzero(wanted.any(axis=0)):
-        corners = objects.between(column, 0, objects.areas.shape[1])
-        sizes = corners[:, 1] - corners[:, 0]
-        before = np.cumsum(sizes)[:, None] - np.stack([sizes, np.zeros_like(sizes)], axis=1)  # F
-        # (predicted, frames): where the two may meet, since their stretches of the line do
-        meet = (begins < object_ends[column]) & (object_begins[column] < ends)
-        for row in np.flatnonzero(wanted[:, column] & meet.any(axis=1)):
-            frames = np.flatnonzero(meet[row])
-            edges = predicted.between(row, frames[0], frames[-1] + 1)
-            covered = np.interp(edges.ravel(), corners.ravel(), before.ravel())
-            shared[row, column] = covered[1::2].sum() - covered[0::2].sum()
-    return shared
-
-
-def track_ious(predicted: TrackRuns, objects: TrackRuns, wanted: np.ndarray) -> np.ndarray:
-    """Sum of intersections over sum of unions: (predicted, objects); 0 where both are empty.
-
-    A frame in which only one of the two is visible adds its area to the union. Pairs that are not
-    wanted get NaN.
-    """
-    shared = intersections(predicted, objects, wanted)
-    areas = predicted.areas.sum(axis=1)[:, None] + objects.areas.sum(axis=1)[None, :]
-    unions = areas - shared
-    ious = np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0)
-    return np.where(wanted, ious, np.nan)

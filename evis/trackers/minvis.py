@@ -20,7 +20,7 @@ def link(embeddings: Tensor) -> Tensor:
             f"embeddings should be (frames, queries, channels), got {tuple(embeddings.shape)}"
         )
     frames, queries, _ = embeddings.shape
-    links = torch.arange(queries).repeat(frames, 1)
+    links = torch.arange(queries, device=embeddings.device).repeat(frames, 1)
     for t in range(1, frames):
         links[t] = pair(embeddings[t - 1, links[t - 1]], embeddings[t])
     return links
@@ -30,13 +30,12 @@ def pair(before: Tensor, now: Tensor) -> Tensor:
     """(Q, C) each -> (Q,) long: which query of `now` continues each row of `before`."""
     similarity = F.normalize(before, dim=-1) @ F.normalize(now, dim=-1).T
     _, columns = linear_sum_assignment(similarity.double().cpu(), maximize=True)
-    return torch.from_numpy(columns)
+    return torch.from_numpy(columns).to(now.device)
 
 
 def follow(links: Tensor, per_frame: Tensor) -> Tensor:
     """Anything a frame and query, (T, Q, ...), in the tracks' order."""
-    places = links.to(per_frame.device)
-    return torch.stack([frame[order] for frame, order in zip(per_frame, places, strict=True)])
+    return torch.stack([frame[order] for frame, order in zip(per_frame, links, strict=True)])
 
 
 def tracks(links: Tensor, class_logits: Tensor, mask_logits: Tensor) -> tuple[Tensor, Tensor]:

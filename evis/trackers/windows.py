@@ -54,7 +54,7 @@ class ByQueries:
             self._tracks = embeddings
             return torch.arange(len(embeddings))
         order = minvis.pair(self._tracks, embeddings)  # track -> query
-        self._tracks = embeddings[order.to(embeddings.device)]
+        self._tracks = embeddings[order]
         return order.argsort()
 
 

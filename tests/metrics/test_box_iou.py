@@ -37,9 +37,8 @@ def test_ious_of_whole_boxes_are_counts_of_pixels():
             boxes.append((float(x), float(y), float(width), float(height)) if visible else None)
         tracks.append(Track(len(tracks), 1, 1, boxes=tuple(boxes)))
     ours, theirs = tracks[:7], tracks[7:]
-    ious = box_iou.box_ious(
-        box_iou.annotated(ours, VIDEO), box_iou.annotated(theirs, VIDEO), np.ones((7, 5), bool)
-    )
+    theirs_as_boxes = box_iou.annotated(theirs, VIDEO)
+    ious = box_iou.annotated(ours, VIDEO).ious(theirs_as_boxes, np.ones((7, 5), bool))
     for row, a in zip(ious, ours, strict=True):
         for iou, b in zip(row, theirs, strict=True):
             a_pixels, b_pixels = drawn(a.boxes), drawn(b.boxes)

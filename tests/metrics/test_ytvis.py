@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from evis.data import DataError, masks, predictions, ytvis
 from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
+from evis.data.types import Video
 from evis.metrics import average_precision, track_iou
 from evis.metrics import ytvis as metric
 
@@ -391,7 +392,8 @@ def test_a_frame_seen_by_one_side_only_adds_to_the_union():
 @given(st.lists(st.lists(one_mask(), min_size=2, max_size=2), min_size=1, max_size=4))
 def test_runs_hold_the_masks(tracks):
     pixels = HEIGHT * WIDTH
-    runs = track_iou.track_runs([encode_track(track) for track in tracks], 2, pixels)
+    video = Video(1, "a", HEIGHT, WIDTH, ("0", "1"))
+    runs = track_iou.track_runs([encode_track(track) for track in tracks], video)
     for n, track in enumerate(tracks):
         line = np.zeros(2 * pixels, dtype=bool)
         for start, end in runs.between(n, 0, 2):
@@ -412,8 +414,9 @@ def test_large_frames_and_more_masks_than_a_block():
             y, x = rng.integers(0, 600), rng.integers(0, 1100)
             frame[y : y + rng.integers(1, 120), x : x + rng.integers(1, 180)] = True
             frame[rng.integers(0, 720), rng.integers(0, 1280)] = True
-    runs = track_iou.track_runs([encode_track(track) for track in stack], 70, 720 * 1280)
-    iou = track_iou.track_ious(runs, runs, np.ones((2, 2), dtype=bool))
+    video = Video(1, "a", *shape, tuple(map(str, range(70))))
+    runs = track_iou.track_runs([encode_track(track) for track in stack], video)
+    iou = runs.ious(runs, np.ones((2, 2), dtype=bool))
     expected = (stack[0] & stack[1]).sum() / (stack[0] | stack[1]).sum()
     assert iou.tolist() == [[1, expected], [expected, 1]]
 

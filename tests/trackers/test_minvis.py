@@ -14,9 +14,9 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.mark.parametrize("name", ["minvis_0", "minvis_1"])
-def test_reordered_masks_and_mean_logits_are_the_reference_ones(name):
+def test_reordered_masks_and_mean_logits_are_the_reference_ones(name, device):
     with np.load(GOLDEN / f"{name}.npz") as arrays:
-        golden = {key: torch.from_numpy(array[0]) for key, array in arrays.items()}
+        golden = {key: torch.from_numpy(array[0]).to(device) for key, array in arrays.items()}
     links = minvis.link(golden["in_pred_embds"].permute(1, 2, 0))
     class_logits, mask_logits = minvis.tracks(
         links, golden["in_pred_logits"], golden["in_pred_masks"].transpose(0, 1)
@@ -37,15 +37,16 @@ def test_each_frame_is_paired_with_the_reordered_frame_before_at_the_best_sum():
         before = unit[t, links[t]]
 
 
-def test_planted_tracks_that_drift_are_followed_though_the_last_is_unlike_the_first():
+def test_planted_tracks_that_drift_are_followed_though_the_last_is_unlike_the_first(device):
     torch.manual_seed(0)
     start, end = torch.eye(6), torch.eye(6).roll(1, 0)  # each track ends where another started
     steps = torch.linspace(0, 1, 15)[:, None, None]
     tracks = (1 - steps) * start + steps * end  # (T, Q, C)
     shuffles = torch.stack([torch.arange(6), *(torch.randperm(6) for _ in range(14))])
     shuffled = torch.stack([frame[order] for frame, order in zip(tracks, shuffles, strict=True)])
+    tracks, shuffled = tracks.to(device), shuffled.to(device)
     links = minvis.link(shuffled)
-    assert links.dtype == torch.long
+    assert links.dtype == torch.long and links.device == shuffled.device
     torch.testing.assert_close(minvis.follow(links, shuffled), tracks)
 
 

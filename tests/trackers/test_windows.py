@@ -37,13 +37,21 @@ def _rows(*spans: tuple[int, int]) -> torch.Tensor:
     return logits
 
 
-def test_masks_continue_tracks_end_them_and_begin_new_ones():
+def test_masks_continue_tracks_end_them_and_begin_new_ones(device):
     join = ByMasks()
-    assert join.join(None, _rows((0, 4), (6, 10), (0, 0)), 0).tolist() == [0, 1, 2]
+    first, second, third = (
+        _rows(*spans).to(device)
+        for spans in (
+            [(0, 4), (6, 10), (0, 0)],
+            [(11, 12), (0, 4), (0, 0)],
+            [(0, 3), (6, 10), (11, 12)],
+        )
+    )
+    assert join.join(None, first, 0).tolist() == [0, 1, 2]
     # the second query here is the first one there; the others are of no track so far
-    assert join.join(None, _rows((11, 12), (0, 4), (0, 0)), 1).tolist() == [3, 0, 4]
+    assert join.join(None, second, 1).tolist() == [3, 0, 4]
     # track 1 has ended and doesn't come back; 3 and 0 go on
-    assert join.join(None, _rows((0, 3), (6, 10), (11, 12)), 1).tolist() == [0, 5, 3]
+    assert join.join(None, third, 1).tolist() == [0, 5, 3]
 
 
 def test_masks_of_little_overlap_are_not_one_object():
@@ -68,13 +76,14 @@ def test_masks_are_paired_for_the_best_sum_and_not_greedily():
     assert join.join(None, _rows((0, 9), (3, 10)), 1).tolist() == [1, 0]
 
 
-def test_queries_are_followed_through_windows_of_any_order():
+def test_queries_are_followed_through_windows_of_any_order(device):
     torch.manual_seed(0)
     join, tracks = ByQueries(), torch.randn(5, 8)
     orders = [torch.arange(5), *(torch.randperm(5) for _ in range(6))]
     for order in orders:
         noisy = tracks[order] + 0.05 * torch.randn(5, 8)
-        assert join.join(noisy, torch.zeros(5, 1, 1, 1), 0).tolist() == order.tolist()
+        masks = torch.zeros(5, 1, 1, 1, device=device)
+        assert join.join(noisy.to(device), masks, 0).tolist() == order.tolist()
 
 
 @pytest.mark.parametrize("overlap", [0, 1])
