@@ -7,6 +7,7 @@ them. Objects and queries are matched by the true masks, as this is a test.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -68,11 +69,8 @@ def statistics(predictions: Sequence[Predicted]) -> dict[str, float]:
         values, pairs = tel.eigenvalues(logits), tel.cyclic_pairs(logits.shape[1])
         changes.append(float(tel.eigenvalue_loss(values, pairs).mean()))
         relative.append(float(relative_change(values, pairs).mean()))
-    return dict(zip(METRICS, map(_mean, (several, changes, relative)), strict=True))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else math.nan
+    columns = several, changes, relative
+    return {n: fmean(c) if c else math.nan for n, c in zip(METRICS, columns, strict=True)}
 
 
 def on_clips(model: nn.Module, held_out: HeldOut, progress: bool = True) -> dict[str, float]:
