@@ -51,7 +51,8 @@ def by_size(published: pd.DataFrame, measured: pd.DataFrame, metric: str = "AP")
     figure, axes = plt.subplots(1, 2, figsize=(style.PAGE, 2.9))
     for ax, data in zip(axes, (published, measured), strict=True):
         sns.pointplot(data, x="size", y=metric, **_means_of_rows(rows), ax=ax)
-        ax.get_legend().remove()
+        if legend := ax.get_legend():  # there is none where nothing is measured
+            legend.remove()
     axes[0].set(title="published, YouTube-VIS 2019", xlabel="backbone")
     axes[1].set(title="measured, toy-ytvis19", xlabel="size of the toy model")
     handles, _ = axes[0].get_legend_handles_labels()
@@ -88,7 +89,7 @@ def table_five(
 
     tables: columns "set", "row", "seed" and the metric. gains: of `paired.differences`, with "set".
     """
-    sets = tables["set"].unique()
+    sets = gains["set"].unique()
     shape = {"figsize": (style.PAGE, 3.2), "height_ratios": (1.4, 1), "sharey": "row"}
     figure, axes = plt.subplots(2, len(sets), **shape, squeeze=False)
     for name, (upper, lower) in zip(sets, axes.T, strict=True):

@@ -69,6 +69,20 @@ def test_sizes_show_the_means_of_each_method_in_its_colour():
     assert [text.get_text() for text in legend.get_texts()] == [ROW_NAMES[row] for row in METHODS]
 
 
+def test_figures_of_nothing_measured_say_so():
+    nothing, sets = SEEDS.iloc[:0], ["new", "old"]
+    published = pd.DataFrame({"row": METHODS, "size": "R50", "AP": 1.0})
+    sizes = pd.CategoricalDtype(["small"])
+    _, right = figures.by_size(published, nothing.assign(size="").astype({"size": sizes})).axes
+    assert not any(len(line.get_ydata()) for line in right.lines)
+    shown = tables.beside({}, {"A": "a", "B": "b"}, nothing, "A")
+    for ax in figures.panels(shown, nothing).axes:
+        assert [text.get_text() for text in ax.texts] == ["not measured"] * 2
+    gains = pd.DataFrame({"set": sets, "label": "a - b", "mean": np.nan, "low": 0, "high": 0})
+    figure = figures.table_five(nothing.assign(set="", mIoU=0.0), gains, ["TK"])
+    assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["not measured"] * 4
+
+
 def test_what_is_kept_is_a_bar_a_row():
     shares = pd.DataFrame(
         [("boxes", s, 50.0 + s) for s in range(5)] + [("TK", s, 80.0) for s in range(5)],
