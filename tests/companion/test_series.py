@@ -83,6 +83,7 @@ def test_only_what_is_lacking_is_measured(found, shelf, monkeypatch):
     assert asked == [("boxes", 1)]
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_rows_of_one(found, tmp_path):
     """They share stage one, which is trained once."""
     other = shelf_at(tmp_path)

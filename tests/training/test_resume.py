@@ -76,6 +76,7 @@ def test_kill_9_in_a_loop_changes_no_bit(tmp_path, small, start_process):
     assert process.exitcode == 0 and not (killed / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_steps_of_one(tmp_path, small, start_process):
     port = _free_port()
     changes = CHANGES | {"batch": 4, "steps": 5}
