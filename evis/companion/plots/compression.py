@@ -5,7 +5,7 @@ A figure is committed as PDF and PNG, and history keeps every version. So a file
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from unittest.mock import patch
 
@@ -13,7 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_pdf import Name, PdfFile
 from matplotlib.figure import Figure
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageSequence
 
 LIMIT = 150_000  # bytes of one file of a figure
 RESOLUTIONS = (200, 150, 120, 100, 80, 60)  # dots an inch, the best first
@@ -50,13 +50,29 @@ def smallest(png: bytes) -> tuple[str, bytes]:
     return ("image/jpeg", jpeg) if 2 * len(jpeg) < len(few) else ("image/png", few)
 
 
+def gif(frames: Sequence[np.ndarray], seconds: float, colours: int = 32) -> bytes:
+    """An animation that starts over again, after a while on its last frame."""
+    pictures = [Image.fromarray(f).quantize(colours, dither=Image.Dither.NONE) for f in frames]
+    content = io.BytesIO()
+    durations = [1000 * seconds] * (len(pictures) - 1) + [1500]
+    pictures[0].save(
+        content, "gif", save_all=True, append_images=pictures[1:], duration=durations, loop=0
+    )
+    return content.getvalue()
+
+
 def look_alike(one: bytes, other: bytes) -> bool:
-    """Whether a reader would see no difference between two files of pictures."""
-    first, second = (Image.open(io.BytesIO(content)).convert("RGB") for content in (one, other))
-    if first.size != second.size:
+    """Whether a reader would see no difference between two files of pictures or animations."""
+    first, second = (
+        [frame.convert("RGB") for frame in ImageSequence.Iterator(Image.open(io.BytesIO(content)))]
+        for content in (one, other)
+    )
+    if [frame.size for frame in first] != [frame.size for frame in second]:
         return False
-    differences = ImageChops.difference(first, second).convert("L").reduce(BLOCK)
-    return differences.getextrema()[1] < VISIBLE
+    differences = (
+        ImageChops.difference(*pair).convert("L") for pair in zip(first, second, strict=True)
+    )
+    return all(each.reduce(BLOCK).getextrema()[1] < VISIBLE for each in differences)
 
 
 def _jpeg(picture: Image.Image) -> bytes:

@@ -1,5 +1,7 @@
 """One look for every figure: sizes a paper prints, colours that colour-blind readers tell apart."""
 
+from collections.abc import Sequence
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -72,6 +74,16 @@ def save(figure: Figure, name: str) -> None:
             path.touch()  # it was drawn: whoever lists what a notebook drew goes by the time
         else:
             files.write_bytes(path, written[suffix])
+
+
+def save_animation(frames: Sequence[np.ndarray], name: str, seconds: float = 0.12) -> bytes:
+    """Write figures/<name>.gif, unless it looks like that already; what the file holds then."""
+    path, written = paths.figures() / f"{name}.gif", compression.gif(frames, seconds)
+    if path.exists() and compression.look_alike(path.read_bytes(), written):
+        path.touch()
+    else:
+        files.write_bytes(path, written)
+    return path.read_bytes()
 
 
 def bare(axes: plt.Axes) -> plt.Axes:

@@ -1,30 +1,29 @@
-"""Masks of one clip found by gradient descent on the losses of its boxes: no training set.
+"""Masks of one clip found by gradient descent on a loss: no training set, every step kept.
 
 What a network learns from thousands of clips is left out, so what a loss says of itself shows.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, partial
 
-import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evis.data.types import Box, Track, VISDataset
-from evis.labels import from_boxes as pseudo_masks
+from evis.criterion.targets import target_masks
+from evis.data.clips import Clip
 from evis.losses import boxinst, tel, tk
 from evis.papers.eigencluster.settings import Settings
 
-SPATIAL = {"projection": Settings.dice_weight, "pairwise": Settings.mask_weight}
-TEMPORAL = SPATIAL | {"temporal": Settings.mask_weight}  # without the papers' factor of 0.1
+SPATIAL = ("projection", "pairwise")
+TEMPORAL = (*SPATIAL, "temporal")
 
 
 @dataclass(frozen=True)
 class Boxed:
-    """All that is known of a clip: its colours and its boxes."""
+    """All that is known of a clip under boxes: its colours and its boxes."""
 
     lab: Tensor  # (T, 3, h, w)
     boxes: Tensor  # (N, T, h, w) 0 or 1, filled; an object that is not seen has none
@@ -42,59 +41,68 @@ class Boxed:
     def pairs(self) -> list[tuple[int, int]]:
         return tel.cyclic_pairs(len(self.lab)) if len(self.lab) > 1 else []
 
-
-def boxed(
-    frames: np.ndarray,
-    boxes: Sequence[Sequence[Box | None]],
-    stride: int = 1,
-    flavour: boxinst.Flavour = "paper",
-) -> Boxed:
-    """Frames (T, H, W, 3) uint8 RGB and one box an object and frame, at 1/stride of their size."""
-    pictures = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2)
-    filled = np.zeros((len(boxes), *frames.shape[:3]), dtype=np.float32)
-    for n, track in enumerate(boxes):
-        for t, box in enumerate(track):
-            if box is not None:
-                filled[n, t] = pseudo_masks.fill(frames[t], box)
-    return Boxed(
-        boxinst.lab(pictures, stride, flavour),
-        F.avg_pool2d(torch.from_numpy(filled), stride).round(),
-    )
+    def start(self, inside: float = 0.5, outside: float = -4.0, seed: int = 0) -> Tensor:
+        """Logits to descend from: `inside` in the boxes, `outside` beyond, and a little noise."""
+        noise = torch.randn(self.boxes.shape, generator=torch.Generator().manual_seed(seed))
+        return outside + (inside - outside) * self.boxes + 0.1 * noise.to(self.boxes)
 
 
-def from_dataset(dataset: VISDataset, video_id: int, times: Sequence[int]) -> Boxed:
-    """Some frames of a video with boxes, at full size; the objects that are seen in all of them."""
-    frames = np.stack([dataset.frame(video_id, t) for t in times])
-    tracks = seen_throughout(dataset, video_id, times)
-    return boxed(frames, [[track.boxes[t] for t in times] for track in tracks])
+def boxed(clip: Clip, stride: int = 1, flavour: boxinst.Flavour = "paper") -> Boxed:
+    """The clip's colours and boxes at 1/stride of its size; its masks are not read."""
+    filled = target_masks([clip], "box", tuple(clip.frames.shape[-2:]), clip.frames.device)
+    return Boxed(boxinst.lab(clip.frames, stride, flavour), shrunk(filled, stride).float())
 
 
-def seen_throughout(dataset: VISDataset, video_id: int, times: Sequence[int]) -> list[Track]:
-    """The video's tracks with a box in each of these frames."""
-    tracks = dataset.tracks_of(video_id)
-    return [track for track in tracks if all(track.boxes[t] is not None for t in times)]
+def shrunk(masks: Tensor, stride: int) -> Tensor:
+    """(N, T, H, W) bool -> (N, T, h, w) bool: in where more than half of the pixels were."""
+    return F.avg_pool2d(masks.float(), stride) > 0.5
+
+
+@dataclass(frozen=True)
+class BoxLoss:
+    """Logits (N, T, h, w) -> the terms that boxes teach a clip by, weighted as in training.
+
+    "temporal" is TK, times 1 + beta * TEL, without the published factor of 0.1.
+    """
+
+    clip: Boxed
+    terms: tuple[str, ...] = SPATIAL
+    threshold: float = 0.3  # of colour similarity
+    beta: float = 0.0
+    flavour: boxinst.Flavour = "paper"
+
+    def __call__(self, logits: Tensor) -> dict[str, Tensor]:
+        single, boxes = logits.flatten(0, 1), self.clip.boxes.flatten(0, 1)
+        weighted = {}
+        if "projection" in self.terms:
+            weighted["projection"] = Settings.dice_weight * boxinst.projection_loss(single, boxes)
+        if "pairwise" in self.terms:
+            found = boxinst.pairwise_loss(
+                single, self.clip.similarity, boxes, self.threshold, flavour=self.flavour
+            )
+            weighted["pairwise"] = Settings.mask_weight * found
+        if "temporal" in self.terms:
+            weighted["temporal"] = Settings.mask_weight * self._temporal(logits)
+        return weighted
+
+    def _temporal(self, logits: Tensor) -> Tensor:
+        """Eqs. 13-14."""
+        patches, boxes, pairs = self.clip.patches, self.clip.boxes, self.clip.pairs
+        found = tk.tk_loss(logits, patches, boxes, pairs, flavour=self.flavour)
+        if not self.beta:
+            return found.sum()
+        change = tel.eigenvalue_loss(tel.eigenvalues(logits), pairs)
+        return tel.temporal_loss(found, change, self.beta)
 
 
 class FreeLogits(nn.Module):
-    """Every pixel's logit is a parameter, blurred over `blur` pixels so that neighbours share.
-
-    They start at `inside` in the boxes and at `outside` beyond, with a little noise.
-    """
+    """Every pixel's logit is a parameter, blurred over `blur` pixels so that neighbours share."""
 
     rate = 0.1
 
-    def __init__(
-        self,
-        clip: Boxed,
-        blur: float = 2.0,
-        inside: float = 0.5,
-        outside: float = -4.0,
-        seed: int = 0,
-    ):
+    def __init__(self, start: Tensor, blur: float = 0.0):
         super().__init__()
-        noise = torch.randn(clip.boxes.shape, generator=torch.Generator().manual_seed(seed))
-        start = outside + (inside - outside) * clip.boxes + 0.1 * noise
-        self.values = nn.Parameter(start)
+        self.values = nn.Parameter(start.clone())
         self.blur = blur
 
     def forward(self) -> Tensor:
@@ -111,13 +119,14 @@ class ColourNetwork(nn.Module):
         self.colours = (clip.lab - clip.lab.mean((0, 2, 3), keepdim=True)) / 30
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.layers = nn.Sequential(
+            layers = nn.Sequential(
                 nn.Conv2d(3, width, 3, padding=1),
                 nn.ReLU(),
                 nn.Conv2d(width, width, 3, padding=1),
                 nn.ReLU(),
                 nn.Conv2d(width, len(clip.boxes), 1),
             )
+        self.layers = layers.to(clip.lab.device)
 
     def forward(self) -> Tensor:
         return self.layers(self.colours).transpose(0, 1)
@@ -129,7 +138,7 @@ def blurred(logits: Tensor, sigma: float) -> Tensor:
         return logits
     reach = int(3 * sigma)
     kernel = torch.exp(-((torch.arange(-reach, reach + 1) / sigma) ** 2) / 2)
-    kernel = kernel / kernel.sum()
+    kernel = (kernel / kernel.sum()).to(logits)
     wide = F.pad(logits.flatten(0, -3).unsqueeze(1), [reach] * 4, mode="replicate")
     down = F.conv2d(wide, kernel[None, None, :, None])
     return F.conv2d(down, kernel[None, None, None]).reshape(logits.shape)
@@ -138,59 +147,31 @@ def blurred(logits: Tensor, sigma: float) -> Tensor:
 @dataclass(frozen=True)
 class Fit:
     path: Tensor  # (steps + 1, N, T, h, w) logits, from the start on
-    terms: pd.DataFrame  # one row a step, one column a term, before its weight
+    terms: pd.DataFrame  # one row a step, one column a term
 
     def masks(self, step: int = -1) -> Tensor:
         """(N, T, h, w) bool."""
         return self.path[step] > 0
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Which terms are minimised, how strongly, and how they are computed.
+def fit(
+    model: nn.Module,
+    loss: Callable[[Tensor], dict[str, Tensor]],
+    steps: int = 100,
+    optimiser: Callable[[Iterable[Tensor]], torch.optim.Optimizer] | None = None,
+    clip_norm: float = torch.inf,
+) -> Fit:
+    """Descend from the model's start on the sum of the terms that `loss` makes of its logits.
 
-    "temporal" is TK, times 1 + beta * TEL.
+    optimiser: Adam at the model's own rate unless given. clip_norm: gradients are cut to it.
     """
-
-    weights: Mapping[str, float] = field(default_factory=lambda: SPATIAL)
-    threshold: float = 0.3  # of colour similarity
-    beta: float = 0.0
-    flavour: boxinst.Flavour = "paper"
-
-    def terms(self, clip: Boxed, logits: Tensor) -> dict[str, Tensor]:
-        """(N, T, h, w) -> the terms that have a weight, before it."""
-        single, boxes = logits.flatten(0, 1), clip.boxes.flatten(0, 1)
-        found = {}
-        if "projection" in self.weights:
-            found["projection"] = boxinst.projection_loss(single, boxes)
-        if "pairwise" in self.weights:
-            found["pairwise"] = boxinst.pairwise_loss(
-                single, clip.similarity, boxes, self.threshold, flavour=self.flavour
-            )
-        if "temporal" in self.weights:
-            found["temporal"] = self._temporal(clip, logits)
-        return found
-
-    def total(self, terms: Mapping[str, Tensor]) -> Tensor:
-        return sum(self.weights[name] * value for name, value in terms.items())
-
-    def _temporal(self, clip: Boxed, logits: Tensor) -> Tensor:
-        """Eqs. 13-14."""
-        found = tk.tk_loss(logits, clip.patches, clip.boxes, clip.pairs, flavour=self.flavour)
-        if not self.beta:
-            return found.sum()
-        change = tel.eigenvalue_loss(tel.eigenvalues(logits), clip.pairs)
-        return tel.temporal_loss(found, change, self.beta)
-
-
-def fit(clip: Boxed, model: nn.Module, objective: Objective = Objective(), steps: int = 100) -> Fit:
-    """Adam on the objective, from the model's start."""
-    descent = torch.optim.Adam(model.parameters(), lr=model.rate)
+    descent = (optimiser or partial(torch.optim.Adam, lr=model.rate))(model.parameters())
     path, rows = [model().detach().clone()], []
     for _ in range(steps):
-        terms = objective.terms(clip, model())
+        terms = loss(model())
         descent.zero_grad()
-        objective.total(terms).backward()
+        sum(terms.values()).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         descent.step()
         path.append(model().detach().clone())
         rows.append({name: value.item() for name, value in terms.items()})

@@ -102,3 +102,13 @@ def test_photographs_and_plots_are_told_apart():
     lines[50], lines[:, 80] = 0, (0, 114, 178)
     kinds = [compression.smallest(png(picture))[0] for picture in (photographs(1)[0], lines)]
     assert kinds == ["image/jpeg", "image/png"]
+
+
+def test_an_animation_that_looks_the_same_keeps_its_bytes(folder):
+    frames = [np.roll(photographs(1)[0][::4, ::4], 5 * n, axis=1) for n in range(3)]
+    first = style.save_animation(frames, "moving")
+    with Image.open(io.BytesIO(first)) as moving:
+        assert moving.n_frames == 3 and moving.info["loop"] == 0
+    nearly = [np.clip(frame.astype(int) + 1, 0, 255).astype(np.uint8) for frame in frames]
+    assert style.save_animation(nearly, "moving") == first
+    assert style.save_animation(frames[:2] + [255 - frames[2]], "moving") != first

@@ -1,11 +1,9 @@
-import io
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
+from evis.data import toy
 from evis.papers.eigencluster import box_cases, fit
 from evis.papers.eigencluster.figures import box_supervision as views
 
@@ -17,71 +15,91 @@ def closed():
 
 
 @pytest.fixture(scope="module")
-def flower():
+def photo():
     return box_cases.flower()
 
 
-def test_the_flower_touches_its_box(flower):
-    picture, clip, truth = flower
-    assert picture.shape == (106, 160, 3) and clip.lab.shape == (1, 3, 106, 160)
-    mask, box = truth[0, 0], clip.boxes[0, 0] > 0
+@pytest.fixture(scope="module")
+def flower(photo):
+    return fit.boxed(photo, stride=4)
+
+
+def test_the_flower_touches_its_box(photo, flower):
+    assert photo.frames.shape == (1, 3, 424, 640) and flower.lab.shape == (1, 3, 106, 160)
+    mask, box = fit.shrunk(photo.masks, 4)[0, 0], flower.boxes[0, 0] > 0
     assert (mask & ~box).sum() == 0 and 0.75 < mask.sum() / box.sum() < 0.82
     for axis in (0, 1):
         assert (mask.any(axis) != box.any(axis)).sum() <= 2
-    orange = picture[mask.numpy()].mean(0)
+    orange = photo.frames[0, :, photo.masks[0, 0]].float().mean(1)
     assert orange[0] > orange[2] + 50
 
 
 def test_edges_are_counted_by_hand():
-    frames = np.full((1, 8, 8, 3), 100, np.uint8)
-    frames[0, :, 4:] = 200
-    clip = fit.boxed(frames, [[(0.0, 0.0, 8.0, 8.0)]])
+    picture = np.full((8, 8, 3), 100, np.uint8)
+    picture[:, 4:] = 200
+    clip = fit.boxed(box_cases.still(picture, np.ones((1, 8, 8), bool)))
     left = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
     left[..., :4] = True
     # 8 x 8 pixels two apart: 48 pairs down, 48 across (16 of these cross), 72 diagonal (24 cross)
-    found = box_cases.edges(clip, left, [0.3])
-    assert found["joined"] == [pytest.approx((48 + 32 + 48) / 168)] and found["wrong"] == [0.0]
-    found = box_cases.edges(clip, left, [0.0])
-    assert found["joined"] == [1.0] and found["wrong"] == [pytest.approx(40 / 168)]
-
-
-def test_shadows_give_a_gradient_to_one_pixel_a_row_and_column(flower):
-    picture, clip, _ = flower
-    logits = torch.randn(106, 160, generator=torch.Generator().manual_seed(0))
-    figure = views.shadows(picture, logits, clip)
-    drawn = sum(len(of.get_offsets()) for of in figure.axes[1].collections)
-    assert drawn <= 106 + 160 and drawn > 200
+    found = box_cases.edges(clip, left, [0.3, 0.0])
+    assert found.joined.tolist() == [pytest.approx((48 + 32 + 48) / 168), 1.0]
+    assert found.wrong.tolist() == [0.0, pytest.approx(40 / 168)]
 
 
 def test_an_l_touches_all_four_sides(flower):
-    _, clip, _ = flower
-    shape, box = box_cases.an_l(clip)[0, 0], clip.boxes[0, 0]
+    shape, box = box_cases.an_l(flower.boxes)[0, 0], flower.boxes[0, 0]
     assert (shape <= box).all() and shape.sum() < 0.1 * box.sum()
     assert all(torch.equal(shape.amax(axis), box.amax(axis)) for axis in (0, 1))
 
 
 def test_scenes_hold_their_objects():
     for name in box_cases.SCENES:
-        picture, truth = box_cases.scene(name, contrast=40)
-        inside = truth.any(0)[0].numpy()
-        assert picture[inside, 1].mean() - picture[~inside, 1].mean() == pytest.approx(40, abs=0.5)
-        assert (truth.sum(0) <= 1).all()
-    picture, truth = box_cases.scene("corner and block", own_colours=True)
-    assert picture[truth[1, 0].numpy(), 0].mean() > 140
+        clip = box_cases.scene(name, contrast=40)
+        inside, green = clip.masks.any(0)[0], clip.frames[0, 1].float()
+        assert green[inside].mean() - green[~inside].mean() == pytest.approx(40, abs=0.5)
+        assert (clip.masks.sum(0) <= 1).all()
+    clip = box_cases.scene("corner and block", own_colours=True)
+    assert clip.frames[0, 0][clip.masks[1, 0]].float().mean() > 140
 
 
 def test_matches_of_a_still_clip_are_right():
-    frames = np.repeat(box_cases.scene("drop")[0][None], 2, axis=0)
-    _, truth = box_cases.scene("drop")
-    clip = fit.boxed(frames, [box_cases.boxes_of(truth)[0] * 2])
-    quality = box_cases.match_quality(clip, truth.expand(1, 2, 64, 96))
+    clip = box_cases.scene("drop")
+    known, twice = fit.boxed(clip), clip.masks.expand(1, 2, 64, 96)
+    still = fit.Boxed(known.lab.repeat(2, 1, 1, 1), known.boxes.repeat(1, 2, 1, 1))
+    quality = box_cases.match_quality(still, twice)
     assert quality["pixels with a match"] == 1.0
     assert quality["of one label: the same place"] == 1.0
     assert quality["of one label: ends of a match"] > quality["of one label: all candidates"]
 
 
-def test_the_animation_plays(flower):
-    picture, clip, _ = flower
-    run = fit.fit(clip, fit.FreeLogits(clip), steps=8)
-    moving = Image.open(io.BytesIO(views.animation(picture, clip, {"a": run, "b": run}, every=4)))
-    assert moving.n_frames == 3
+def test_rules_see_a_clips_boxes_and_descent_is_beside_them():
+    clip = box_cases.middle(toy.sample("toy-ytvis19", 2), 1)
+    filled = box_cases.by_rule(box_cases.RULES["fill"], clip)
+    assert torch.equal(filled.float(), fit.boxed(clip).boxes)
+    table = box_cases.compare([clip], steps=3)
+    assert list(table) == [*box_cases.RULES, "free logits", "free logits, TK", "colour network"]
+    assert table.fill.item() == pytest.approx(float(fit.ious(filled, clip.masks).mean()))
+
+
+def test_a_window_lies_around_a_box(flower):
+    down, across = views.around(flower.boxes[0, 0], margin=2)
+    rows, columns = flower.boxes[0, 0].nonzero(as_tuple=True)
+    assert (down.start, down.stop) == (rows.min() - 2, rows.max() + 3)
+    assert (across.start, across.stop) == (columns.min() - 2, columns.max() + 3)
+
+
+def test_every_pixel_with_a_gradient_is_drawn(flower):
+    box, picture = flower.boxes[0, 0], np.zeros((106, 160, 3), np.uint8)
+    slope = torch.zeros(106, 160)
+    slope[3, 4], slope[5, 6:9] = 1, -1
+    figure = views.shadows(picture, torch.randn(106, 160), box, slope)
+    drawn = [len(of.get_offsets()) for of in figure.axes[1].collections]
+    assert drawn == [1, 3] and "4 of" in figure.axes[1].get_title()
+
+
+def test_an_animation_has_the_runs_side_by_side(flower):
+    path = torch.randn(9, 106, 160)
+    window = views.around(flower.boxes[0, 0])
+    frames = views.animation(np.zeros((106, 160, 3), np.uint8), [path, path], window, every=4)
+    height, width = (2 * (side.stop - side.start) for side in window)
+    assert len(frames) == 3 and {f.shape for f in frames} == {(height, 3 * width + 8, 3)}

@@ -3,9 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from evis.companion.plots import sliders
-from evis.losses import tel
-from evis.papers.eigencluster.figures import spectral
+from evis.papers.eigencluster.figures import clusters, spectral
 
 
 @pytest.fixture(autouse=True)
@@ -29,47 +27,23 @@ def test_scenarios_change_what_they_name():
     assert cases["gets surer"].amax((1, 2)).diff().min() > 0
 
 
-def test_the_secular_picture_has_its_roots_between_the_poles():
-    weights = [0.5, 1.2, 1.5, 2.5]
-    (axis,) = spectral.secular(weights).axes
-    roots = axis.get_lines()[-2].get_xdata()
-    assert len(roots) == 3
-    assert all(a < root < b for a, root, b in zip(weights, roots, weights[1:], strict=False))
-    g = [sum(p / (p - root) for p in weights) for root in roots]
-    np.testing.assert_allclose(g, 0, atol=1e-6)
-
-
 def test_reactions_draw_the_losses():
-    cases = {"vanishes": spectral.scenarios()["vanishes"]}
-    axes = spectral.reactions(cases).axes
-    drawn = [bar.get_height() for bar in axes[3].patches]
-    values = tel.eigenvalues(cases["vanishes"][None])
-    pairs = [(t, t + 1) for t in range(11)]
-    np.testing.assert_allclose(drawn, tel.eigenvalue_loss(values, pairs), rtol=1e-6)
+    cases = {"moves": spectral.scenarios()["moves"]}
+    losses = {"paper": {"moves": torch.arange(11.0)}, "released": {"moves": torch.zeros(11)}}
+    axes = spectral.reactions(cases, losses).axes
+    assert [bar.get_height() for bar in axes[3].patches] == list(range(11))
 
 
-def test_pictures_of_graph_and_gradient():
-    assert len(spectral.graph(torch.tensor([[1.0, -2.0], [3.0, 0.5]])).axes) == 4
-    assert len(spectral.gradient(spectral.disc() + 0.01).axes) >= 3
+def test_clusters_are_numbered_by_size_and_painted():
+    labels = clusters.by_size(torch.tensor([2, 2, 2, 0, 1, 1]))
+    assert labels.tolist() == [0, 0, 0, 2, 1, 1]
+    picture = clusters.painted(labels.view(2, 3))
+    assert picture.shape == (2, 3, 3) and (picture[0] == picture[0, 0]).all()
+    assert len({tuple(rgb) for rgb in picture.reshape(-1, 3)}) == 3
 
 
-def test_costs_are_measured_for_each_size():
-    measured = spectral.costs({"secular": (400, 800)}, repeats=1)
-    assert list(measured["secular"]) == [400, 800]
-    assert all(seconds > 0 for seconds in measured["secular"].values())
-    assert spectral.cost_curves(measured).axes
-
-
-def test_nobody_there_to_move_a_slider(monkeypatch):
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    drawn = []
-    sliders.interact(lambda value=3: drawn.append(value), value=[1, 2, 3])
-    assert drawn == [3]
-
-
-def test_somebody_there(monkeypatch):
-    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
-    shown = {}
-    monkeypatch.setattr("ipywidgets.interact", lambda draw, **own: shown.update(own))
-    sliders.interact(lambda value=3: None, value=[1, 2, 3])
-    assert shown["value"].value == 3 and shown["value"].options == (1, 2, 3)
+def test_davies_bouldins_parts_are_those_worked_by_hand():
+    six = torch.tensor([[-1.0, 0], [1, 0], [4, -1], [4, 1], [-2, 3], [2, 3]])
+    (axis,) = clusters.by_hand(six, torch.tensor([0, 0, 1, 1, 2, 2])).axes
+    texts = [text.get_text() for text in axis.texts]
+    assert {"(1 + 1) / 4 = 0.5", "(1 + 2) / 3 = 1", "(1 + 2) / 5 = 0.6"} <= set(texts)
