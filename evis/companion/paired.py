@@ -48,7 +48,9 @@ class Difference:
     @property
     def smallest(self) -> float:
         """The true difference that this many seeds with this spread would find 4 times in 5."""
-        return smallest_resolvable(self.values)
+        if self.seeds < LEAST_SEEDS:
+            return np.nan
+        return _resolvable(np.std(self.values, ddof=1), self.seeds)
 
     def seeds_for(self, size: float) -> int:
         """How many seeds with this spread would find a true difference of this size."""
@@ -61,21 +63,6 @@ class Difference:
         while _resolvable(spread, seeds) > abs(size):
             seeds += 1
         return seeds
-
-    @property
-    def bar(self) -> tuple[float, float]:
-        """How far the interval reaches below and above the mean; 0 where seeds are too few."""
-        if self.seeds < LEAST_SEEDS:
-            return 0.0, 0.0
-        low, high = self.bootstrap()
-        return self.mean - low, high - self.mean
-
-    def range(self, digits: int = 2) -> str:
-        """The interval in words."""
-        if self.seeds < LEAST_SEEDS:
-            return "too few seeds"
-        low, high = self.bootstrap()
-        return f"{low:+.{digits}f} to {high:+.{digits}f}"
 
     def __str__(self) -> str:
         if self.seeds < LEAST_SEEDS:
@@ -112,22 +99,20 @@ def difference(table: pd.DataFrame, row: str, baseline: str, metric: str = "AP")
     """`row` minus `baseline` in a table of `series.table`, over the seeds that both have."""
     if metric not in table:
         raise DataError(f"no metric is called {metric!r}", field="metric")
-    values = {}
     for name in (row, baseline):
-        own = table[table["row"] == name]
-        if own.empty:
+        if name not in set(table["row"]):
             raise DataError(f"no measured row is called {name!r}", field="row")
-        values[name] = own.set_index("seed")[metric]
-    found = (values[row] - values[baseline]).dropna()
-    return Difference(tuple(float(value) for value in found))
+    return difference_so_far(table, row, baseline, metric)
 
 
 def difference_so_far(
     table: pd.DataFrame, row: str, baseline: str, metric: str = "AP"
 ) -> Difference:
     """`difference`, of no seed where one of the two is not measured."""
-    there = {row, baseline} <= set(table["row"])
-    return difference(table, row, baseline, metric) if there else Difference(())
+    values, against = (
+        table[table["row"] == name].set_index("seed")[metric] for name in (row, baseline)
+    )
+    return Difference(tuple((values - against).dropna().astype(float)))
 
 
 def differences(
@@ -180,14 +165,6 @@ def interval(values) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def smallest_resolvable(values) -> float:
-    """NaN below `LEAST_SEEDS`, which resolve nothing."""
-    values = np.asarray(values, dtype=float)
-    if len(values) < LEAST_SEEDS:
-        return np.nan
-    return _resolvable(values.std(ddof=1), len(values))
-
-
 def _resolvable(spread: float, seeds: int) -> float:
     if seeds in _FOUND:
         return float(_FOUND[seeds] * spread)
@@ -200,27 +177,3 @@ def shared(table: pd.DataFrame, rows: Iterable[str]) -> pd.DataFrame:
     own = table[table["row"].isin(set(rows))]
     counts = own.groupby("seed")["row"].nunique()
     return own[own["seed"].isin(counts.index[counts == own["row"].nunique()])]
-
-
-def summary(table: pd.DataFrame, metric: str = "AP", baseline: str | None = None) -> pd.DataFrame:
-    """A line a row: seeds, mean, half of its 95% interval and, against `baseline`, the same of the
-    paired difference with the smallest difference that could be resolved.
-    """
-    lines = []
-    for name, own in table.groupby("row", sort=False):
-        line = {
-            "row": name,
-            "seeds": len(own),
-            metric: own[metric].mean(),
-            "±": half_width(own[metric]),
-        }
-        if baseline is not None and name != baseline:
-            found = difference(table, name, baseline, metric)
-            line |= {
-                "paired seeds": found.seeds,
-                "difference": found.mean,
-                "± difference": found.half,
-                "resolvable": found.smallest,
-            }
-        lines.append(line)
-    return pd.DataFrame(lines).set_index("row")
