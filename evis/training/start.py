@@ -29,6 +29,7 @@ def build(
             remedy=f"{_fitting(recipe)}, or start from nothing (--set init=None)",
         )
     model = method.build(recipe, classes)
+    model.shorter_side = min(recipe.shorter_sides)  # as a model says that is loaded from its file
     if weights is not None:
         if recipe.init == "imagenet":
             load_backbone(model, weights)

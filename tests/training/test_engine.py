@@ -226,6 +226,12 @@ def test_weights_that_are_not_there_are_named(run, small, tmp_path):
         run(small.recipe(), weights=tmp_path / "nowhere.safetensors")
 
 
+def test_a_trained_model_knows_its_size_as_its_file_does(run, small, tmp_path):
+    recipe = small.recipe(BOX, steps=1, shorter_sides=(40, 32))
+    models = [run(recipe), run(recipe), load(tmp_path / "run" / WEIGHTS)]  # trained, found, loaded
+    assert [model.shorter_side for model in models] == [32] * 3
+
+
 def test_processes_must_divide_the_micro_batches(small, monkeypatch):
     class Three:
         num_processes, process_index = 3, 0
