@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from evis.companion.plots import strips
+from evis.companion.plots import pictures
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
 from evis.inference import drawing
@@ -33,7 +33,7 @@ def figure_one(
     rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str], tracks: Sequence[Sequence[str]]
 ) -> Figure:
     """Fig. 1: a row of `frames` a video; at the right, what each of its tracks is called."""
-    figure = strips.strip(rows, labels)
+    figure = pictures.strip(rows, labels)
     width, height = figure.get_size_inches()
     figure.set_size_inches(width, 0.85 * height)  # since names take a part of the width
     for axes, names in zip(figure.axes[COLUMNS - 1 :: COLUMNS], tracks, strict=True):
@@ -53,7 +53,7 @@ def figure_five(
 
     missed: (h, w) bool a picture, None where no object is seen.
     """
-    figure = strips.strip(rows, labels)
+    figure = pictures.strip(rows, labels)
     for axes, mask in zip(figure.axes, itertools.chain(*missed), strict=True):
         if mask is not None and mask.any():
             for colour, dashes in (("black", "solid"), ("white", [(0, (2.2, 1.6))])):
