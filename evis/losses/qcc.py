@@ -7,6 +7,7 @@ for the distance between them: 0 is perfect. Q is one plus that score, and multi
 
 import operator
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,7 +17,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import davies_bouldin_score
 from torch import Tensor
 
-from evis.losses.tensors import check_shapes, full_precision
+from evis.losses import tel
+from evis.losses.tensors import check_shapes
 
 Flavour = Literal["paper", "released", "soft"]
 
@@ -24,6 +26,7 @@ _RESTARTS = 20
 _CANDIDATES = 4  # points tried for each new centre
 _FIRST_STEPS = 10  # of all restarts, after which only the best goes on
 _STEPS = 300  # a bound only: ten to a hundred are taken
+_LOOKS = 3  # steps from one look at what still moves to the next
 _SAME = 1e-14  # squared distance of two equal points by rounding, in a cloud of radius 1
 _ZERO = 1e-8  # lengths below are zero, as scikit-learn has it
 
@@ -82,17 +85,8 @@ def cluster_scores(
 
 def feature_points(features: Tensor, scale: int = 4) -> Tensor:
     """Step 1: (B, C, T, h, w) -> (B, T * h' * w', C), each frame resized by 1/scale a side."""
-    features = full_precision(features)
-    height, width = (side // scale for side in features.shape[-2:])
-    if min(height, width) < 1:
-        raise ValueError(f"{tuple(features.shape[-2:])} features can't be resized by 1/{scale}")
-    frames = features.transpose(1, 2)  # (B, T, C, h, w)
-    if scale > 1:
-        small = F.interpolate(
-            frames.flatten(0, 1), (height, width), mode="bilinear", align_corners=False
-        )
-        frames = small.unflatten(0, frames.shape[:2])
-    return frames.permute(0, 1, 3, 4, 2).flatten(1, 3)
+    pixels = tel.features(features.flatten(0, 1), scale)  # (B * C, T, h' * w')
+    return pixels.flatten(1).unflatten(0, features.shape[:2]).mT
 
 
 @torch.no_grad()
@@ -108,88 +102,98 @@ def kmeans(
     check_shapes(points=(points, "B n C"))
     if len(counts) != len(points) or min(counts) < 1:
         raise ValueError(f"{len(points)} clouds of points need a cluster each, got {counts}")
-    cloud = points.double() - points.double().mean(1, keepdim=True)
+    order = sorted(range(len(counts)), key=lambda clip: -counts[clip])
+    cloud = torch.stack([points[clip] for clip in order]).double()
+    cloud = cloud - cloud.mean(1, keepdim=True)
     radius = torch.linalg.vector_norm(cloud, dim=-1).amax(1)  # (B,)
     cloud = cloud / torch.where(radius > 0, radius, 1.0)[:, None, None]
-    most = min(max(counts), points.shape[1])
-    limits = torch.tensor(counts, device=points.device)
-    wanted = torch.arange(most, device=points.device) < limits[:, None]  # (B, K)
-    centres, exists = _seeds(cloud, wanted, seed, restarts)
+    centres, exists = _seeds(cloud, sorted(counts, reverse=True), seed, restarts)
     _, centres, inertia = _lloyd(cloud, centres, exists, _FIRST_STEPS)
-    best = inertia.argmin(-1)  # (B,)
-    clip = torch.arange(len(points), device=points.device)
+    clip, best = torch.arange(len(cloud), device=cloud.device), inertia.argmin(-1)
     centres, exists = centres[clip, best, None], exists[clip, best, None]
-    labels, _, inertia = _lloyd(cloud, centres, exists, _STEPS)
-    return labels.squeeze(2), inertia.squeeze(1) * radius**2
+    members, _, inertia = _lloyd(cloud, centres, exists, _STEPS)
+    labels, inertia = members.squeeze(1).argmax(1), inertia.squeeze(1) * radius**2
+    places = [order.index(clip) for clip in range(len(order))]
+    return tuple(torch.stack([x[place] for place in places]) for x in (labels, inertia))
 
 
-def _seeds(points: Tensor, wanted: Tensor, seed: int, restarts: int) -> tuple[Tensor, Tensor]:
+def _seeds(
+    points: Tensor, counts: Sequence[int], seed: int, restarts: int
+) -> tuple[Tensor, Tensor]:
     """k-means++: centres (B, R, K, C) among the points (B, n, C), and which exist (B, R, K).
 
-    A point is drawn with odds in proportion to its squared distance from the centres so far: the
-    winner of a race where point i takes an exponential time of rate odds_i. Of a few such draws the
-    one that lowers the inertia most is kept. No centre is put where a centre is.
+    counts: how many centres each clip wants, falling. A point is drawn with odds in proportion to
+    its squared distance from the centres so far: the winner of a race where point i takes an
+    exponential time of rate odds_i. Of a few such draws the one that lowers the inertia most is
+    kept. No centre is put where a centre is.
     """
     batch, n, width = points.shape
-    most = wanted.shape[-1]
-    random = torch.Generator().manual_seed(seed)  # on the CPU: the same draws on every device
-    nearest = points.new_full((batch, n, restarts), torch.inf)
+    most = min(counts[0], n)
+    squares = points.square().sum(-1, keepdim=True)
+    turned = torch.cat((points, squares, torch.ones_like(squares)), -1).mT  # (B, C + 2, n)
+    nearest = points.new_full((batch, restarts, 1), torch.inf)
     centres = points.new_zeros(batch, restarts, most, width)
     exists = torch.zeros(batch, restarts, most, dtype=torch.bool, device=points.device)
-    for k in range(most):
-        uniform = torch.rand(n, restarts, _CANDIDATES, generator=random, dtype=points.dtype)
-        times = -uniform.log().to(points.device)
-        odds = nearest if k else torch.ones_like(nearest)
-        drawn = (times / odds[..., None]).argmin(1)  # (B, R, L)
-        candidates = _rows(points, drawn)  # (B, R, L, C)
-        after = torch.minimum(nearest[..., None], _squared_distances(points, candidates))
-        kept = after.sum(1).argmin(-1)[..., None, None]  # (B, R, 1, 1)
-        exists[:, :, k] = wanted[:, k, None] & (nearest > 0).any(1)
-        centres[:, :, k] = candidates.take_along_dim(kept, 2).squeeze(2)
-        nearest = after.take_along_dim(kept.transpose(1, 2), 3).squeeze(3)
+    for k, times in enumerate(_race(n, most, seed, restarts, points.device)):  # (R, L, n)
+        clips = sum(count > k for count in counts)  # the first ones want one more
+        nearest = nearest[:clips]
+        drawn = (times / nearest.unsqueeze(2) if k else times).argmin(-1)
+        candidates = _rows(points[:clips], drawn.expand(clips, -1, -1))  # (clips, R, L, C)
+        own = candidates.square().sum(-1, keepdim=True)
+        sides = torch.cat((-2 * candidates, torch.ones_like(own), own), -1).flatten(1, 2)
+        distance = F.threshold_(sides @ turned[:clips], _SAME, 0.0)
+        after = torch.minimum(nearest.unsqueeze(2), distance.unflatten(1, times.shape[:2]))
+        kept = after.sum(-1).argmin(-1)[..., None, None]  # (clips, R, 1, 1)
+        exists[:clips, :, k] = (nearest > 0).any(-1)
+        centres[:clips, :, k] = candidates.take_along_dim(kept, 2).squeeze(2)
+        nearest = after.gather(2, kept.expand(-1, -1, 1, n)).squeeze(2)
     return centres, exists
+
+
+@lru_cache(maxsize=32)
+def _race(n: int, count: int, seed: int, restarts: int, device: torch.device) -> list[Tensor]:
+    """Exponential times of n points, (R, L, n) for each centre: the same ones on every device."""
+    random = torch.Generator().manual_seed(seed)
+    shape = n, restarts, _CANDIDATES
+    draws = [torch.rand(shape, generator=random, dtype=torch.double) for _ in range(count)]
+    return [-draw.permute(1, 2, 0).contiguous().log().to(device) for draw in draws]
 
 
 def _lloyd(
     points: Tensor, centres: Tensor, exists: Tensor, steps: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Lloyd's iteration, R at once: labels (B, n, R), centres (B, R, K, C) and inertia (B, R).
+    """Lloyd's iteration, R at once: members, centres (B, R, K, C) and inertia (B, R).
 
-    points (B, n, C), centres (B, R, K, C), exists (B, R, K). A cluster that loses all its points
-    starts again at the point farthest from its centre, the next such cluster at the next farthest.
+    points (B, n, C), centres (B, R, K, C), exists (B, R, K); members (B, R, K, n) are 1 in each
+    point's cluster, else 0. Every few steps it is seen whether
+    anything still moves, and a cluster that has lost all its points starts again at the point
+    farthest from its centre, one at a time.
     """
-    most = centres.shape[2]
-    labels = points.new_full((*points.shape[:2], centres.shape[1]), -1, dtype=torch.long)
-    for _ in range(steps):
-        distance = _squared_distances(points, centres)  # (B, n, R, K)
-        distance = torch.where(exists[:, None], distance, torch.inf)
-        nearest, assigned = distance.min(-1)  # (B, n, R)
-        members = F.one_hot(assigned, most).to(points.dtype)  # (B, n, R, K)
-        sizes = members.sum(1)  # (B, R, K)
-        empty = exists & (sizes == 0)
-        if torch.equal(assigned, labels) and not empty.any():
-            break
-        labels = assigned
-        sums = (members.flatten(2).mT @ points).unflatten(1, sizes.shape[1:])
-        centres = sums / sizes.clamp_min(1)[..., None]
-        farthest = nearest.topk(most, dim=1).indices.mT  # (B, R, K)
-        place = (empty.cumsum(-1) - 1).clamp_min(0)
-        centres = torch.where(empty[..., None], _rows(points, farthest.gather(2, place)), centres)
-    return labels, centres, nearest.sum(1)
+    shape = exists.shape[1:]
+    counted = F.pad(points, (0, 1), value=1.0).mT.contiguous()  # (B, C + 1, n): the last row counts
+    absent = torch.where(exists, 0.0, torch.inf).flatten(1).unsqueeze(-1).to(points)
+    squares, centres = points.square().sum(-1)[:, None], centres.flatten(1, 2)  # (B, R * K, C)
+    for step in range(1, steps + 1):
+        own = centres.square().sum(-1, keepdim=True) + absent
+        distance = (torch.cat((-2 * centres, own), -1) @ counted).unflatten(1, shape)
+        nearest = distance.amin(2)  # (B, R, n), less the points' own squares
+        members = distance.eq_(nearest.unsqueeze(2))  # (B, R, K, n) of 0 and 1
+        sums, sizes = (counted @ members.flatten(1, 2).mT).mT.split((points.shape[-1], 1), -1)
+        before, centres = centres, torch.where(sizes > 0, sums / sizes.clamp_min(1), centres)
+        if step % _LOOKS == 0:
+            empty = exists & (sizes.unflatten(1, shape).squeeze(-1) == 0)
+            if torch.equal(before, centres) and not empty.any():
+                break
+            farthest = _rows(points, (nearest + squares).argmax(-1)).unsqueeze(2)  # (B, R, 1, C)
+            first = (empty & (empty.cumsum(-1) == 1)).unsqueeze(-1)
+            centres = torch.where(first, farthest, centres.unflatten(1, shape)).flatten(1, 2)
+    return members, centres.unflatten(1, shape), (nearest + squares).clamp_min(0).sum(-1)
 
 
 def _rows(points: Tensor, index: Tensor) -> Tensor:
     """(B, n, C) and (B, ...) of row numbers -> (B, ..., C)."""
     clip = torch.arange(len(points), device=points.device)
     return points[clip.view(-1, *[1] * (index.ndim - 1)), index]
-
-
-def _squared_distances(points: Tensor, centres: Tensor) -> Tensor:
-    """(B, n, C) and (B, R, K, C) -> (B, n, R, K), as one matrix product; equal points have 0."""
-    flat = centres.flatten(1, 2)
-    squares = points.square().sum(-1, keepdim=True) + flat.square().sum(-1)[:, None]
-    distance = squares - 2 * points @ flat.mT
-    return torch.where(distance > _SAME, distance, 0.0).unflatten(2, centres.shape[1:3])
 
 
 def davies_bouldin(points: Tensor, labels: Tensor) -> Tensor:

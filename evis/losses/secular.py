@@ -10,12 +10,12 @@ kept as its distance from the pole on its left, so that no digits are lost near 
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 _STEPS = 100  # a bound only: five to ten are taken
 _CLOSE = 1e-9  # relative
-_PIECE = 1 << 17  # numbers looked at together
 _START = 1e-3  # of the distance to the right pole
 
 
@@ -71,16 +71,9 @@ class _Nonzero(torch.autograd.Function):
 
 def _smallest_positive(p: Tensor, count: int) -> Tensor:
     """(..., n) -> (..., count) ascending; inf where there are fewer."""
-    found = p.new_full((*p.shape[:-1], count), torch.inf)
-    for piece in _pieces(p, p[..., 0].numel()):
-        candidates = torch.cat((torch.where(piece > 0, piece, torch.inf), found), dim=-1)
-        found = candidates.topk(count, dim=-1, largest=False, sorted=True).values
-    return found
-
-
-def _pieces(p: Tensor, rows: int) -> tuple[Tensor, ...]:
-    """Cut along the pixels, so that what is made of a piece stays in the processor's cache."""
-    return p.split(max(_PIECE // max(rows, 1), 512), dim=-1)
+    positive = torch.where(p > 0, p, torch.inf)
+    smallest = positive.topk(min(count, p.shape[-1]), dim=-1, largest=False).values
+    return F.pad(smallest, (0, count - smallest.shape[-1]), value=torch.inf)
 
 
 def _pair(p: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -106,8 +99,10 @@ def _roots(p: Tensor, poles: Tensor, exists: Tensor) -> Tensor:
     counted = torch.ones_like(below, dtype=torch.bool).tril()  # the first k of them lie below
     low, high = torch.zeros_like(width), width.clone()
     delta = _START * width
+    gaps = p.unsqueeze(-2) - left.unsqueeze(-1)
+    weights = torch.where(gaps > 0, p.unsqueeze(-2), 0.0)
     for _ in range(_STEPS):
-        above, above_slope = _terms_above(p, left, delta)
+        above, above_slope = _terms_above(gaps, weights, delta)
         inverse = torch.where(counted, 1 / (below + delta.unsqueeze(-1)), 0.0)
         term = left.unsqueeze(-2) * inverse
         under, under_slope = -term.sum(-1), (term * inverse).sum(-1)
@@ -123,16 +118,14 @@ def _roots(p: Tensor, poles: Tensor, exists: Tensor) -> Tensor:
     return torch.where(open_, delta, 0.0)
 
 
-def _terms_above(p: Tensor, left: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
-    """The terms of g right of the root, all positive, and their slope: (..., K) each."""
-    left, delta = left.unsqueeze(-1), delta.unsqueeze(-1)
-    total, slope = torch.zeros_like(left), torch.zeros_like(left)
-    for piece in _pieces(p.unsqueeze(-2), left.numel()):
-        inverse = (piece - left).sub_(delta).reciprocal_()  # (..., K, piece)
-        terms = (piece * inverse).clamp_min_(0)
-        total += terms.sum(-1, keepdim=True)
-        slope += torch.linalg.vecdot(terms, inverse).unsqueeze(-1)
-    return total.squeeze(-1), slope.squeeze(-1)
+def _terms_above(gaps: Tensor, weights: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+    """The terms of g right of the root, all positive, and their slope: (..., K) each.
+
+    gaps: how far each pole lies above the left one, (..., K, n); weights: 0 where it does not.
+    """
+    inverse = (gaps - delta.unsqueeze(-1)).reciprocal_()
+    terms = weights * inverse
+    return terms.sum(-1), terms.mul_(inverse).sum(-1)
 
 
 def _two_pole_root(

@@ -61,20 +61,11 @@ def features(mask_logits: Tensor, scale: int = 4) -> Tensor:
     if min(height, width) < 1:
         raise ValueError(f"{tuple(logits.shape[-2:])} logits can't be resized by 1/{scale}")
     if scale % 2 == 0 and logits.shape[-2:] == (height * scale, width * scale):
-        return _middle_mean(logits, scale).flatten(2)
+        middle = scale // 2 - 1  # bilinear: the mean of a cell's four middle pixels, but faster
+        return F.avg_pool2d(logits[..., middle:, middle:], 2, stride=scale).flatten(2)
     if scale > 1:
         logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
     return logits.flatten(2)
-
-
-def _middle_mean(logits: Tensor, scale: int) -> Tensor:
-    """What bilinear resizing comes to in even cells: the mean of the four middle pixels.
-
-    Ten times as fast as `interpolate` on a CPU.
-    """
-    upper, lower = (logits[..., middle::scale, :] for middle in (scale // 2 - 1, scale // 2))
-    left, right = slice(scale // 2 - 1, None, scale), slice(scale // 2, None, scale)
-    return (upper[..., left] + upper[..., right] + lower[..., left] + lower[..., right]) / 4
 
 
 def _secular(pixels: Tensor, count: int) -> Tensor:
