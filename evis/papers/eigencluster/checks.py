@@ -26,13 +26,9 @@ from evis.papers.eigencluster.temporal import SCHEMES
 from evis.training.batches import admit
 
 BURDEN = 0.1  # of a training step: ours, as the paper names no limit
-WEIGHTS = "toy_eigencluster_tiny_s.safetensors"
 _VIDEOS = 60
 _SCALE = 4  # S
 _STAGES = tuple(f"eigencluster.stage{number}" for number in (1, 2, 3))
-
-
-_WITHOUT_WEIGHTS = Finding(UNMEASURED, f"data/weights lacks {WEIGHTS}")
 
 
 def _found(holds: bool, words: str) -> Finding:
@@ -92,12 +88,10 @@ def _cost(metric: str) -> Finding:
     return _found(share < BURDEN, f"{found}; the limit of {BURDEN:.0%} is ours")
 
 
-def _disc(radius: float = 6.0, pieces: int = 1) -> Tensor:
-    """Logits of a disc, or of two side by side: (32, 48)."""
+def _disc(radius: float = 6.0, centre: float = 12.3) -> Tensor:
+    """(32, 48) logits: the distance to the outline of a disc, in pixels."""
     y, x = torch.meshgrid(torch.arange(32.0), torch.arange(48.0), indexing="ij")
-    centres = [12.3 + 2.5 * radius * piece for piece in range(pieces)]
-    nearest = torch.stack([(y - 16.2).square() + (x - c).square() for c in centres]).amin(0)
-    return radius - nearest.sqrt()
+    return radius - torch.hypot(y - 16.2, x - centre)
 
 
 def spectrum_sees_space() -> Finding:
@@ -113,7 +107,7 @@ def spectrum_sees_space() -> Finding:
 
 def fiedler_value_sees_pieces() -> Finding:
     """Whether lambda_2, as Eqs. 5-8 give it, tells a mask of one piece from one of two."""
-    masks = torch.stack((_disc(), _disc(pieces=2))).double()
+    masks = torch.stack((_disc(), torch.maximum(_disc(), _disc(centre=27.3)))).double()
     values = tel.eigenvalues(masks[None], count=2, scale=1)[0, :, 1]
     if bool((values > 1e-9 * masks.abs().max() ** 2).any()):
         return _found(True, f"{values[0]:.3g} for one piece, {values[1]:.3g} for two")
@@ -127,7 +121,7 @@ def closeness_is_coherence() -> Finding:
     jump, grow = torch.stack((disc, disc.roll(20, -1))), torch.stack((disc, larger))
     values = tel.eigenvalues(torch.stack((jump, grow)).double(), scale=1)
     apart = [float(tel.eigenvalue_loss(of_one[None], [(0, 1)])) for of_one in values]
-    found = f"L_eig: {apart[0]:.1f} for a disc that jumps, {apart[1]:.1f} for one that grows by 1/6"
+    found = f"L_eig: {apart[0]:.0f} for a disc that jumps, {apart[1]:.0f} for one that grows by 1/6"
     return _found(apart[0] > apart[1], found)
 
 
@@ -144,10 +138,9 @@ def q_tells_clusters_apart() -> Finding:
     """Q of two clouds, from the features and K alone: no mask is passed."""
     side = torch.arange(24)[None, :].expand(16, 24) < 12  # (16, 24)
     noise = torch.randn(1, 4, 3, 16, 24, generator=torch.Generator().manual_seed(0))
-    near, far = (
-        float(quality_cluster_coefficient(noise + gap * side, [2], scale=1)) for gap in (1.0, 8.0)
-    )
-    return _found(far < near, f"Q is {near:.2f} where clusters overlap, {far:.2f} where they don't")
+    clouds = (noise + gap * side for gap in (1.0, 8.0))
+    near, far = (float(quality_cluster_coefficient(cloud, [2], scale=1)) for cloud in clouds)
+    return _found(far < near, f"Q is {near:.1f} where clusters overlap, {far:.1f} where they don't")
 
 
 def similar_colours_share_a_mask() -> Finding:
@@ -167,7 +160,7 @@ def similar_colours_share_a_mask() -> Finding:
     alike, together = torch.cat(alike), torch.cat(together)
     similar, other = (100 * float(together[of].float().mean()) for of in (alike, ~alike))
     found = (
-        f"{similar:.1f}% of similar neighbours in boxes share a mask, {other:.1f}% of the others"
+        f"{similar:.1f}% of similar neighbours in boxes share a mask, {other:.0f}% of the others"
     )
     return _found(similar > 50, f"{found} (in toy frames, which evis drew)")
 
@@ -177,10 +170,7 @@ def clusters_part_instances() -> Finding:
 
     "holds" where that is more often than a coin would; the limit is ours.
     """
-    found = _predicted()
-    if found is None:
-        return _WITHOUT_WEIGHTS
-    shares = [_parted(of) for of in found]
+    shares = [_parted(one) for one in _predicted()]
     apart = paired.Difference(tuple(share - 0.5 for share in shares if share is not None))
     mean, low, high = (100 * (value + 0.5) for value in (apart.mean, *apart.bootstrap()))
     text = (
@@ -202,15 +192,11 @@ def _parted(of: Predicted) -> float | None:
 
 
 def q_differs_between_clips() -> Finding:
-    found = _predicted()
-    if found is None:
-        return _WITHOUT_WEIGHTS
-    low, high = np.quantile([clip_terms.quality(of) for of in found], [0.05, 0.95])
+    low, high = np.quantile([clip_terms.quality(one) for one in _predicted()], [0.05, 0.95])
     alone = 100 * np.mean([len(clip.labels) < 2 for clip in _held_out()])
-    text = (
-        f"Q {low:.2f} to {high:.2f} (5 to 95%) for clips of several objects, 1 for the {alone:.0f}%"
-    )
-    return _found(high > low, f"{text} with one; it scales patch and clip terms alike")
+    several = f"Q {low:.1f} to {high:.1f} (5 to 95%) for clips of several objects"
+    words = f"{several}, 1 for the {alone:.0f}% with one; it scales patch and clip terms alike"
+    return _found(high > low, words)
 
 
 def _held_out() -> list[Clip]:
@@ -218,9 +204,7 @@ def _held_out() -> list[Clip]:
 
 
 @cache
-def _predicted() -> list[Predicted] | None:
+def _predicted() -> list[Predicted]:
     """Held-out clips of several objects, by the committed weights of stage three."""
-    file = paths.data() / "weights" / WEIGHTS
-    if not file.exists():
-        return None
-    return clip_terms.predict(load(file), [clip for clip in _held_out() if len(clip.labels) > 1])
+    model = load(paths.data() / "weights" / "toy_eigencluster_tiny_s.safetensors")
+    return clip_terms.predict(model, [clip for clip in _held_out() if len(clip.labels) > 1])

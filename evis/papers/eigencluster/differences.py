@@ -1,9 +1,11 @@
 """Where the released Eigen-Cluster VIS code and the paper's text part, from differences.toml."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,9 @@ class Difference:
     kind: str  # of `KINDS`
     changes: str  # in training
     quantity: str
-    compute: str = ""  # a function of `paper_vs_code`, of the quantity on the same input
+    compute: str = ""  # the function of `paper_vs_code` that gives it, on the same input
+    by_paper: Mapping[str, Any] = field(default_factory=dict)  # what that is called with
+    by_code: Mapping[str, Any] = field(default_factory=dict)
     numbers: tuple[
         float, ...
     ] = ()  # or the quantity itself, paper and code; NaN: the text has none
@@ -42,9 +46,11 @@ class Difference:
     @property
     def both(self) -> tuple[float, float]:
         """The quantity as the paper has it and as the code has it."""
-        numbers = self.numbers or getattr(paper_vs_code, self.compute)(one_batch.batch())
-        paper, code = map(float, numbers)
-        return paper, code
+        if self.numbers:
+            paper, code = map(float, self.numbers)
+            return paper, code
+        quantity, batch = getattr(paper_vs_code, self.compute), one_batch.batch()
+        return float(quantity(batch, **self.by_paper)), float(quantity(batch, **self.by_code))
 
 
 _CONTENT = tomllib.loads(FILE.read_text(encoding="utf-8"))

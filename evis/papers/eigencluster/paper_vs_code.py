@@ -1,7 +1,7 @@
-"""Quantities of one batch, each as the paper has it and as the released code has it.
+"""Quantities of one batch, with the paper's choices or with the released code's.
 
-differences.toml says what each of these functions is of. A function of a `Batch` gives the two
-numbers or scalars, the paper's first.
+differences.toml names a function and what it is called with for either side. Without arguments each
+gives what the released code makes of the batch, but for TEL and QCC, where it is the paper.
 """
 
 from collections.abc import Iterator
@@ -17,10 +17,8 @@ from evis.losses import boxinst, masks, qcc, tel
 from evis.papers.eigencluster import one_batch
 from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.one_batch import SETTINGS, Batch
-from evis.papers.eigencluster.recipes import named
 
-Both = tuple[float | Tensor, float | Tensor]
-_CYCLE = tel.cyclic_pairs(3)
+_PAIRS = tel.cyclic_pairs(3)
 _CLIPS = 12
 
 # TEL ----------------------------------------------------------------------------------------------
@@ -37,75 +35,54 @@ def spectrum(pixels: Tensor, generalised: bool = False) -> np.ndarray:
     return scipy.linalg.eigh(laplacian.numpy(), torch.diag(degree).numpy(), eigvals_only=True)
 
 
-def _third(b: Batch, signs: bool = False, generalised: bool = False) -> float:
+def third_eigenvalue(b: Batch, signs: bool = False, generalised: bool = False) -> float:
+    """The mean over objects and frames."""
     pixels = tel.features(b.logits, SETTINGS.scale).flatten(0, 1)
     pixels = pixels.sign() if signs else pixels
-    return float(np.mean([spectrum(frame, generalised)[2] for frame in pixels]))
+    return np.mean([spectrum(frame, generalised)[2] for frame in pixels])
 
 
-def signs(b: Batch) -> Both:
-    return _third(b), _third(b, signs=True)
+def solver_error(b: Batch, solver: str) -> float:
+    """Of the third eigenvalue, the largest (relative: evis's), as a bound for any machine."""
+    if solver == "released":
+        errors = tel.eigenvalues(b.logits, solver=solver) - tel.released_limit(b.logits)
+    else:
+        exact, found = (tel.eigenvalues(b.logits.double(), solver=s) for s in ("dense", solver))
+        errors = ((found - exact) / exact)[..., 2]
+    return next(limit for limit in (1e-8, 1e-2, np.inf) if errors.abs().max() < limit)
 
 
-def generalised(b: Batch) -> Both:
-    return _third(b), _third(b, generalised=True)
-
-
-def solver_noise(b: Batch) -> Both:
-    """Of the third eigenvalue, the largest relative error, as a bound that holds on any machine."""
-    exact, secular = (tel.eigenvalues(b.logits.double(), solver=s) for s in ("dense", "secular"))
-    paper = ((secular - exact) / exact)[..., 2].abs().max()
-    noise = tel.eigenvalues(b.logits, solver="released") - tel.released_limit(b.logits)
-    return _bound(paper), _bound(noise.abs().max())
-
-
-def _bound(error: Tensor) -> float:
-    return next(limit for limit in (1e-8, 1e-2, np.inf) if error < limit)
-
-
-def l_eig(logits: Tensor, flavour: boxinst.Flavour = "paper", **how) -> Tensor:
-    """One value a pair of frames, in the cycle's pairs for both."""
+def of_pairs(logits: Tensor, flavour: boxinst.Flavour = "paper", scale: int = 4) -> Tensor:
+    """L_eig, one value a pair of frames."""
     solver = "secular" if flavour == "paper" else "released"
-    return tel.eigenvalue_loss(tel.eigenvalues(logits, solver=solver, **how), _CYCLE, flavour)
+    values = tel.eigenvalues(logits, scale=scale, solver=solver)
+    return tel.eigenvalue_loss(values, _PAIRS, flavour)
 
 
-def tel_gradient(b: Batch) -> Both:
+def l_eig(b: Batch, scale: int = 4, half: bool = False, mean: bool = False) -> Tensor:
+    """half: of logits in half precision. mean: over eigenvalues and objects, in place of a sum."""
+    logits = b.logits.half().float() if half else b.logits
+    values = tel.eigenvalues(logits, scale=scale)
+    return tel.eigenvalue_loss(values, _PAIRS, "released" if mean else "paper").mean()
+
+
+def factor(b: Batch, beta: float = SETTINGS.beta, flavour: boxinst.Flavour = "paper") -> Tensor:
+    return 1 + beta * of_pairs(b.logits, flavour).mean()
+
+
+def slope_of_l_eig(b: Batch, flavour: boxinst.Flavour = "paper") -> Tensor | float:
     tracked = b.logits.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(l_eig(tracked).sum(), tracked)
-    return slope.norm(), np.nan if l_eig(tracked, "released").requires_grad else 0
-
-
-def tel_factor(b: Batch) -> Both:
-    return _factor(b, SETTINGS.beta), _factor(b, SETTINGS.beta, "released")
-
-
-def beta(b: Batch) -> Both:
-    """1 is our stand-in: the text has none."""
-    return _factor(b, 1.0), _factor(b, SETTINGS.beta)
-
-
-def _factor(b: Batch, beta: float, flavour: boxinst.Flavour = "paper") -> Tensor:
-    return 1 + beta * l_eig(b.logits, flavour).mean()
-
-
-def tel_norm(b: Batch) -> Both:
-    values = tel.eigenvalues(b.logits)
-    return tuple(tel.eigenvalue_loss(values, _CYCLE, f).mean() for f in ("paper", "released"))
-
-
-def tel_pixels(b: Batch) -> Both:
-    return l_eig(b.logits, scale=2).mean(), l_eig(b.logits, scale=4).mean()
-
-
-def half_precision(b: Batch) -> Both:
-    return l_eig(b.logits).mean(), l_eig(b.logits.half().float()).mean()
+    value = of_pairs(tracked, flavour).sum()
+    return torch.autograd.grad(value, tracked)[0].norm() if value.requires_grad else 0
 
 
 def factors(b: Batch) -> dict[str, np.ndarray]:
     """1 + beta L_eig of every pair of several clips' frames, by both flavours."""
     of_clips = [one.logits for one in _several()]
     return {
-        flavour: np.concatenate([1 + SETTINGS.beta * l_eig(x, flavour).numpy() for x in of_clips])
+        flavour: np.concatenate(
+            [1 + SETTINGS.beta * of_pairs(x, flavour).numpy() for x in of_clips]
+        )
         for flavour in ("paper", "released")
     }
 
@@ -116,140 +93,92 @@ def _several() -> Iterator[Batch]:
         yield one_batch.of_prediction([clip], one_batch.predict([clip]))
 
 
-# Frames, TK and BoxInst ---------------------------------------------------------------------------
-
-
-def gaps(b: Batch) -> Both:
-    drawn = one_batch.clips(named("eigencluster.stage3.released").frame_range)
-    return 1, np.mean([np.diff(clip.frame_indices).mean() for clip in drawn])
-
-
-def direction(b: Batch) -> Both:
-    pairs = tel.all_pairs(3)
-    turned = [(second, first) for first, second in pairs]
-    return b.tk(b.lab(), turned).sum(), b.tk(b.lab(), pairs).sum()
-
-
-def _sum_of_tk(b: Batch, **how) -> Tensor:
-    return b.tk(b.lab(), _CYCLE, **how).sum()
-
-
-def tk_mean(b: Batch) -> Both:
-    everywhere = torch.ones_like(b.boxes)
-    return _sum_of_tk(b, flavour="paper"), _sum_of_tk(b, flavour="released", boxes=everywhere)
-
-
-def tk_boxes(b: Batch) -> Both:
-    return _sum_of_tk(b, boxes=torch.ones_like(b.boxes)), _sum_of_tk(b)
-
-
-def tk_matches(b: Batch) -> Both:
-    pairs = len(_CYCLE)
-    return _sum_of_tk(b, top_k=9, threshold=0.0) / pairs, _sum_of_tk(b) / pairs
-
-
-def colours(b: Batch) -> Both:
-    labs = (b.lab(flavour).flatten(0, 1) for flavour in ("paper", "released"))
-    return tuple((boxinst.color_similarity(lab) >= 0.3).double().mean() for lab in labs)
-
-
-def pairwise_mean(b: Batch) -> Both:
-    return tuple(b.pairwise(b.lab(), flavour=flavour) for flavour in ("paper", "released"))
-
-
-def pairwise_threshold(b: Batch) -> Both:
-    return b.pairwise(b.lab(), threshold=0.0), b.pairwise(b.lab())
-
-
-def projection_dice(b: Batch) -> Both:
-    """On the same maxima, the dice of matching and stage one, and that of the projection."""
-    logits, boxes = b.logits.flatten(0, 1), b.boxes.flatten(0, 1)
-    plain = sum(masks.dice(logits.amax(axis), boxes.amax(axis)).mean() for axis in (-1, -2))
-    return plain, boxinst.projection_loss(logits, boxes)
-
-
-def hidden(b: Batch) -> Both:
-    """No mask is predicted, and the paper has nothing to project."""
-    empty = torch.zeros_like(b.boxes[0, :1])
-    return 0, boxinst.projection_loss(empty - 10, empty)
-
-
 # QCC ----------------------------------------------------------------------------------------------
 
 
-def _quality(b: Batch, flavour: qcc.Flavour = "paper", **how) -> Tensor:
-    features = b.prediction.mask_logits
-    return qcc.quality_cluster_coefficient(features, b.objects, flavour=flavour, **how)
+def quality(
+    b: Batch, summed: bool = False, scale: int = 4, flavour: qcc.Flavour = "paper"
+) -> Tensor:
+    """Q. summed: one plus the clips' scores, in place of one plus their mean."""
+    how = {"scale": scale, "flavour": flavour}
+    q = qcc.quality_cluster_coefficient(b.prediction.mask_logits, b.objects, **how)
+    return 1 + len(b.clips) * (q - 1) if summed else q
 
 
-def quality_class(b: Batch) -> Both:
-    terms = Loss(SETTINGS)(b.prediction, b.clips, Step(), one_batch.points())
-    classes = SETTINGS.class_weight * terms["class"]
-    return classes, classes * terms["qcc"]
-
-
-def quality_single(b: Batch) -> Both:
-    dataset = one_batch.clips().dataset
-    return 1, np.mean([len(dataset.tracks_of(video.id)) > 1 for video in dataset.videos])
-
-
-def quality_mean(b: Batch) -> Both:
-    mean = _quality(b) - 1
-    return 1 + len(b.clips) * mean, 1 + mean
-
-
-def quality_restarts(b: Batch) -> Both:
-    return _quality(b), _quality(b, "released")
-
-
-def quality_pixels(b: Batch) -> Both:
-    return _quality(b, scale=2), _quality(b, scale=4)
-
-
-def quality_queries(b: Batch) -> Both:
-    """Of the first clip: its matched queries alone, and all of them."""
+def quality_of_first(b: Batch, matched: bool) -> Tensor:
+    """Q of the clip with several objects: of its matched queries alone, or of all."""
     features, count = b.prediction.mask_logits[:1], b.objects[:1]
-    queries = b.match.queries[0, : count[0]]
-    return tuple(
-        qcc.quality_cluster_coefficient(x, count) for x in (features[:, queries], features)
-    )
+    features = features[:, b.match.queries[0, : count[0]]] if matched else features
+    return qcc.quality_cluster_coefficient(features, count)
 
 
-def quality_gradient(b: Batch) -> Both:
+def slope_of_quality(b: Batch, flavour: qcc.Flavour = "paper") -> Tensor | float:
     """Of Eq. 2 where the clusters are held, in the mask logits."""
     tracked = b.prediction.mask_logits.clone().requires_grad_()
+    if flavour == "released":
+        q = qcc.quality_cluster_coefficient(tracked, b.objects, flavour=flavour)
+        return np.nan if q.requires_grad else 0
     points = qcc.feature_points(tracked[:1])
     labels, _ = qcc.kmeans(points.detach(), b.objects[:1])
-    (slope,) = torch.autograd.grad(qcc.davies_bouldin(points, labels).sum(), tracked)
-    code = qcc.quality_cluster_coefficient(tracked, b.objects, flavour="released")
-    return slope.norm(), np.nan if code.requires_grad else 0
+    return torch.autograd.grad(qcc.davies_bouldin(points, labels).sum(), tracked)[0].norm()
 
 
-# Weights, matching and a step ---------------------------------------------------------------------
+# TK, BoxInst, matching and a step -----------------------------------------------------------------
 
 
-def weights(b: Batch) -> Both:
-    terms = Loss(replace(SETTINGS, alpha=0))(b.prediction, b.clips, Step(), one_batch.points())
-    return sum(terms[name] for name in SETTINGS.weights), terms["total"]
+def l_tk(b: Batch, everywhere: bool = False, turned: bool = False, **how) -> Tensor:
+    """The mean over pairs. everywhere: not in the boxes alone; turned: the other frame asks."""
+    pairs = [pair[::-1] for pair in _PAIRS] if turned else _PAIRS
+    return b.tk(b.lab(), pairs, torch.ones_like(b.boxes) if everywhere else b.boxes, **how).mean()
 
 
-def matching(b: Batch) -> Both:
-    """How many objects get the query that dice alone would give them, over several clips."""
-    total = same = 0
+def similar_colours(b: Batch, flavour: boxinst.Flavour) -> Tensor:
+    return (boxinst.color_similarity(b.lab(flavour).flatten(0, 1)) >= 0.3).double().mean()
+
+
+def l_pair(b: Batch, **how) -> Tensor:
+    return b.pairwise(b.lab(), **how)
+
+
+def l_proj(b: Batch, squares: bool) -> Tensor:
+    """On the same maxima, by the dice with squares below the line or by the one without."""
+    logits, boxes = b.logits.flatten(0, 1), b.boxes.flatten(0, 1)
+    if squares:
+        return boxinst.projection_loss(logits, boxes)
+    return sum(masks.dice(logits.amax(axis), boxes.amax(axis)).mean() for axis in (-1, -2))
+
+
+def class_term(b: Batch, times_q: bool) -> Tensor:
+    terms = _terms(b)
+    return SETTINGS.class_weight * terms["class"] * (terms["qcc"] if times_q else 1)
+
+
+def loss_without_q(b: Batch, weighted: bool) -> Tensor:
+    terms = _terms(b, alpha=0)
+    return terms["total"] if weighted else sum(terms[name] for name in SETTINGS.weights)
+
+
+def _terms(b: Batch, **settings) -> dict[str, Tensor]:
+    loss = Loss(replace(SETTINGS, **settings))
+    return loss(b.prediction, b.clips, Step(), one_batch.points())
+
+
+def objects_with_least_dice(b: Batch, classes: bool) -> int:
+    """How many, over several clips, get the query of least dice where `classes` count as well."""
+    count = 0
     for one in _several():
         silent = replace(one.prediction, class_logits=torch.zeros_like(one.prediction.class_logits))
-        by_dice = one_batch.of_prediction(one.clips, silent)
-        total += one.match.queries.numel()
-        same += int((one.match.queries == by_dice.match.queries).sum())
-    return total, same
+        by_dice = one_batch.of_prediction(one.clips, silent).match.queries
+        count += int(((one.match.queries if classes else by_dice) == by_dice).sum())
+    return count
 
 
-def clipping(b: Batch) -> Both:
-    """Of the trained parameters: all but the backbone's."""
+def step_length(b: Batch, longest: float = np.inf) -> float:
+    """Of the trained parameters' gradient: all but the backbone's."""
     network = one_batch.model()
     prediction = replace(network(b.match.group.frames.float()), layers=())
-    total = Loss(SETTINGS)(prediction, b.clips, Step(), one_batch.points())["total"]
     heads = [p for name, p in network.named_parameters() if not name.startswith("backbone.")]
+    total = _terms(replace(b, prediction=prediction))["total"]
     slopes = torch.autograd.grad(total, heads, allow_unused=True)
     length = torch.stack([slope.norm() for slope in slopes if slope is not None]).norm()
-    return length, min(float(length), 0.01)
+    return min(float(length), longest)

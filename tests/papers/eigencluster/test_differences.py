@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evis.criterion.step import Step
 from evis.data.errors import DataError
-from evis.losses import tel
+from evis.losses import boxinst, tel
 from evis.papers.eigencluster import differences, experiments, one_batch, paper_vs_code
 from evis.papers.eigencluster.differences import DIFFERENCES, Difference, shown
 from evis.papers.eigencluster.loss import Loss
@@ -44,15 +44,17 @@ def test_every_difference_is_told_in_full():
             assert text.endswith((".", ")", '"')) and "  " not in text, d.id
 
 
-def test_each_is_computed_by_a_function_of_its_own():
-    computed = [d.compute for d in DIFFERENCES if d.compute]
-    assert len(set(computed)) == len(computed)
+def test_each_is_computed_in_a_way_of_its_own():
+    ways = [(d.compute, str(d.by_paper), str(d.by_code)) for d in DIFFERENCES if d.compute]
+    assert len(set(ways)) == len(ways) == 26
+    for difference in DIFFERENCES:
+        assert not difference.compute or difference.by_paper != difference.by_code
     public = {
         name
         for name, function in inspect.getmembers(paper_vs_code, inspect.isfunction)
-        if function.__annotations__.get("return") == paper_vs_code.Both
+        if function.__module__ == paper_vs_code.__name__ and not name.startswith("_")
     }
-    assert public == set(computed)
+    assert public == {d.compute for d in DIFFERENCES} - {""} | {"spectrum", "of_pairs", "factors"}
 
 
 def test_what_design_lists_is_there():
@@ -91,7 +93,14 @@ def test_numbers_that_are_written_down_are_those_of_the_recipes_and_the_model(ba
     warm_up = 1 - (1 - ramp).sum() / code2.steps
     _, frames, _, height, width = batch.match.group.frames.shape
     queries, classes = batch.prediction.class_logits.shape[1:]
+    drawn = one_batch.clips(code3.frame_range)
+    dataset = drawn.dataset
+    several = [len(dataset.tracks_of(video.id)) > 1 for video in dataset.videos]
+    empty = torch.zeros(1, 16, 24)
     expected = {
+        "qcc.single": (1, np.mean(several)),
+        "pairs.gap": (1, np.mean([np.diff(clip.frame_indices).mean() for clip in drawn])),
+        "boxes.hidden": (0, float(boxinst.projection_loss(empty - 10, empty))),
         "tel.instances": (len(batch.objects) * max(batch.objects), len(batch.logits)),
         "qcc.class_shape": ((classes - 1) * frames * height * width, queries * classes),
         "pairs.all": (len(tel.cyclic_pairs(3)), len(tel.all_pairs(3))),
@@ -109,7 +118,7 @@ def test_numbers_that_are_written_down_are_those_of_the_recipes_and_the_model(ba
     for difference in DIFFERENCES:
         if difference.numbers:
             both = expected[difference.id]
-            assert difference.both == pytest.approx(both, rel=1e-3, nan_ok=True), difference.id
+            assert difference.both == pytest.approx(both, rel=2e-3, nan_ok=True), difference.id
 
 
 # Numbers that can be known without computing them -------------------------------------------------
@@ -131,14 +140,14 @@ def test_known_ratios(table, name, ratio):
 
 
 def test_the_released_tel_is_a_factor_of_one(batch):
-    paper, released = map(float, paper_vs_code.tel_factor(batch))
+    paper, released = (float(paper_vs_code.factor(batch, flavour=f)) for f in ("paper", "released"))
     assert paper > 1.5 and abs(released - 1) < 1e-3
 
 
 def test_signs_alone_leave_the_smaller_area(batch):
     pixels = tel.features(batch.logits).flatten(0, 1)
     small = [float(min((f > 0).sum(), (f < 0).sum())) for f in pixels]
-    assert paper_vs_code.signs(batch)[1] == pytest.approx(np.mean(small))
+    assert paper_vs_code.third_eigenvalue(batch, signs=True) == pytest.approx(np.mean(small))
 
 
 @pytest.mark.parametrize(
