@@ -78,7 +78,7 @@ def read_windows(
         for index in range(start + len(held), window.stop):
             frame = _checked(frames[index], index, size)
             size = frame.shape[:2]
-            held.append(torch.from_numpy(_resized(frame, options)).permute(2, 0, 1))
+            held.append(torch.from_numpy(resized(frame, options)).permute(2, 0, 1))
         yield window, torch.stack(held)
 
 
@@ -98,7 +98,7 @@ def _checked(frame: np.ndarray, index: int, size: tuple[int, int] | None) -> np.
     return frame
 
 
-def _resized(frame: np.ndarray, options: Options) -> np.ndarray:
+def resized(frame: np.ndarray, options: Options) -> np.ndarray:
     """As in training, by area if made smaller."""
     height, width = options.seen_size(*frame.shape[:2])
     if (height, width) == frame.shape[:2]:

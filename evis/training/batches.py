@@ -60,7 +60,7 @@ class Batches(Dataset):
 
     def __init__(self, recipe: Recipe, sources: Mapping[str, VISDataset], keep_frames: bool):
         self.clips = [
-            _clips(recipe, _keeping(sources[name]) if keep_frames else sources[name])
+            clips_of(recipe, _keeping(sources[name]) if keep_frames else sources[name])
             for name, _ in recipe.mixture
         ]
         shares = np.array([share for _, share in recipe.mixture])
@@ -91,7 +91,8 @@ def together(clips: list[Clip]) -> Batch:
     return Batch(clips, frames)
 
 
-def _clips(recipe: Recipe, dataset: VISDataset) -> Dataset:
+def clips_of(recipe: Recipe, dataset: VISDataset) -> Dataset:
+    """A data set's clips by number, as the recipe draws and sizes them; views of still pictures."""
     size = {
         "shorter_sides": recipe.shorter_sides,
         "longest_side": recipe.longest_side,
