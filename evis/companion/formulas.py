@@ -41,21 +41,13 @@ def decimals(printed: str) -> int:
 
 def lookup(cells: pd.DataFrame, reference: str) -> pd.Series:
     """The one cell that a reference names."""
-    place, _, dataset = reference.partition("@")
-    try:
-        paper, table, row, metric = place.split("/", 3)
-        found = cells[
-            (cells.paper == paper)
-            & (cells.table == int(table))
-            & (cells.row == int(row))
-            & (cells.metric == metric)
-        ]
-    except ValueError:
-        raise DataError(
-            f"{reference!r} names no cell", remedy="Write paper/table/row/metric@dataset"
-        ) from None
-    if dataset:
-        found = found[found.dataset == dataset]
+    parts = re.fullmatch(r"([^/]+)/(\d+)/(\d+)/([^@]+)(?:@(.+))?", reference)
+    if parts is None:
+        remedy = "Write paper/table/row/metric@dataset"
+        raise DataError(f"{reference!r} names no cell", remedy=remedy)
+    paper, table, row, metric, dataset = parts.groups()
+    found = cells[(cells.paper == paper) & (cells.table == int(table)) & (cells.row == int(row))]
+    found = found[(found.metric == metric) & (found.dataset == dataset if dataset else True)]
     if len(found) != 1:
         raise DataError(f"{reference!r} names {len(found)} printed cells instead of one")
     return found.iloc[0]

@@ -7,20 +7,9 @@ import pandas as pd
 from evis.data import paths
 from evis.data.errors import DataError
 
-COLUMNS = (
-    "paper",
-    "table",
-    "row",
-    "row_label",
-    "method",
-    "backbone",
-    "supervision",
-    "dataset",
-    "metric",
-    "value",
-    "as_printed",
-    "kind",
-)
+_PLACE = ("paper", "table", "row", "row_label")
+_SETTING = ("method", "backbone", "supervision", "dataset", "metric")
+COLUMNS = (*_PLACE, *_SETTING, "value", "as_printed", "kind")
 
 PAPERS = {  # name -> (title as people say it, year of the text in hand)
     "uvis": ("UVIS", 2024),
@@ -58,13 +47,9 @@ def title(paper: str, table: int) -> str:
 def _all() -> pd.DataFrame:
     folder = paths.data() / "papers"
     parts = []
+    texts = {"dtype": {"as_printed": str, "row_label": str}, "keep_default_na": False}
     for file in sorted(folder.glob("*_table*.csv")):
-        part = pd.read_csv(
-            file,
-            dtype={"as_printed": str, "row_label": str},
-            keep_default_na=False,
-            na_values={"value": [""]},
-        )
+        part = pd.read_csv(file, na_values={"value": [""]}, **texts)
         if tuple(part.columns) != COLUMNS:
             raise DataError(f"the columns should be {', '.join(COLUMNS)}", file=file)
         parts.append(part)
@@ -78,13 +63,8 @@ def wide(paper: str, table: int) -> pd.DataFrame:
     cells = tables(paper, table)
     one_set_a_row = (cells.groupby("row").dataset.nunique() <= 1).all()
     columns = ["metric"] if one_set_a_row else ["dataset", "metric"]
-    shown = cells.pivot_table(
-        index=["row", "row_label"],
-        columns=columns,
-        values="as_printed",
-        aggfunc="first",
-        sort=False,
-    )
+    layout = {"index": ["row", "row_label"], "columns": columns, "values": "as_printed"}
+    shown = cells.pivot_table(**layout, aggfunc="first", sort=False)
     return shown.reset_index("row", drop=True).fillna("")
 
 
