@@ -15,15 +15,14 @@ import torch
 from torch import Tensor
 
 from evis.losses import tel
-from evis.losses.tk import THRESHOLD, Pairs, check_clip, patch_similarity, tk_loss
-from evis.papers.eigencluster.temporal import Scheme, pairwise_3d
+from evis.losses.tk import Pairs, check_clip
+from evis.papers.eigencluster.temporal import Scheme, knn_patches, pairwise_3d
 
 
 def relative_change(values: Tensor, pairs: Pairs) -> Tensor:
     """(N, T, Y) -> (pairs,): |a - b| / (a + b), at most 1 each, 0 where both are 0; a mean."""
-    first, second = (torch.tensor(side, device=values.device) for side in zip(*pairs, strict=True))
-    a, b = values[:, first], values[:, second]  # (N, pairs, Y)
-    share = (a - b).abs() / (a + b).clamp(min=torch.finfo(values.dtype).tiny)
+    a, b = (torch.stack([values[:, t] for t in side], 1) for side in zip(*pairs, strict=True))
+    share = (a - b).abs() / (a + b).clamp(min=torch.finfo(values.dtype).tiny)  # (N, pairs, Y)
     return share.mean((0, 2)) if len(values) else values.new_zeros(len(pairs))
 
 
@@ -38,60 +37,39 @@ def total_eigenvalue(mask_logits: Tensor) -> Tensor:
     return trace.unsqueeze(-1)
 
 
-def _tk(logits: Tensor, pictures: Tensor, boxes: Tensor, pairs: Pairs, threshold: float) -> Tensor:
-    similarity = [patch_similarity(pictures[:, a], pictures[:, b]) for a, b in pairs]
-    return tk_loss(logits, similarity, boxes, pairs, threshold=threshold)
-
-
 def scale_free(
     mask_logits: Tensor,
     pictures: Tensor,
     box_masks: Tensor,
     pairs: Pairs,
-    threshold: float = THRESHOLD,
+    matching: Scheme = knn_patches,
 ) -> Tensor:
-    """TK raised by at most its own size: Eq. 13 with beta = 1 and the relative change of Eq. 8."""
-    tk = _tk(mask_logits, pictures, box_masks, pairs, threshold)
-    return tel.psi(tk, relative_change(tel.eigenvalues(mask_logits), pairs), beta=1.0)
-
-
-def more_matches(mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs) -> Tensor:
-    """TK alone, at a threshold that more of the neighbours on toy frames reach (notebook 14)."""
-    return _tk(mask_logits, pictures, box_masks, pairs, threshold=0.001)
+    """Another scheme raised by at most its own size: Eq. 13, beta = 1, relative change of Eq. 8."""
+    cost = matching(mask_logits, pictures, box_masks, pairs)
+    return tel.psi(cost, relative_change(tel.eigenvalues(mask_logits), pairs), beta=1.0)
 
 
 def own_loss(
-    mask_logits: Tensor,
-    pictures: Tensor,
-    box_masks: Tensor,
-    pairs: Pairs,
-    with_tk: bool,
+    mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs, with_tk: bool
 ) -> Tensor:
     """TEL as a loss by itself: the relative change of the total eigenvalue, with or without TK."""
     check_clip(mask_logits, pictures, box_masks, pairs)
     change = relative_change(total_eigenvalue(mask_logits), pairs)
-    if not with_tk:
-        return change
-    return change + _tk(mask_logits, pictures, box_masks, pairs, THRESHOLD)
+    return change + knn_patches(mask_logits, pictures, box_masks, pairs) if with_tk else change
 
 
-def pairwise_scale_free(
-    mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs
-) -> Tensor:
-    """3D pairwise matching in TK's place in Eq. 13, with the relative change of Eq. 8."""
-    cost = pairwise_3d(mask_logits, pictures, box_masks, pairs)
-    return tel.psi(cost, relative_change(tel.eigenvalues(mask_logits), pairs), beta=1.0)
-
+# TK at a threshold that more of the neighbours on toy frames reach (notebook 14).
+more_matches = partial(knn_patches, threshold=0.001)
 
 FIRST_ROUND: dict[str, Callable[[], Scheme]] = {
     "scale-free TEL": lambda: scale_free,
     "TK with more matches": lambda: more_matches,
-    "scale-free TEL, more matches": lambda: partial(scale_free, threshold=0.001),
+    "scale-free TEL, more matches": lambda: partial(scale_free, matching=more_matches),
     "TEL as a loss": lambda: partial(own_loss, with_tk=False),
     "TEL as a loss, and TK": lambda: partial(own_loss, with_tk=True),
 }
 SECOND_ROUND: dict[str, Callable[[], Scheme]] = {
     "3D pairwise": lambda: pairwise_3d,
-    "3D pairwise, scale-free TEL": lambda: pairwise_scale_free,
+    "3D pairwise, scale-free TEL": lambda: partial(scale_free, matching=pairwise_3d),
 }
 VARIANTS = ChainMap(FIRST_ROUND, SECOND_ROUND)  # one that is added joins the first round

@@ -8,13 +8,8 @@ from evis.data.errors import DataError
 _CHOICES = {"supervision": ("mask", "box"), "flavour": ("paper", "released"), "alpha": (0, 1)}
 _ABOVE_ZERO = ("eigenvalues", "scale", "points")
 _ZERO_OR_MORE = (
-    "beta",
-    "class_weight",
-    "mask_weight",
-    "dice_weight",
-    "no_object_weight",
-    "temporal_factor",
-    "warm_up_steps",
+    *("class_weight", "mask_weight", "dice_weight", "no_object_weight"),
+    *("beta", "temporal_factor", "warm_up_steps"),
 )
 
 
@@ -42,20 +37,16 @@ class Settings:
     soft_qcc: bool = False  # ours: a Q with a gradient
 
     def __post_init__(self) -> None:
-        for name, known in _CHOICES.items():
-            if (value := getattr(self, name)) not in known:
-                choices = " or ".join(map(str, known))
-                raise self._error(name, f"should be {choices}, is {value!r}")
-        for name in _ABOVE_ZERO:
-            if not (value := getattr(self, name)) > 0:
-                raise self._error(name, f"should be above 0, is {value!r}")
-        for name in _ZERO_OR_MORE:
-            if not (value := getattr(self, name)) >= 0:
-                raise self._error(name, f"should be 0 or more, is {value!r}")
-
-    @staticmethod
-    def _error(name: str, problem: str) -> DataError:
-        return DataError(f"{name} {problem}", field=f"settings.{name}")
+        for name, value in vars(self).items():
+            if name in _CHOICES and value not in _CHOICES[name]:
+                wanted = " or ".join(map(str, _CHOICES[name]))
+            elif name in _ABOVE_ZERO and not value > 0:
+                wanted = "above 0"
+            elif name in _ZERO_OR_MORE and not value >= 0:
+                wanted = "0 or more"
+            else:
+                continue
+            raise DataError(f"{name} should be {wanted}, is {value!r}", field=f"settings.{name}")
 
     @property
     def weights(self) -> dict[str, float]:

@@ -24,7 +24,8 @@ from torch import Tensor
 from evis.losses import tel
 from evis.losses.boxinst import similarity_between
 from evis.losses.neighbours import WINDOW, displaced, label_cost, weighted_mean, window_cost
-from evis.losses.tk import Pairs, check_clip, in_any_box, patch_similarity, tk_loss
+from evis.losses.tensors import full_precision
+from evis.losses.tk import THRESHOLD, Pairs, check_clip, in_any_box, patch_similarity, tk_loss
 from evis.papers.eigencluster.temporal_learned import DeformableMatching, LearnableMatching
 
 Scheme = Callable[[Tensor, Tensor, Tensor, Pairs], Tensor]
@@ -87,7 +88,7 @@ def flow_based(
     """
     check_clip(mask_logits, pictures, box_masks, pairs)
     seen = in_any_box(box_masks)
-    logits = mask_logits.to(torch.promote_types(mask_logits.dtype, torch.float32))
+    logits = full_precision(mask_logits)
     values = []
     for a, b in pairs:
         back = flow(pictures[:, b], pictures[:, a]).unsqueeze(1)
@@ -96,24 +97,25 @@ def flow_based(
     return torch.stack(values)
 
 
-def knn_patches(mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs) -> Tensor:
-    """TK with the released settings."""
-    check_clip(mask_logits, pictures, box_masks, pairs)
-    similarity = [patch_similarity(pictures[:, a], pictures[:, b]) for a, b in pairs]
-    return tk_loss(mask_logits, similarity, box_masks, pairs)
-
-
-def eigenvalue_and_knn(
+def knn_patches(
     mask_logits: Tensor,
     pictures: Tensor,
     box_masks: Tensor,
     pairs: Pairs,
-    beta: float = 0.16,
-    scale: int = 4,
+    threshold: float = THRESHOLD,
+) -> Tensor:
+    """TK with the released settings."""
+    check_clip(mask_logits, pictures, box_masks, pairs)
+    similarity = [patch_similarity(pictures[:, a], pictures[:, b]) for a, b in pairs]
+    return tk_loss(mask_logits, similarity, box_masks, pairs, threshold=threshold)
+
+
+def eigenvalue_and_knn(
+    mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs, beta: float = 0.16
 ) -> Tensor:
     """psi of Eq. 13, a pair: TK raised by the change of the mask's spectrum; beta as for R50."""
     tk = knn_patches(mask_logits, pictures, box_masks, pairs)
-    eigenvalue = tel.eigenvalue_loss(tel.eigenvalues(mask_logits, scale=scale), pairs)
+    eigenvalue = tel.eigenvalue_loss(tel.eigenvalues(mask_logits), pairs)
     return tel.psi(tk, eigenvalue, beta)
 
 

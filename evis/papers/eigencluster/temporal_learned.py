@@ -18,6 +18,7 @@ from evis.losses.neighbours import (
     weighted_mean,
     window_cost,
 )
+from evis.losses.tensors import full_precision
 from evis.losses.tk import DILATION, Pairs, check_clip, in_any_box
 
 _LAB_UNIT = 10.0  # colours this far apart look different
@@ -45,7 +46,7 @@ class LearnableMatching(nn.Module):
     ) -> Tensor:
         check_clip(mask_logits, pictures, box_masks, pairs)
         embedded = self.embed(pictures.flatten(0, 1) / _LAB_UNIT).unflatten(0, pictures.shape[:2])
-        embedded = embedded.to(torch.promote_types(embedded.dtype, torch.float32))
+        embedded = full_precision(embedded)
         seen = in_any_box(box_masks)
         values = []
         for a, b in pairs:
@@ -82,7 +83,7 @@ class DeformableMatching(nn.Module):
         self, mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs
     ) -> Tensor:
         check_clip(mask_logits, pictures, box_masks, pairs)
-        logits = mask_logits.to(torch.promote_types(mask_logits.dtype, torch.float32))
+        logits = full_precision(mask_logits)
         seen = in_any_box(box_masks)
         values = []
         for a, b in pairs:
@@ -95,7 +96,6 @@ class DeformableMatching(nn.Module):
     def points(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """(P, 3, h, w) each -> displacements (P, 9, 2, h, w), x and y, and weights (P, 9, h, w)."""
         told = self.tell(F.relu(self.read(torch.cat((first, second), dim=1) / _LAB_UNIT)))
-        told = told.to(torch.promote_types(told.dtype, torch.float32))
-        moves, weights = told.split((2 * len(WINDOW), len(WINDOW)), dim=1)
+        moves, weights = full_precision(told).split((2 * len(WINDOW), len(WINDOW)), dim=1)
         start = told.new_tensor([(DILATION * x, DILATION * y) for y, x in WINDOW])
         return moves.unflatten(1, (len(WINDOW), 2)) + start[..., None, None], weights.softmax(1)
