@@ -55,7 +55,7 @@ def match(
     """
     names = names or [f"clip {clip} of the batch" for clip in range(len(targets))]
     layers = [(class_logits, mask_logits)]
-    return match_layers(layers, targets, by, points, generator, [names], weights)[0]
+    return match_layers(layers, targets, by, points, generator, names, weights)[0]
 
 
 @torch.no_grad()
@@ -65,13 +65,12 @@ def match_layers(
     by: By,
     points: Tensor | int | None,
     generator: torch.Generator | None,
-    names: Sequence[Sequence[str]],
+    names: Sequence[str],
     weights: Weights,
 ) -> list[Pairs]:
     """`match` of several decoder layers to the same targets, at the same points.
 
-    layers: class and mask logits each; names: of the clips in each layer. All costs are brought to
-    the CPU at once.
+    layers: class and mask logits each. All costs are brought to the CPU at once.
     """
     _check(layers, targets, by, names)
     device = layers[0][1].device
@@ -172,35 +171,32 @@ def _check(
     layers: Sequence[tuple[Tensor, Tensor]],
     targets: Sequence[Target],
     by: str,
-    names: Sequence[Sequence[str]],
+    names: Sequence[str],
 ) -> None:
     if by not in ("masks", "boxes"):
         raise ValueError(f'matching is by "masks" or by "boxes", not by {by!r}')
     for class_logits, mask_logits in layers:
         check_shapes(class_logits=(class_logits, "B Q C"), mask_logits=(mask_logits, "B Q T h w"))
-    classes, frames = layers[0][0].shape[2] - 1, layers[0][1].shape[2]
-    if len(targets) != len(layers[0][0]):
-        raise ValueError(f"{len(layers[0][0])} clips came with the targets of {len(targets)}")
-    for name, (labels, masks) in zip(names[0], targets, strict=True):
-        if masks.ndim != 4 or masks.shape[:2] != (len(labels), frames):
+    class_logits, mask_logits = layers[0]
+    if len(targets) != len(class_logits):
+        raise ValueError(f"{len(class_logits)} clips came with the targets of {len(targets)}")
+    classes = class_logits.shape[2] - 1
+    for name, (labels, masks) in zip(names, targets, strict=True):
+        shape = len(labels), mask_logits.shape[2]
+        if masks.ndim != 4 or masks.shape[:2] != shape:
             raise ValueError(
-                f"{name}: {len(labels)} labels and {frames} predicted frames need target masks "
-                f"({len(labels)}, {frames}, H, W), got {tuple(masks.shape)}"
+                f"{name} needs target masks {shape} + (H, W), got {tuple(masks.shape)}"
             )
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
             raise ValueError(f"{name}: labels {labels.tolist()} are not all below {classes}")
-    _check_finite(layers, names)
-
-
-def _check_finite(layers: Sequence[tuple[Tensor, Tensor]], names: Sequence[Sequence[str]]) -> None:
     clips = [logits.flatten(1) for layer in layers for logits in layer]
     finite = torch.stack([x.amin(1).isfinite() & x.amax(1).isfinite() for x in clips])
-    if finite.all():
-        return
-    number, clip = finite.logical_not().nonzero()[0].tolist()
-    layer, what = divmod(number, 2)
-    kind = "NaN" if clips[number][clip].isnan().any() else "infinity"
-    raise ValueError(
-        f"{names[layer][clip]}: {('class_logits', 'mask_logits')[what]} hold {kind}: "
-        "training diverged before this step"
-    )
+    if not finite.all():
+        number, clip = finite.logical_not().nonzero()[0].tolist()
+        layer, what = divmod(number, 2)
+        where = names[clip] if len(layers) == 1 else f"{names[clip]}, layer {layer}"
+        kind = "NaN" if clips[number][clip].isnan().any() else "infinity"
+        raise ValueError(
+            f"{where}: {('class_logits', 'mask_logits')[what]} hold {kind}: training diverged "
+            "before this step"
+        )

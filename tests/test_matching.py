@@ -242,7 +242,7 @@ def test_wrong_input_is_refused_with_the_reason():
         match(class_logits, mask_logits, targets * 2)
     with pytest.raises(ValueError, match=r"\(B, Q, T, h, w\)"):
         match(class_logits, mask_logits[0], targets)
-    with pytest.raises(ValueError, match="2 predicted frames need"):
+    with pytest.raises(ValueError, match=r"needs target masks \(3, 2\) \+ \(H, W\), got \(3, 1"):
         match(class_logits, mask_logits, [(labels, target_masks[:, :1])])
     with pytest.raises(ValueError, match="not all below 6"):
         match(class_logits, mask_logits, [(labels + 6, target_masks)])

@@ -109,10 +109,7 @@ def matched(
         "masks" if supervision == "mask" else "boxes",
         points,
         generator,
-        [
-            [f"video {clip.video_id}, layer {number}" for clip in group.clips]
-            for number in range(len(group.layers))
-        ],
+        [f"video {clip.video_id}" for clip in group.clips],
         weights,
     )
     queries, objects = zip(*[_rows(pairs, group) for pairs in found], strict=True)

@@ -75,7 +75,7 @@ def box_terms(
     logits, boxes, similar = logits.flatten(1, 2), boxes.flatten(0, 1), similar.flatten(0, 1)
     pairwise, edges = boxinst.pairwise_sum(logits, similar, boxes, flavour=flavour)
     return {
-        "projection": boxinst.projection_sum(logits, boxes) / (objects * frames),
+        "projection": boxinst.projection_loss(logits, boxes) * len(boxes) / (objects * frames),
         "pairwise": pairwise,
         "edges": edges.expand_as(pairwise),
     }

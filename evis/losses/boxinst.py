@@ -64,11 +64,6 @@ def projection_loss(mask_logits: Tensor, box_masks: Tensor) -> Tensor:
     without masks. An empty box costs 2 whatever the mask is, so this term does not teach that an
     object is absent.
     """
-    return projection_sum(mask_logits, box_masks) / max(len(box_masks), 1)
-
-
-def projection_sum(mask_logits: Tensor, box_masks: Tensor) -> Tensor:
-    """`projection_loss`, a sum over the masks."""
     check_shapes(mask_logits=(mask_logits, "... M h w"), box_masks=(box_masks, "M h w"))
     logits = full_precision(mask_logits)
     boxes = box_masks.to(logits.dtype)
@@ -77,7 +72,7 @@ def projection_sum(mask_logits: Tensor, box_masks: Tensor) -> Tensor:
         mask, box = logits.amax(axis).sigmoid(), boxes.amax(axis)
         shared = (mask * box).sum(-1)
         total = total + (1 - 2 * shared / ((mask**2 + box**2).sum(-1) + 1e-5)).sum(-1)
-    return total
+    return total / max(len(boxes), 1)
 
 
 def pairwise_loss(

@@ -1,4 +1,4 @@
-"""Mask losses on point samples, as Mask2Former trains: BCE, dice, focal, and where to sample.
+"""Mask losses on point samples, as Mask2Former trains: BCE, dice, and where to sample.
 
 Every loss takes (M, P) logits and targets in [0, 1] and returns one value a row, (M,): the caller
 sums and normalises. Arithmetic is in float32 at least, under autocast too.
@@ -22,16 +22,6 @@ def dice(logits: Tensor, targets: Tensor) -> Tensor:
     p = full_precision(logits).sigmoid()
     targets = targets.to(p)
     return 1 - (2 * (p * targets).sum(1) + 1) / (p.sum(1) + targets.sum(1) + 1)
-
-
-def focal(logits: Tensor, targets: Tensor, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
-    """BCE times alpha_t (1 - p_t)^gamma, averaged over a row's points; p_t: the target's share."""
-    logits = full_precision(logits)
-    t = targets.to(logits)
-    entropy = F.binary_cross_entropy_with_logits(logits, t, reduction="none")
-    missed = logits.sigmoid() * (1 - t) + (-logits).sigmoid() * t  # 1 - p_t
-    balance = alpha * t + (1 - alpha) * (1 - t)
-    return (balance * missed**gamma * entropy).mean(1)
 
 
 def sample_points(maps: Tensor, points: Tensor) -> Tensor:

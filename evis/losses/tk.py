@@ -95,37 +95,34 @@ def tk_loss(
         found = matches(alike, top_k, threshold)
         of_pairs.append(found.expand(len(mask_logits), -1, -1, -1) if len(found) == 1 else found)
         check_shapes(mask_logits=(mask_logits, "N T h w"), similarity=(of_pairs[-1], "N 9 h w"))
-    cost, number = matched_sum(mask_logits, torch.stack(of_pairs, 1), box_masks, pairs, flavour)
-    return cost / number.clamp(min=1)
+    return matched_cost(mask_logits, torch.stack(of_pairs, 1), box_masks, pairs, flavour)
 
 
-def matched_sum(
+def matched_cost(
     mask_logits: Tensor,
     matched: Tensor,
     box_masks: Tensor,
     pairs: Pairs,
     flavour: Literal["paper", "released"],
-) -> tuple[Tensor, Tensor]:
-    """What `tk_loss` divides, in any number of decoder layers: (..., pairs), by (pairs,).
+) -> Tensor:
+    """`tk_loss` of known matches, in any number of decoder layers: (..., pairs).
 
     mask_logits: (..., N, T, h, w); matched: (N, pairs, 9, h, w) bool; box_masks: (N, T, h, w).
-    `released`: the cost of the matches seen from the boxes, and how many these are. `paper`: the
-    cost of all, a pixel of the frame, and the number of instances.
     """
     instances, frames, height, width = box_masks.shape
     if flavour == "released":
         matched = matched * in_any_box(box_masks).unsqueeze(1)
-        number, unit = matched.sum((0, 2, 3, 4)), 1
+        parts = matched.sum((0, 2, 3, 4)).clamp(min=1)  # (pairs,)
     else:
-        number, unit = box_masks.new_full((len(pairs),), instances), height * width
-    first_frame = frames * torch.arange(instances, device=matched.device).unsqueeze(1)  # (N, 1)
+        parts = max(instances, 1) * height * width
+    device = matched.device
+    starts = frames * torch.arange(instances, device=device).unsqueeze(1)  # (N, 1)
     there, here = (
-        (first_frame + torch.tensor(side, device=matched.device)).flatten()  # (N * pairs,)
-        for side in zip(*pairs, strict=True)
-    )
-    pictures = mask_logits.flatten(-4, -3)
-    costs = window_sums(pictures, there, here, matched.flatten(0, 1), DILATION)
-    return costs.unflatten(-1, (instances, len(pairs))).sum(-2) / unit, number
+        (starts + torch.tensor(side, device=device)).flatten() for side in zip(*pairs, strict=True)
+    )  # (N * pairs,) numbers of frames
+    frames_of_all = mask_logits.flatten(-4, -3)
+    costs = window_sums(frames_of_all, there, here, matched.flatten(0, 1), DILATION)
+    return costs.unflatten(-1, (instances, len(pairs))).sum(-2) / parts
 
 
 def in_any_box(box_masks: Tensor) -> Tensor:

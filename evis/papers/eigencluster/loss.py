@@ -103,8 +103,8 @@ class Loss(nn.Module):
         first, second = (lab[:, [pair[side] for pair in pairs]] for side in (0, 1))
         alike = tk.patch_similarity(first.flatten(0, 1), second.flatten(0, 1))
         matches = tk.matches(alike).unflatten(0, first.shape[:2])  # (B, pairs, 9, h, w)
-        cost, parts = tk.matched_sum(logits, matches[match.clip_of], boxes, pairs, settings.flavour)
-        terms["tk"] = cost / (parts.clamp(min=1) if released else objects)
+        cost = tk.matched_cost(logits, matches[match.clip_of], boxes, pairs, settings.flavour)
+        terms["tk"] = cost if released else cost * len(boxes) / objects
         if settings.beta:
             solver = "released" if released else "secular"
             pixels = tel.features(logits.flatten(0, 1), settings.scale)

@@ -514,7 +514,7 @@ def test_wrong_input_is_refused_with_the_reason():
     with pytest.raises(ValueError, match="supervision should be"):
         _run(prediction, [clip], replace(BOX, supervision="point"))
     odd = replace(prediction, layers=(_prediction(height=8, layers=0),))
-    with pytest.raises(ValueError, match="alike in all layers"):
+    with pytest.raises(ValueError, match=r"layer 1 should be \(B, Q, T, h, w\), B = 1, Q = 6, T = 3, h = 8"):
         _run(odd, [clip], BOX)
 
 
