@@ -29,11 +29,15 @@ def rendered(figure: Figure) -> dict[str, bytes]:
 
 
 def _below_limit(figure: Figure, save: Callable[[Figure, int], bytes]) -> bytes:
-    for resolution in RESOLUTIONS:
-        content = save(figure, resolution)
-        if len(content) <= LIMIT:
-            break
-    return content
+    *finer, coarsest = RESOLUTIONS
+    needed, resolution = LIMIT + 1, RESOLUTIONS[0]  # bytes at the last resolution that was tried
+    for wanted in finer:
+        if wanted < resolution and needed * (wanted / resolution) ** 2 > LIMIT:
+            continue  # fewer pixels need more bytes each
+        content, resolution = save(figure, wanted), wanted
+        if (needed := len(content)) <= LIMIT:
+            return content
+    return save(figure, coarsest)
 
 
 def few_colours(png: bytes, number: int = 256) -> bytes:

@@ -11,7 +11,7 @@ from PIL import Image
 from evis.companion.plots import compression, style
 
 
-def photographs(number: int = 4, seed: int = 0) -> list[np.ndarray]:
+def photographs(number: int = 1, seed: int = 0) -> list[np.ndarray]:
     """Smooth noise: many colours, as in a photograph."""
     small = np.random.default_rng(seed).integers(0, 256, (number, 24, 36, 3), dtype=np.uint8)
     return [np.asarray(Image.fromarray(one).resize((720, 480), Image.BICUBIC)) for one in small]
@@ -73,7 +73,7 @@ def test_what_looks_the_same_keeps_its_bytes_and_is_marked_as_drawn(folder):
     assert (folder / "figure.png").stat().st_mtime_ns > stamp
 
 
-@pytest.mark.parametrize("title", ["AP 48", "AP 41", "AP 74", "AR 47", "AP 4.7"])
+@pytest.mark.parametrize("title", ["AP 48", "AP 41", "AR 47"])
 def test_one_other_character_is_another_picture(folder, title):
     style.save(drawn("AP 47", photographs()), "figure")
     before = (folder / "figure.png").read_bytes()
@@ -100,12 +100,12 @@ def test_photographs_and_plots_are_told_apart():
 
     lines = np.full((200, 300, 3), 255, np.uint8)
     lines[50], lines[:, 80] = 0, (0, 114, 178)
-    kinds = [compression.smallest(png(picture))[0] for picture in (photographs(1)[0], lines)]
+    kinds = [compression.smallest(png(picture))[0] for picture in (photographs()[0], lines)]
     assert kinds == ["image/jpeg", "image/png"]
 
 
 def test_an_animation_that_looks_the_same_keeps_its_bytes(folder):
-    frames = [np.roll(photographs(1)[0][::4, ::4], 5 * n, axis=1) for n in range(3)]
+    frames = [np.roll(photographs()[0][::4, ::4], 5 * n, axis=1) for n in range(3)]
     first = style.save_animation(frames, "moving")
     with Image.open(io.BytesIO(first)) as moving:
         assert moving.n_frames == 3 and moving.info["loop"] == 0
