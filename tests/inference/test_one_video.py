@@ -238,9 +238,9 @@ def test_options_that_can_not_be_are_refused(wrong, message):
         Options(**wrong)
 
 
-def test_the_real_model_keeps_its_mode_and_odd_sizes_work():
+def test_the_real_model_keeps_its_mode_and_odd_sizes_work(device):
     torch.manual_seed(0)
-    model = VideoMask2Former(named("tiny_s", 2)).train()
+    model = VideoMask2Former(named("tiny_s", 2)).to(device).train()
     frames = np.random.default_rng(0).integers(0, 255, (3, 45, 51, 3), dtype=np.uint8)
     tracks = _run(frames, model, window=2, overlap=1)
     assert model.training and len(tracks) == 3

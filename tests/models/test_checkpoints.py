@@ -17,7 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evis.data.errors import DataError
-from evis.models import VideoMask2Former, checkpoints, key_map, named, sizes, weight_files
+from evis.models import (
+    VideoMask2Former,
+    checkpoints,
+    key_map,
+    named,
+    sizes,
+    video_mask2former,
+    weight_files,
+)
 from evis.models.config import ResNet, Swin
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -60,11 +68,23 @@ def another_like(model):
 # the reference's numbers
 
 
+@pytest.fixture
+def precise(device, dtype):
+    """Where the reference's numbers, of float32, can be met."""
+    if dtype != torch.float32:
+        pytest.skip("the reference's numbers are of float32, with its rounding")
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield device
+    torch.backends.cudnn.allow_tf32 = before
+
+
 @pytest.mark.parametrize("size", TINY)
-def test_golden_models_give_the_references_features_and_logits(size):
-    expected = golden(size)
+def test_golden_models_give_the_references_features_and_logits(size, precise):
+    expected = {name: array.to(precise) for name, array in golden(size).items()}
     model = checkpoints.load_reference(weights(size))
     assert not model.training
+    model.to(precise)
     frames = expected["frames"][None]
     with torch.no_grad():
         prediction = model(frames)
@@ -77,6 +97,35 @@ def test_golden_models_give_the_references_features_and_logits(size):
         near(layer.mask_logits, expected[f"aux{number}_pred_masks"])
     near(prediction.class_logits, expected["pred_logits"])
     near(prediction.mask_logits, expected["pred_masks"])
+
+
+@pytest.mark.parametrize("size", ["tiny_s", "r50", "swin_t"])
+def test_no_tensor_is_made_elsewhere_and_no_value_is_looked_at(size):
+    """Neither could be on this device, which has shapes only; on GPUs either would wait."""
+    with torch.device("meta"):
+        model = VideoMask2Former(named(size, classes=5))
+        maps = model.backbone(torch.zeros(6, 3, 96, 64)).feature_maps
+    features, pixels = model.pixel_decoder(maps)
+    found = model.decoder([f.unflatten(0, (2, 3)) for f in features], pixels.unflatten(0, (2, 3)))
+    stride = model.config.backbone.strides[0]
+    queries = model.config.queries
+    assert found.mask_logits.shape == (2, queries, 3, 96 // stride, 64 // stride)
+    assert found.mask_logits.device.type == "meta"
+
+
+@torch.no_grad()
+def test_frames_are_seen_alike_however_many_at_once_and_layers_can_be_spared(monkeypatch):
+    model = VideoMask2Former(named("tiny_s", classes=3)).eval()
+    frames = torch.randint(0, 256, (2, 5, 3, 40, 56), dtype=torch.uint8)
+    whole = model(frames)
+    monkeypatch.setattr(video_mask2former, "SEEN_AT_ONCE", 3 * 40 * 56)
+    sparing = model(frames, every_layer=False)
+    assert (len(whole.layers), len(sparing.layers)) == (3, 0)
+    torch.testing.assert_close(sparing.mask_logits, whole.mask_logits, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sparing.class_logits, whole.class_logits, rtol=1e-4, atol=1e-4)
+    with torch.enable_grad():
+        learning = model(frames)
+    torch.testing.assert_close(learning.mask_logits, whole.mask_logits, rtol=1e-4, atol=1e-4)
 
 
 def near(ours, theirs):
