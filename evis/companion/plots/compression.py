@@ -51,7 +51,7 @@ def few_colours(png: bytes, number: int = 256) -> bytes:
 def smallest(png: bytes) -> tuple[str, bytes]:
     """The picture and its media type: JPEG for a photograph, few colours for a plot."""
     few, jpeg = few_colours(png), _jpeg(Image.open(io.BytesIO(png)).convert("RGB"))
-    return ("image/jpeg", jpeg) if 2 * len(jpeg) < len(few) else ("image/png", few)
+    return ("image/jpeg", jpeg) if 1.25 * len(jpeg) < len(few) else ("image/png", few)
 
 
 def gif(frames: Sequence[np.ndarray], seconds: float, colours: int = 32) -> bytes:
