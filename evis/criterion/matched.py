@@ -80,14 +80,14 @@ def grouped(
                 classes, masks = (torch.stack([x[n] for n in members]) for x in (classes, masks))
             layers.append(ClipPrediction(classes, masks, stride=stride))
         own, device = [clips[number] for number in members], prediction.mask_logits.device
-        counts = torch.tensor([len(clip.labels) for clip in own])
+        clip_of = [number for number, clip in enumerate(own) for _ in range(len(clip.labels))]
         size = stride * height, stride * width
         groups.append(
             Group(
                 clips=own,
                 layers=layers,
                 labels=torch.cat([clip.labels for clip in own]).to(device),
-                clip_of=torch.arange(len(own)).repeat_interleave(counts).to(device),
+                clip_of=torch.tensor(clip_of, dtype=torch.long, device=device),
                 targets=target_masks(own, supervision, size, device),
             )
         )

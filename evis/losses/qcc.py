@@ -154,8 +154,8 @@ def _seeds(
 def _race(n: int, count: int, seed: int, restarts: int, device: torch.device) -> list[Tensor]:
     """Exponential times of n points, (R, L, n) for each centre: the same ones on every device."""
     random = torch.Generator().manual_seed(seed)
-    shape = n, restarts, _CANDIDATES
-    draws = [torch.rand(shape, generator=random, dtype=torch.double) for _ in range(count)]
+    how = {"generator": random, "dtype": torch.double, "device": "cpu"}
+    draws = [torch.rand(n, restarts, _CANDIDATES, **how) for _ in range(count)]
     return [-draw.permute(1, 2, 0).contiguous().log().to(device) for draw in draws]
 
 

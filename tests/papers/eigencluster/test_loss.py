@@ -3,15 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+import loss_cases
 import numpy as np
 import pytest
 import torch
+from loss_cases import CLASSES, LATE, all_layers, fix_points, gradients, padded, part
+from loss_cases import clip as _clip
+from loss_cases import prediction as _prediction
 
 from evis import matching
 from evis.criterion.step import Step
-from evis.criterion.targets import fill_boxes, pad, target_masks
+from evis.criterion.targets import fill_boxes
 from evis.data.clip_prediction import ClipPrediction
-from evis.data.clips import Clip
 from evis.data.errors import DataError
 from evis.losses import boxinst, masks, tel, tk
 from evis.losses.qcc import quality_cluster_coefficient
@@ -25,63 +28,21 @@ BOX = Settings()
 RELEASED = Settings(flavour="released")
 MASK = Settings(supervision="mask", points=200)
 ALL = pytest.mark.parametrize("settings", [BOX, RELEASED, MASK], ids=["paper", "released", "mask"])
-CLASSES = 5
-LATE = 10_000  # a step after the warm-up
 
 
 @pytest.fixture(autouse=True)
-def seeded_with_few_points(monkeypatch):
+def seeded_with_few_points(monkeypatch, device):
     torch.manual_seed(0)
     monkeypatch.setattr(matching, "POINTS", 1000)
-
-
-def _clip(video_id=7, objects=2, frames=3, height=64, width=80, seed=0):
-    g = torch.Generator().manual_seed(seed)
-    # A coarse pattern that stays in place: neighbours and frames have patches that match.
-    coarse = torch.randint(256, (1, 3, height // 16, width // 16), generator=g).float()
-    shades = 6 * torch.rand(1, 3, height // 4, width // 4, generator=g)
-    picture = sum(torch.nn.functional.interpolate(p, (height, width)) for p in (coarse, shades))
-    picture = picture.clamp(0, 255).to(torch.uint8)
-    corner = 0.6 * torch.rand(objects, 1, 2, generator=g)
-    size = 0.2 + 0.2 * torch.rand(objects, 1, 2, generator=g)
-    boxes = torch.cat((corner, corner + size), -1).repeat(1, frames, 1)
-    boxes = boxes * torch.tensor([width, height, width, height])
-    visible = torch.ones(objects, frames, dtype=torch.bool)
-    return Clip(
-        frames=picture.repeat(frames, 1, 1, 1),
-        video_id=video_id,
-        frame_indices=tuple(range(frames)),
-        track_ids=tuple(range(objects)),
-        labels=torch.randperm(CLASSES, generator=g)[:objects],
-        visible=visible,
-        boxes=boxes,
-        masks=fill_boxes(boxes, visible, (height, width)),
-    )
-
-
-def _prediction(batch=1, queries=6, frames=3, height=16, width=20, layers=2, seed=1):
-    g = torch.Generator().manual_seed(seed)
-
-    def one(earlier=()):
-        return ClipPrediction(
-            torch.randn(batch, queries, CLASSES + 1, generator=g).requires_grad_(),
-            torch.randn(batch, queries, frames, height, width, generator=g).requires_grad_(),
-            earlier,
-        )
-
-    return one(tuple(one() for _ in range(layers)))
+    monkeypatch.setattr(loss_cases, "DEVICE", device)
 
 
 def _run(prediction, clips, settings, step=LATE, seed=0):
     return Loss(settings)(prediction, clips, Step(step), torch.Generator().manual_seed(seed))
 
 
-def _all_layers(prediction):
-    return (*prediction.layers, prediction)
-
-
 @ALL
-def test_total_is_the_weighted_sum_of_the_terms_of_all_layers(settings):
+def test_total_is_the_weighted_sum_of_the_terms_ofall_layers(settings):
     found = _run(_prediction(), [_clip()], settings)
     classes = sum(found[f"class{layer}"] for layer in ("", "_0", "_1")) * 2
     names = ("bce", "dice") if settings is MASK else ("projection", "pairwise", "temporal")
@@ -196,7 +157,7 @@ def test_each_term_reaches_the_logits_it_is_about_and_no_other(settings):
     prediction = _prediction(layers=1)
     found = _run(prediction, [_clip()], settings)
     for name in settings.weights:
-        layers = _all_layers(prediction)
+        layers = all_layers(prediction)
         leaves = [layer.class_logits for layer in layers] + [layer.mask_logits for layer in layers]
         for number, suffix in enumerate(("_0", "")):
             grads = torch.autograd.grad(
@@ -321,7 +282,7 @@ def test_a_clip_without_objects_teaches_the_class_logits_only(settings):
     assert found["total"].isfinite()
     for name in settings.weights:
         assert (found[name] == 0) == (name != "class")
-    for layer in _all_layers(prediction):
+    for layer in all_layers(prediction):
         assert layer.class_logits.grad.abs().sum() > 0
         assert layer.mask_logits.grad is None or not layer.mask_logits.grad.any()
 
@@ -353,20 +314,121 @@ def test_each_clip_of_a_batch_has_its_own_prediction_and_pictures(settings, monk
         torch.testing.assert_close(after[name], value, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("settings", [BOX, RELEASED], ids=["paper", "released"])
-def test_a_clip_lies_in_the_upper_left_of_its_canvas(settings):
+@pytest.mark.parametrize(
+    "settings", [BOX, MASK, replace(BOX, soft_qcc=True)], ids=["paper", "mask", "soft"]
+)
+def test_what_a_clip_is_padded_to_changes_no_term_and_no_gradient(settings):
+    small, clips = _prediction(height=15), [_clip(height=60)]  # TEL's cells don't divide it
+    large = padded(small, 5, 3)
+    plain, wide = _run(small, clips, settings), _run(large, clips, settings)
+    assert plain["total"] > 0 and (settings is MASK or plain["qcc"] > 1)
+    for name, value in plain.items():
+        assert torch.equal(wide[name], value), name
+    plain["total"].backward(), wide["total"].backward()
+    for mine, theirs in zip(gradients(large), gradients(small), strict=True):
+        if mine.ndim == 5:
+            assert not mine[..., 15:, :].any() and not mine[..., 20:].any()
+            mine = mine[..., :15, :20]
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_released_clips_are_judged_on_the_canvas_of_their_batch():
+    small, clips = _prediction(), [_clip()]
+    plain, wide = (_run(x, clips, RELEASED) for x in (small, padded(small, 5, 3)))
+    assert all(wide[name] != plain[name] for name in ("projection", "tel", "qcc"))
+
+
+def test_a_batch_of_several_sizes_has_the_terms_of_its_clips_together(monkeypatch):
+    fix_points(monkeypatch)
+    clips = [_clip(1), _clip(2, objects=3, height=48, width=64, seed=2)]
+    together = _prediction(batch=2)
+    settings = replace(BOX, temporal_factor=1.0, warm_up_steps=0)
+    found = _run(together, clips, settings)
+    first, second = (
+        Loss(settings)(part(together, [n]), [clips[n]], Step(0, objects=5)) for n in (0, 1)
+    )
+    for name in ("projection", "tk", "tel", "tk_1"):  # sums over objects, of which there are 5
+        torch.testing.assert_close(found[name], first[name] + second[name])
+    scores = (first["qcc"] - 1) + (second["qcc"] - 1)
+    torch.testing.assert_close(found["qcc"], 1 + scores / 2)
+    l_pair = sorted(each["pairwise"].item() for each in (first, second))
+    assert l_pair[0] < found["pairwise"] < l_pair[1]  # a mean over the edges of both
+    stray = together.mask_logits.detach().clone()
+    stray[1, :, :, 12:] = torch.randn_like(stray[1, :, :, 12:])
+    beyond = replace(together, mask_logits=stray)
+    for name, value in _run(beyond, clips, settings).items():
+        assert torch.equal(value, found[name]), name
+
+
+@pytest.mark.parametrize("parts", [[[0, 1], [2, 3]], [[1, 2], [0, 3]], [[0], [1], [2], [3]]])
+def test_in_any_split_of_a_step_an_object_weighs_the_same(parts, monkeypatch):
+    """6 objects at once, or 1 + 5, 3 + 3, 1 + 0 + 2 + 3 in micro-batches or processes."""
+    fix_points(monkeypatch)
+    settings = replace(BOX, alpha=0, beta=0, warm_up_steps=0)
+    clips = [_clip(n, objects=count, seed=n) for n, count in enumerate((1, 0, 2, 3))]
+
+    def backward(prediction, numbers, of_parts):
+        step = Step(0, objects=6 / of_parts)
+        found = Loss(settings)(prediction, [clips[n] for n in numbers], step)
+        layers = ("", "_0", "_1")
+        total = sum(found[n + x] for n in ("class", "projection", "temporal") for x in layers)
+        (total / of_parts).backward()
+
+    whole = _prediction(batch=4)
+    backward(whole, range(4), 1)
+    split = [torch.zeros_like(x) for x in gradients(whole)]
+    for numbers in parts:
+        own = part(whole, numbers)
+        backward(own, numbers, len(parts))
+        for sums, of_part in zip(split, gradients(own), strict=True):
+            sums[numbers] = of_part
+    for mine, at_once in zip(split, gradients(whole), strict=True):
+        torch.testing.assert_close(mine, at_once, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("settings", [BOX, MASK], ids=["box", "mask"])
+def test_the_settings_weights_decide_the_matching(settings):
+    """Queries 0 and 1 name the two objects, queries 2 and 3 draw them."""
     prediction, clip = _prediction(layers=0), _clip()
-    wider = torch.nn.functional.pad(prediction.mask_logits, (0, 5, 0, 3), value=-40.0)
-    plain = _run(prediction, [clip], settings)
-    padded = _run(replace(prediction, mask_logits=wider), [clip], settings)
-    for name in ("class", "projection"):
-        torch.testing.assert_close(padded[name], plain[name])
-    size, device = (76, 100), torch.device("cpu")
-    for supervision in ("mask", "box"):
-        target = target_masks([clip], supervision, size, device)
-        assert torch.equal(target[..., :64, :80], clip.masks)
-        assert target.sum() == clip.masks.sum()
-    assert torch.equal(pad(clip.frames, size)[..., :64, :80], clip.frames)
+    classes, masks = torch.zeros(1, 6, CLASSES + 1), torch.full((1, 6, 3, 16, 20), -9.0)
+    classes[..., -1] = 50
+    classes[0, [0, 1], clip.labels] = 100
+    masks[0, 2:4] = 18 * clip.masks[..., 2::4, 2::4] - 9.0
+    on_device = (x.to(prediction.mask_logits.device) for x in (classes, masks))
+    prediction = ClipPrediction(*on_device)
+    by_class = replace(settings, class_weight=1.0, mask_weight=0.0, dice_weight=0.0)
+    assert _run(prediction, [clip], by_class)["class"] < 1e-3
+    by_mask = replace(settings, class_weight=0.0)
+    assert _run(prediction, [clip], by_mask)["class"] > 10
+
+
+@pytest.mark.parametrize(
+    "field, value, message",
+    [
+        ("alpha", 2, "alpha should be 0 or 1, is 2"),
+        ("supervision", "point", "supervision should be mask or box, is 'point'"),
+        ("flavour", "code", "flavour should be paper or released"),
+        ("points", 0, "points should be above 0"),
+        ("eigenvalues", 0, "eigenvalues should be above 0"),
+        ("beta", -0.1, "beta should be 0 or more"),
+        ("class_weight", float("nan"), "class_weight should be 0 or more"),
+        ("warm_up_steps", -1, "warm_up_steps should be 0 or more"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_by_themselves(field, value, message):
+    with pytest.raises(DataError, match=f"field settings.{field}: {message}"):
+        Settings(**{field: value})
+
+
+@ALL
+def test_tensors_are_built_where_the_logits_are(settings):
+    prediction, clips = _prediction(), [_clip()]
+    expected = _run(prediction, clips, settings)
+    with torch.device("meta"):
+        found = _run(prediction, clips, settings)
+    for name, value in expected.items():
+        assert found[name].device.type == prediction.mask_logits.device.type
+        torch.testing.assert_close(found[name], value)
 
 
 @ALL
@@ -487,35 +549,6 @@ def test_gradient_descent_finds_the_classes_and_the_masks(settings):
     for label, target in zip(clip.labels, clip.masks[:, :, 2::4, 2::4], strict=True):
         found = mask_logits[0, answers == label][0] > 0
         assert (found & target).sum() / (found | target).sum() > 0.95
-
-
-def test_filled_boxes_hold_the_pixels_whose_centres_are_inside():
-    boxes = torch.tensor([[[2.0, 1.0, 5.0, 3.0], [2.4, 0.0, 2.45, 9.0], [0.0, 0.0, 0.0, 0.0]]])
-    visible = torch.tensor([[True, True, False]])
-    filled = fill_boxes(boxes, visible, (4, 6))
-    expected = torch.zeros(1, 3, 4, 6, dtype=torch.bool)
-    expected[0, 0, 1:3, 2:5] = True
-    expected[0, 1, :, 2] = True  # thinner than a pixel, but visible
-    assert torch.equal(filled, expected)
-
-
-def test_wrong_input_is_refused_with_the_reason():
-    prediction, clip = _prediction(), _clip()
-    with pytest.raises(DataError, match="video 7: the clip carries no boxes"):
-        _run(prediction, [replace(clip, boxes=None)], BOX)
-    with pytest.raises(DataError, match="video 7: the clip carries no masks"):
-        _run(prediction, [replace(clip, masks=None)], MASK)
-    with pytest.raises(ValueError, match="1 clips came with the targets of 2"):
-        _run(prediction, [clip, clip], BOX)
-    with pytest.raises(DataError, match="doesn't fit logits of 3 frames of 16 x 20"):
-        _run(prediction, [_clip(height=96)], BOX)
-    with pytest.raises(DataError, match="a clip of 2 frames"):
-        _run(prediction, [_clip(frames=2)], BOX)
-    with pytest.raises(ValueError, match="supervision should be"):
-        _run(prediction, [clip], replace(BOX, supervision="point"))
-    odd = replace(prediction, layers=(_prediction(height=8, layers=0),))
-    with pytest.raises(ValueError, match=r"layer 1 should be \(B, Q, T, h, w\), B = 1, Q = 6, T = 3, h = 8"):
-        _run(odd, [clip], BOX)
 
 
 def test_points_are_given_by_uncertainty(monkeypatch):
