@@ -52,19 +52,20 @@ def reproduce(
     """Run all notebooks, or those that `only` names, whatever happens to the others.
 
     Executed copies go to build/notebooks, the outcomes to build/summary.json. A copy of a notebook
-    that failed ends at the failing cell. Figures go to figures/; at scales other than toy, whose
-    figures are not those that are committed, to build/figures. `store` puts the outputs of those
-    that did not fail into notebooks/, as they are committed, and their figures onto the gallery
-    page.
+    that failed ends at the failing cell. With default parameters figures go to figures/, else to
+    build/figures, as they are not those that are committed. `store` puts the outputs of those that
+    did not fail into notebooks/, as they are committed, and their figures onto the gallery page.
     """
-    if store and (scale != "toy" or recompute):
+    default = scale == "toy" and not recompute
+    if store and not default:
         raise DataError(
             "only a run with default parameters is stored",
             remedy="Leave store out, or run at scale toy without recompute",
         )
     parameters = {"scale": scale, "recompute": recompute}
+    figures = paths.figures() if default else paths.build() / "figures"
     selected = select(sorted(paths.notebooks().glob("*.ipynb")), only)
-    runs = asyncio.run(_run_all(selected, parameters))
+    runs = asyncio.run(_run_all(selected, parameters, figures))
     if store:
         runs = [_stored(run) for run in runs]
         gallery.write()
@@ -128,30 +129,28 @@ def report(runs: Sequence[NotebookRun]) -> str:
     return "\n".join(lines)
 
 
-async def _run_all(notebooks: Sequence[Path], parameters: dict) -> list[NotebookRun]:
+async def _run_all(
+    notebooks: Sequence[Path], parameters: dict[str, str | bool], figures: Path
+) -> list[NotebookRun]:
     """In the notebooks' order, whichever ends first."""
     free = asyncio.Semaphore(AT_A_TIME)
     with tqdm(total=len(notebooks), unit="notebook", leave=False) as bar:
 
         async def run(notebook: Path) -> NotebookRun:
             async with free:
-                done = await _run(notebook, parameters)
+                done = await _run(notebook, parameters, figures)
             bar.update()
             return done
 
         return await asyncio.gather(*map(run, notebooks))
 
 
-async def _run(notebook: Path, parameters: dict) -> NotebookRun:
+async def _run(notebook: Path, parameters: dict[str, str | bool], figures: Path) -> NotebookRun:
     """One notebook. Any error is this notebook's failure, so that the others still run."""
     copy = _copy(notebook.name)
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.unlink(missing_ok=True)  # an earlier run's copy must not pass for this one's
-    environment = os.environ | kernel_environment()
-    figures = paths.figures()
-    if parameters["scale"] != "toy":
-        figures = paths.build() / "figures"
-        environment["EVIS_FIGURES"] = str(figures)
+    environment = os.environ | kernel_environment() | {"EVIS_FIGURES": str(figures)}
     start = time.time()
     failure = None
     try:
@@ -164,11 +163,9 @@ async def _run(notebook: Path, parameters: dict) -> NotebookRun:
         failure = _failure(error, book)
     except Exception as error:
         failure = Failure(f"{type(error).__name__}: {_last_line(str(error))}")
-    drawn = [
-        path for path in figures.glob(_pattern(notebook.stem)) if path.stat().st_mtime >= start
-    ]
-    written = sorted(path.name for path in drawn)
-    return NotebookRun(notebook.stem, round(time.time() - start, 1), written, failure)
+    own = figures.glob(_pattern(notebook.stem))
+    drawn = sorted(path.name for path in own if path.stat().st_mtime >= start)
+    return NotebookRun(notebook.stem, round(time.time() - start, 1), drawn, failure)
 
 
 def _with_parameters(notebook: Path, parameters: dict) -> NotebookNode:

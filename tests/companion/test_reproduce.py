@@ -203,8 +203,8 @@ def test_a_notebook_that_is_edited_while_it_runs_is_not_stored(two_notebooks, mo
     notebook = two_notebooks / "notebooks" / "01_good.ipynb"
     run_one = reproduce._run
 
-    async def run_and_edit(path, parameters):
-        outcome = await run_one(path, parameters)
+    async def run_and_edit(path, *rest):
+        outcome = await run_one(path, *rest)
         if path == notebook:
             write_notebook(path, "print('edited')")
         return outcome
