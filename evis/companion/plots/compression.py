@@ -19,7 +19,7 @@ LIMIT = 150_000  # bytes of one file of a figure
 RESOLUTIONS = (200, 150, 120, 100, 80, 60)  # dots an inch, the best first
 JPEG_QUALITY = 80
 BLOCK = 8  # pixels a side; in blocks this large a changed digit is seen, and noise is not
-VISIBLE = 16  # grey levels, of 256, by which the mean of a block has to differ
+VISIBLE = 24  # grey levels, of 256, by which a block differs: noise makes 15, a digit 33 and more
 
 
 def rendered(figure: Figure) -> dict[str, bytes]:
