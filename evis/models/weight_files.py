@@ -96,12 +96,9 @@ def _torch(path: Path, mmap: bool) -> Any:
         asked = re.search(r"GLOBAL (\S+)", str(error))
         if asked is None:
             raise _damaged(path, error) from error
-        raise DataError(
-            f"asks for {asked[1]}, which plain weights don't need, so it was not read",
-            file=path,
-            remedy="If you trust where it came from, keep its weights alone: torch.save({'model': "
-            "torch.load(path, weights_only=False)['model']}, new_path)",
-        ) from error
+        keep = "torch.save({'model': torch.load(path, weights_only=False)['model']}, new_path)"
+        trusted = f"If you trust where it came from, keep its weights alone: {keep}"
+        raise _refused(path, asked[1], trusted) from error
     except Exception as error:  # a damaged file can fail anywhere
         raise _damaged(path, error) from error
 
@@ -111,12 +108,9 @@ def _plain_pickle(path: Path) -> Any:
         with open(path, "rb") as stream:
             # latin1: arrays that Python 2 wrote
             return _ArraysOnly(stream, encoding="latin1").load()
-    except _Refused as refused:
-        raise DataError(
-            f"asks for {refused}, which plain weights don't need, so it was not read",
-            file=path,
-            remedy="Don't open it otherwise, unless you trust where it came from",
-        ) from None
+    except _Refused as error:
+        distrust = "Don't open it otherwise, unless you trust where it came from"
+        raise _refused(path, str(error), distrust) from None
     except Exception as error:  # a damaged file can fail anywhere
         raise _damaged(path, error) from error
 
@@ -127,22 +121,18 @@ class _Refused(Exception):
 
 class _ArraysOnly(pickle.Unpickler):
     ALLOWED = {
-        ("collections", "OrderedDict"),
-        ("_codecs", "encode"),  # how newer Pythons write bytes for older ones
-        ("numpy", "dtype"),
-        ("numpy", "ndarray"),
-        *(
-            (f"numpy.{core}.{module}", name)
-            for core in ("core", "_core")  # before and since numpy 2
-            for module, name in [
-                ("multiarray", "_reconstruct"),
-                ("numeric", "_frombuffer"),
-            ]
-        ),
+        "collections.OrderedDict",
+        "_codecs.encode",  # how newer Pythons write bytes for older ones
+        "numpy.dtype",
+        "numpy.ndarray",
+        "numpy.core.multiarray._reconstruct",  # before numpy 2
+        "numpy.core.numeric._frombuffer",
+        "numpy._core.multiarray._reconstruct",
+        "numpy._core.numeric._frombuffer",
     }
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.ALLOWED:
+        if f"{module}.{name}" not in self.ALLOWED or "." in name:
             raise _Refused(f"{module}.{name}")
         return super().find_class(module, name)
 
@@ -154,6 +144,11 @@ def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: stream.get_tensor(name) for name in names}, stream.metadata() or {}
     except SafetensorError as error:
         raise _damaged(path, error) from error
+
+
+def _refused(path: Path, asked: str, remedy: str) -> DataError:
+    problem = f"asks for {asked}, which plain weights don't need, so it was not read"
+    return DataError(problem, file=path, remedy=remedy)
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
