@@ -49,10 +49,9 @@ def mask_terms(
     matched: Matched, points: int, objects: float, generator: torch.Generator | None
 ) -> Terms:
     """BCE and dice on points, most of them where a mask is undecided, summed over frames."""
-    masks_of_layers = matched.logits
-    layers = len(masks_of_layers)
-    logits = masks_of_layers.flatten(0, 2)  # (L * M * T, h, w)
-    at = masks.uncertain_points(logits, points, generator=generator)
+    of_layers = matched.logits.flatten(1, 2)  # (L, M * T, h, w)
+    layers, logits = len(of_layers), of_layers.flatten(0, 1)
+    at = torch.cat([masks.uncertain_points(x, points, generator=generator) for x in of_layers])
     targets = matched.group.targets[matched.objects].flatten(0, 1)  # (M * T, H, W), of all layers
     of_target = at.unflatten(0, (layers, -1)).transpose(0, 1).flatten(1, 2)  # (M * T, L * P, 2)
     wanted = masks.sample_points(targets, of_target).unflatten(1, (layers, -1)).transpose(0, 1)

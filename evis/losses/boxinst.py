@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evis.losses.color import rgb_to_lab
-from evis.losses.neighbours import RING, Offsets, inside_picture, shifted, window_sums
+from evis.losses.neighbours import RING, Offsets, edge_costs, inside_picture, shifted
 from evis.losses.tensors import check_shapes, full_precision
 
 Flavour = Literal["paper", "released"]
@@ -122,7 +122,7 @@ def pairwise_sum(
         edges = torch.stack(ends, dim=1) * inside_picture(boxes, dilation, RING)
     weight = edges * similar
     masks = torch.arange(len(boxes), device=boxes.device)
-    costs = window_sums(mask_logits, masks, masks, weight, dilation, RING)  # (..., M)
+    costs, _ = edge_costs(mask_logits, masks, masks, weight, dilation, RING)
     return costs.sum(-1), (edges if flavour == "paper" else weight).sum()
 
 

@@ -19,8 +19,9 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     """
     exact = rgb.double() / 255
     linear = torch.where(exact > 0.04045, ((exact + 0.055) / 1.055) ** 2.4, exact / 12.92)
-    matrix = exact.new_tensor(_XYZ_OF_RGB) / exact.new_tensor(_WHITE).unsqueeze(-1)
-    xyz = torch.einsum("ij,...jhw->...ihw", matrix, linear)
+    red, green, blue = linear.unbind(-3)
+    rows = zip(_XYZ_OF_RGB, _WHITE, strict=True)
+    xyz = torch.stack([(r * red + g * green + b * blue) / white for (r, g, b), white in rows], -3)
     x, y, z = torch.where(xyz > 0.008856, xyz ** (1 / 3), 7.787 * xyz + 16 / 116).unbind(-3)
     lab = torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
     return lab.to(torch.promote_types(rgb.dtype, torch.float32))

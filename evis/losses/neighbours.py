@@ -69,19 +69,19 @@ def window_cost(first: Tensor, second: Tensor, dilation: int, offsets: Offsets =
     return torch.where(inside_picture(second, dilation, offsets), cost, 0.0)
 
 
-def window_sums(
+def edge_costs(
     mask_logits: Tensor,
     there: Tensor,
     here: Tensor,
     weight: Tensor,
     dilation: int,
     offsets: Offsets = WINDOW,
-) -> Tensor:
-    """(weight * window_cost).sum((-3, -2, -1)) of G pairs of pictures, looked at where it counts.
+) -> tuple[Tensor, Tensor]:
+    """weight * window_cost of G pairs of pictures, where it counts: (..., E); and of which pair.
 
     Few neighbours have a weight, the same ones in all decoder layers: only their cost is computed.
     mask_logits: (..., P, h, w), P pictures a layer; there and here: (G,), which of these are
-    `first` and `second` of `window_cost`; weight: (G, offsets, h, w) -> (..., G).
+    `first` and `second` of `window_cost`; weight: (G, offsets, h, w).
     """
     height, width = mask_logits.shape[-2:]
     pixels, window = height * width, len(offsets) * height * width
@@ -94,9 +94,7 @@ def window_sums(
     each_layer = (*logits.shape[:-1], -1)
     first = logits.gather(-1, (there[pair] * pixels + place + step).expand(each_layer))
     second = logits.gather(-1, (here[pair] * pixels + place).expand(each_layer))
-    cost = label_cost(first, second) * weight[chosen]
-    sums = cost.new_zeros(*cost.shape[:-1], len(here))
-    return sums.scatter_add(-1, pair.expand(each_layer), cost)
+    return label_cost(first, second) * weight[chosen], pair
 
 
 def weighted_mean(cost: Tensor, weight: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evis.losses.neighbours import WINDOW, inside_picture, window_sums
+from evis.losses.neighbours import WINDOW, edge_costs, inside_picture
 from evis.losses.tensors import check_shapes, full_precision
 
 Pairs = Sequence[tuple[int, int]]
@@ -121,8 +121,10 @@ def matched_cost(
         (starts + torch.tensor(side, device=device)).flatten() for side in zip(*pairs, strict=True)
     )  # (N * pairs,) numbers of frames
     frames_of_all = mask_logits.flatten(-4, -3)
-    costs = window_sums(frames_of_all, there, here, matched.flatten(0, 1), DILATION)
-    return costs.unflatten(-1, (instances, len(pairs))).sum(-2) / parts
+    costs, edge_of = edge_costs(frames_of_all, there, here, matched.flatten(0, 1), DILATION)
+    of_pair = edge_of % len(pairs)  # a sum for each, in a fixed order on any device
+    sums = [(costs * (of_pair == number)).sum(-1) for number in range(len(pairs))]
+    return torch.stack(sums, -1) / parts
 
 
 def in_any_box(box_masks: Tensor) -> Tensor:

@@ -121,7 +121,10 @@ def test_second_derivatives_are_right_or_refused(name):
         "QCC, soft": "_cdist_backward",
     }
     if name not in refuses:
-        assert torch.autograd.gradgradcheck(loss, logits, fast_mode=True)
+        try:
+            assert torch.autograd.gradgradcheck(loss, logits, fast_mode=True)
+        except RuntimeError as error:  # of reading between pixels, before torch 2.13
+            assert name == "points" and "is not implemented" in str(error)
         return
     (slope,) = torch.autograd.grad(loss(logits), logits, create_graph=True)
     with pytest.raises(RuntimeError, match=refuses[name]):

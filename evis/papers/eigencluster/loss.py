@@ -100,7 +100,7 @@ class Loss(nn.Module):
             terms["scheme"] = torch.stack(costs)
         if self.scheme is not None:
             return terms
-        first, second = (lab[:, [pair[side] for pair in pairs]] for side in (0, 1))
+        first, second = (torch.stack([lab[:, pair[side]] for pair in pairs], 1) for side in (0, 1))
         alike = tk.patch_similarity(first.flatten(0, 1), second.flatten(0, 1))
         matches = tk.matches(alike).unflatten(0, first.shape[:2])  # (B, pairs, 9, h, w)
         cost = tk.matched_cost(logits, matches[match.clip_of], boxes, pairs, settings.flavour)

@@ -63,10 +63,9 @@ def test_the_terms_of_the_last_layer_are_those_of_its_parts():
         flavour = settings.flavour
         found = _run(prediction, [clip], settings, step=50)
         boxes = fill_boxes(clip.boxes, clip.visible, (64, 80))
-        ((rows, columns),) = match(
-            prediction.class_logits, prediction.mask_logits, [(clip.labels, boxes)], "boxes"
-        )
-        logits = prediction.mask_logits[0, rows]
+        classes, all_logits = prediction.class_logits.cpu(), prediction.mask_logits.cpu()
+        ((rows, columns),) = match(classes, all_logits, [(clip.labels, boxes)], "boxes")
+        logits = all_logits[0, rows]
         small = boxinst.resize_boxes(boxes[columns], (16, 20))
         lab = boxinst.lab(clip.frames, 4, flavour)
         flat = logits.flatten(0, 1), small.flatten(0, 1)
@@ -79,7 +78,7 @@ def test_the_terms_of_the_last_layer_are_those_of_its_parts():
         wanted = torch.full((6,), CLASSES)
         wanted[rows] = clip.labels[columns]
         weight = torch.tensor([1.0] * CLASSES + [0.1])
-        chances = prediction.class_logits[0].log_softmax(-1)[torch.arange(6), wanted]
+        chances = classes[0].log_softmax(-1)[torch.arange(6), wanted]
         expected = {
             "class": -(weight[wanted] * chances).sum() / weight[wanted].sum(),
             "projection": boxinst.projection_loss(*flat),
@@ -87,11 +86,11 @@ def test_the_terms_of_the_last_layer_are_those_of_its_parts():
             "tk": l_tk.sum(),
             "tel": l_eig.sum(),
             "temporal": 0.1 * 50 / 200 * (l_tk * (1 + 0.16 * l_eig)).sum(),
-            "qcc": quality_cluster_coefficient(prediction.mask_logits, [2], flavour=flavour),
+            "qcc": quality_cluster_coefficient(all_logits, [2], flavour=flavour),
         }
         assert set(found) == {*expected, "total"}
         for name, value in expected.items():
-            torch.testing.assert_close(found[name], value, msg=lambda m, n=name: f"{n}: {m}")
+            torch.testing.assert_close(found[name].cpu(), value, msg=lambda m, n=name: f"{n}: {m}")
         assert found["temporal"] > 0 and found["pairwise"] > 0 and found["qcc"] > 1
 
 
@@ -135,7 +134,7 @@ def test_mask_terms_are_sums_over_frames_and_means_over_objects(monkeypatch):
     y, x = torch.meshgrid(
         (torch.arange(16) + 0.5) / 16, (torch.arange(20) + 0.5) / 20, indexing="ij"
     )
-    centres = torch.stack((x, y), -1).reshape(1, -1, 2)
+    centres = torch.stack((x, y), -1).reshape(1, -1, 2).to(loss_cases.DEVICE)
     monkeypatch.setattr(
         masks, "uncertain_points", lambda logits, *_, **__: centres.expand(len(logits), -1, -1)
     )
@@ -213,6 +212,8 @@ def test_one_object_leaves_the_loss_unscaled():
 @pytest.mark.parametrize("objects", [0, 2])
 def test_every_scheme_of_table_two_can_take_the_place_of_the_temporal_term(name, objects):
     prediction, clip, scheme = _prediction(layers=1), _clip(objects=objects), SCHEMES[name]()
+    if isinstance(scheme, torch.nn.Module):
+        scheme.to(loss_cases.DEVICE)
     found = Loss(RELEASED, scheme)(prediction, [clip], Step(LATE))
     assert not {"tk", "tel"} & set(found) and {"temporal", "temporal_0"} <= set(found)
     assert (found["temporal"] > 0) == (objects > 0 and name != "Baseline (No Matching)")
@@ -300,9 +301,7 @@ def test_a_batch_may_mix_sizes_and_clips_without_objects(settings):
 
 @ALL
 def test_each_clip_of_a_batch_has_its_own_prediction_and_pictures(settings, monkeypatch):
-    fixed = torch.rand(1, 300, 2)  # which points an object gets depends on its place in the batch
-    monkeypatch.setattr(masks, "uncertain_points", lambda x, *_, **__: fixed.expand(len(x), -1, -1))
-    monkeypatch.setattr(matching, "random_points", lambda *_: fixed)
+    fix_points(monkeypatch)  # which ones an object gets depends on its place in the batch
     prediction, clips = _prediction(batch=2), [_clip(1, seed=1), _clip(2, objects=3, seed=2)]
 
     def swapped(layer):
@@ -489,7 +488,7 @@ def test_huge_and_tiny_logits_stay_finite(settings, size):
 def test_autocast_and_half_precision_logits(settings):
     prediction = _prediction(layers=0)
     half = ClipPrediction(prediction.class_logits.bfloat16(), prediction.mask_logits.bfloat16())
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(loss_cases.DEVICE.type, dtype=torch.bfloat16):
         found = _run(half, [_clip()], settings)
     exact = _run(
         ClipPrediction(half.class_logits.float(), half.mask_logits.float()), [_clip()], settings
@@ -501,9 +500,9 @@ def test_autocast_and_half_precision_logits(settings):
 
 def test_a_scheme_that_learns_is_not_rounded_by_autocast():
     prediction, clip = _prediction(layers=0), _clip()
-    scheme = SCHEMES["Learnable Pixel Matching"]()
+    scheme = SCHEMES["Learnable Pixel Matching"]().to(loss_cases.DEVICE)
     exact = Loss(RELEASED, scheme)(prediction, [clip], Step(LATE))["temporal"]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(loss_cases.DEVICE.type, dtype=torch.bfloat16):
         under = Loss(RELEASED, scheme)(prediction, [clip], Step(LATE))["temporal"]
     assert torch.equal(under, exact)
 
@@ -547,7 +546,7 @@ def test_gradient_descent_finds_the_classes_and_the_masks(settings):
         assert losses[-1]["projection"] < losses[0]["projection"] / 2
         return
     for label, target in zip(clip.labels, clip.masks[:, :, 2::4, 2::4], strict=True):
-        found = mask_logits[0, answers == label][0] > 0
+        found = mask_logits[0, answers == label][0].cpu() > 0
         assert (found & target).sum() / (found | target).sum() > 0.95
 
 
@@ -558,4 +557,4 @@ def test_points_are_given_by_uncertainty(monkeypatch):
         masks, "uncertain_points", lambda *a, **k: counts.append(a[1:]) or sample(*a, **k)
     )
     _run(_prediction(layers=1), [_clip()], MASK)
-    assert counts == [(200,)]  # once for all layers
+    assert counts == [(200,), (200,)]
