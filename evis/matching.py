@@ -121,6 +121,7 @@ def boxes_at(masks: Tensor, points: Tensor) -> Tensor:
     ever drawn. An empty mask stays empty.
     """
     height, width = masks.shape[-2:]
+    masks = masks.byte() if masks.dtype == torch.bool else masks  # maxima of bool are slow
     x, y = points[:, None, None].unbind(-1)
     x, y = x * width - 0.5, y * height - 0.5
     return (_span(masks.amax(-2) > 0, x) * _span(masks.amax(-1) > 0, y)).flatten(2)

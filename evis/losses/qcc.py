@@ -26,7 +26,7 @@ _RESTARTS = 20
 _CANDIDATES = 4  # points tried for each new centre
 _FIRST_STEPS = 10  # of all restarts, after which only the best goes on
 _STEPS = 300  # a bound only: ten to a hundred are taken
-_LOOKS = 5  # steps from one look at what still moves to the next
+_LOOKS = 3  # steps from one look at what still moves to the next
 _SAME = 1e-14  # squared distance of two equal points by rounding, in a cloud of radius 1
 _ZERO = 1e-8  # lengths below are zero, as scikit-learn has it
 

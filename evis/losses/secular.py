@@ -63,10 +63,11 @@ class _Nonzero(torch.autograd.Function):
             norm = torch.linalg.vector_norm(w, dim=-1, keepdim=True)
             v = w / norm.clamp_min(torch.finfo(p.dtype).tiny)
             along = torch.where(smooth, total / (norm * largest), 0.0)  # p.v
-            slope = total * v * v - 2 * along * v + (p * v * v).sum(-1, keepdim=True)
+            squares = v * v
+            slope = total * squares - 2 * along * v + (p * squares).sum(-1, keepdim=True)
             wanted = torch.where(exists, upstream, 0.0)[..., k : k + 1]
-            gradient += wanted * scale * slope * (p > 0)
-        return gradient, None
+            gradient += wanted * scale * slope
+        return gradient * (p > 0), None
 
 
 def _smallest_positive(p: Tensor, count: int) -> Tensor:
