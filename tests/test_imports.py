@@ -15,7 +15,8 @@ LEVELS = (
     {"training", "inference"},
     {"integrations", "companion"},
     {"papers"},
-    {"cli", "__main__"},
+    {"cli"},
+    {"__main__"},
 )
 ANYWHERE = {"__init__"}  # the version
 KEPT_NAMES = ROOT / "evis" / "results"  # callers of evis.results.audit go on to the companion
