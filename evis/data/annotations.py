@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
-from evis.data import fields, files, masks
+from evis.data import fields, files
 from evis.data.errors import DataError
-from evis.data.frames import picture_folder
-from evis.data.jsonfile import Record, is_text, kind, load
+from evis.data.frames import PictureFolder
+from evis.data.jsonfile import Record, brief, is_text, load
 from evis.data.supervision import LEVELS
 from evis.data.types import Category, Supervision, Track, Video, VISDataset
 
@@ -27,7 +27,6 @@ T = TypeVar("T")
 class Layout:
     """What a format calls a video, its frames, and what a track holds of them."""
 
-    name: str
     video: str
     videos: str
     frames: str
@@ -36,42 +35,43 @@ class Layout:
     boxes: str
     areas: str
     lists: bool  # a list with an entry a frame, or the one frame's value
-    points: str = "points"  # evis's own
-    frames_root: str = "one folder of frames a video"
 
 
 YTVIS = Layout(
-    "YouTube-VIS", "video", "videos", "file_names", "video_id", "segmentations", "bboxes", "areas",
-    lists=True,
-)  # fmt: skip
+    "video", "videos", "file_names", "video_id", "segmentations", "bboxes", "areas", lists=True
+)
 COCO = Layout(
-    "COCO", "picture", "images", "file_name", "image_id", "segmentation", "bbox", "area",
-    lists=False, frames_root="the pictures",
-)  # fmt: skip
+    "picture", "images", "file_name", "image_id", "segmentation", "bbox", "area", lists=False
+)
 
 
-def read(
-    annotations_json: str | Path,
-    frames_root: str | Path | None = None,
-    layout: Layout | None = None,
-) -> VISDataset:
-    """Read an annotation file; frames stay on disk below `frames_root` until asked for.
+def read(annotations_json: str | Path, frames_root: str | Path | None = None) -> VISDataset:
+    """Read an annotation file of either layout; frames stay on disk until asked for.
 
-    `layout` is seen from the file if it is None.
+    A track keeps what the file gives: masks, boxes and areas a frame (boxes and areas are taken
+    from the masks where the file lists none), or evis's own `points`. An empty mask and an all-zero
+    box count as "not visible", and so does a box in a frame whose mask is null. Files without
+    annotations (the official valid and test splits) give a data set without tracks.
     """
-    dataset, layout = parse(load(annotations_json), Path(annotations_json), layout)
-    return replace(dataset, read_frame=picture_folder(frames_root, layout.frames_root))
+    dataset = parse(load(annotations_json), Path(annotations_json))
+    if frames_root is None:
+        return dataset
+    if not Path(frames_root).is_dir():
+        remedy = "frames_root is the folder that the names of frames start from"
+        raise DataError("there is no such folder", file=frames_root, remedy=remedy)
+    return replace(dataset, read_frame=PictureFolder(Path(frames_root)))
 
 
-def parse(
-    content: Any, file: Path | None = None, layout: Layout | None = None
-) -> tuple[VISDataset, Layout]:
-    """The parsed json as a data set without frames, and its layout; `file` is what errors name."""
+def parse(content: Any, file: Path | None = None) -> VISDataset:
+    """The parsed json as a data set without frames; `file` is what errors name."""
     if isinstance(content, list):
         problem = f"should be an object, is a list of {len(content)}"
         raise DataError(problem, file=file, remedy="Results are lists; give the annotations")
     root = Record(content, file=file, path="")
-    layout = layout or _layout(root)
+    layout = next((known for known in (YTVIS, COCO) if root.has(known.videos)), None)
+    if layout is None:
+        problem = f"lists neither {YTVIS.videos} (YouTube-VIS) nor {COCO.videos} (COCO)"
+        raise root.error(problem, remedy="Is it an annotation file?")
     categories = _all(root, "categories", lambda r: Category(r.integer("id"), r.text("name")))
     videos = _all(root, layout.videos, partial(_video, layout=layout))
     if not videos:
@@ -79,10 +79,8 @@ def parse(
         raise root.error(problem, layout.videos, remedy="Use another file or split")
     dataset = VISDataset(videos, (), categories, supervision="none")
     if not root.has("annotations"):
-        return dataset, layout
-    by_id, known = {video.id: video for video in videos}, [c.id for c in categories]
-    track = partial(_track, videos=by_id, categories=known, layout=layout)
-    tracks = _all(root, "annotations", track)
+        return dataset
+    tracks = _all(root, "annotations", partial(_track, dataset=dataset, layout=layout))
     boxes = [box for track in tracks for box in track.boxes or () if box is not None]
     if boxes and fields.are_shares(boxes):
         raise root.error(
@@ -97,31 +95,20 @@ def parse(
         supervision, origin = made.text("supervision"), made.text("origin")
         if supervision not in LEVELS:
             raise made.error(f"should be one of {', '.join(LEVELS)}", "supervision")
-    return replace(dataset, tracks=tracks, supervision=supervision, origin=origin), layout
-
-
-def _layout(root: Record) -> Layout:
-    for layout in (YTVIS, COCO):
-        if root.has(layout.videos):
-            return layout
-    raise root.error(
-        f"lists neither {YTVIS.videos} (YouTube-VIS) nor {COCO.videos} (COCO)",
-        remedy="Is it an annotation file?",
-    )
+    return replace(dataset, tracks=tracks, supervision=supervision, origin=origin)
 
 
 def _all(root: Record, key: str, parse_one: Callable[[Record], T]) -> tuple[T, ...]:
     """What the list under `key` holds, parsed, each under an id of its own."""
-    records = root.records(key)
-    bar = tqdm(records, desc=key, unit="", delay=2, leave=False)
-    parsed = tuple(parse_one(record) for record in bar)
-    seen: dict[int, Record] = {}
-    for item, record in zip(parsed, records, strict=True):
-        if item.id in seen:
-            problem = f"id {item.id} is taken already by {seen[item.id].path}"
+    parsed: dict[int, tuple[T, Record]] = {}
+    for index, value in enumerate(tqdm(root.list(key), desc=key, unit="", delay=2, leave=False)):
+        record = Record(value, file=root.file, path=f"{key}[{index}]")
+        item = parse_one(record)
+        if item.id in parsed:
+            problem = f"id {item.id} is taken already by {parsed[item.id][1].path}"
             raise record.error(problem, "id", remedy="Every id may stand once")
-        seen[item.id] = record
-    return parsed
+        parsed[item.id] = item, record
+    return tuple(item for item, _ in parsed.values())
 
 
 def _video(record: Record, layout: Layout) -> Video:
@@ -138,14 +125,13 @@ def _video(record: Record, layout: Layout) -> Video:
     for frame, name in enumerate(frames):
         fail = partial(record.error, key=layout.frames, frame=frame if layout.lists else None)
         if not is_text(name):
-            raise fail(f"should be a file name, is {kind(name)}")
+            raise fail(f"should be a file name, is {brief(name)}")
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
             remedy = "Use paths below frames_root"
             raise fail(f"{name!r} leads out of the frames' folder", remedy=remedy)
     first = PurePosixPath(frames[0])
-    folder = str(first.parent)
-    name = str(first.with_suffix("")) if not layout.lists else folder
+    name = str(first.parent if layout.lists else first.parent / first.stem)
     return Video(
         id=identifier,
         name=name if name != "." else str(identifier),
@@ -155,45 +141,25 @@ def _video(record: Record, layout: Layout) -> Video:
     )
 
 
-def _track(
-    record: Record, videos: dict[int, Video], categories: list[int], layout: Layout
-) -> Track:
-    video_id = record.integer(layout.video_id)
-    if video_id not in videos:
-        raise record.error(
-            f"there is no {layout.video} {video_id} in this file",
-            layout.video_id,
-            remedy=f"List the {layout.video}, or drop its annotations",
-        )
-    video = videos[video_id]
+def _track(record: Record, dataset: VISDataset, layout: Layout) -> Track:
+    video = dataset.video(record.one_of(layout.video_id, dataset.videos_by_id))
     record.video = video.name
-    track_masks = frame_values(record, layout.masks, video, layout, fields.mask)
-    boxes = frame_values(record, layout.boxes, video, layout, fields.box)
-    areas = frame_values(record, layout.areas, video, layout, fields.area)
-    if track_masks is not None:
-        nothing = (None,) * video.length
-        boxes = tuple(
-            rle and (box or masks.tight_box(rle))
-            for rle, box in zip(track_masks, boxes or nothing, strict=True)
-        )
-        areas = tuple(
-            float(masks.area(rle)) if area is None and rle is not None else area
-            for rle, area in zip(track_masks, areas or nothing, strict=True)
-        )
-    return Track(
+    values = partial(frame_values, record, video, layout)
+    track = Track(
         id=record.integer("id"),
-        video_id=video_id,
-        category_id=record.category(categories),
-        boxes=boxes,
-        masks=track_masks,
-        areas=areas,
-        points=frame_values(record, layout.points, video, layout, fields.points),
+        video_id=video.id,
+        category_id=record.one_of("category_id", dataset.category_names),
+        boxes=values(layout.boxes, fields.box),
+        areas=values(layout.areas, fields.area),
+        points=values("points", fields.points),
         is_crowd=record.flag("iscrowd"),
     )
+    masks = values(layout.masks, fields.mask)
+    return track if masks is None else track.with_masks(masks)
 
 
 def frame_values(
-    record: Record, key: str, video: Video, layout: Layout, check: Callable[..., T]
+    record: Record, video: Video, layout: Layout, key: str, check: Callable[..., T]
 ) -> tuple[T | None, ...] | None:
     """What the record holds under `key`, one checked entry a frame; None where it holds nothing.
 
@@ -201,24 +167,21 @@ def frame_values(
     """
     if not record.has(key):
         return None
-    entries = record.list(key, length=video.length) if layout.lists else [record.value[key]]
+    places, entries = [None], [record.value[key]]
+    if layout.lists:
+        places, entries = range(video.length), record.list(key, length=video.length)
     return tuple(
         None if entry is None else check(entry, video, partial(record.error, key=key, frame=frame))
-        for frame, entry in zip(
-            range(video.length) if layout.lists else [None], entries, strict=True
-        )
+        for frame, entry in zip(places, entries, strict=True)
     )
 
 
 def _level(root: Record, tracks: tuple[Track, ...], layout: Layout) -> Supervision:
     """The strongest level that every track supports."""
-    kinds = {
-        "mask": ("masks", layout.masks),
-        "box": ("boxes", layout.boxes),
-        "point": ("points",) * 2,
-    }
-    for level, (entries, key) in kinds.items():
-        bearing = sum(getattr(track, entries) is not None for track in tracks)
+    keys = {"mask": layout.masks, "box": layout.boxes, "point": "points"}
+    held = {"mask": "masks", "box": "boxes", "point": "points"}
+    for level, key in keys.items():
+        bearing = sum(getattr(track, held[level]) is not None for track in tracks)
         if bearing == len(tracks):
             return level
         if bearing:
@@ -275,7 +238,7 @@ def _track_row(track: Track, video: Video, layout: Layout) -> dict[str, Any]:
         (layout.masks, track.masks, []),
         (layout.boxes, track.boxes, [0, 0, 0, 0]),
         (layout.areas, track.areas, None),
-        (layout.points, points, None),
+        ("points", points, None),
     ):
         if entries is not None and layout.lists:
             row[key] = entries

@@ -1,14 +1,13 @@
 """The real data sets: what their official layout looks like, and whether a folder holds it."""
 
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tqdm.auto import tqdm
 
-from evis.data import coco, davis, ytvis
+from evis.data import annotations, davis
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
 
@@ -29,9 +28,14 @@ class RealSet:
     name: str
     title: str
     splits: tuple[Split, ...]
-    read: Callable[[Path, Split], VISDataset]
+    layout: Literal["ytvis", "coco", "davis"]
     categories: int
     licence: str  # where the terms of use are described
+
+    def read(self, root: Path, split: Split) -> VISDataset:
+        if self.layout == "davis":
+            return davis.read(root, split.name, split.annotations)
+        return annotations.read(root / split.annotations, root / split.frames)
 
 
 @dataclass(frozen=True)
@@ -45,24 +49,9 @@ class Report:
         return "\n".join(self.lines)
 
 
-def _read_ytvis(root: Path, split: Split) -> VISDataset:
-    return ytvis.read(root / split.annotations, root / split.frames)
-
-
-def _read_coco(root: Path, split: Split) -> VISDataset:
-    return coco.read(root / split.annotations, root / split.frames)
-
-
-def _read_davis(root: Path, split: Split) -> VISDataset:
-    return davis.read(root, split.name, split.annotations, progress=True)
-
-
-_READERS = {"ytvis": _read_ytvis, "coco": _read_coco, "davis": _read_davis}
-
-
 def _set(name: str, facts: dict[str, Any]) -> RealSet:
     splits = tuple(Split(**split) for split in facts.pop("splits"))
-    return RealSet(name, splits=splits, read=_READERS[facts.pop("reader")], **facts)
+    return RealSet(name, splits=splits, **facts)
 
 
 _FILE = Path(__file__).with_name("catalog.toml")
@@ -78,14 +67,16 @@ def names() -> list[str]:
 def splits_in(folder: Path) -> list[tuple[RealSet, Split]]:
     """The splits that are there of the first set whose official layout the folder follows."""
     for real in SETS.values():
-        found = [
-            (real, split)
-            for split in real.splits
-            if (folder / split.annotations).exists() and (folder / split.frames).is_dir()
-        ]
-        if found:
-            return found
+        there = [split for split in real.splits if not absent_parts(split, folder)]
+        if there:
+            return [(real, split) for split in there]
     return []
+
+
+def absent_parts(split: Split, root: Path) -> list[Path]:
+    """Where the split's annotations and frames should be, as far as they are not there."""
+    parts = root / split.annotations, root / split.frames
+    return [part for part in parts if not part.exists()]
 
 
 def frames_of(annotations_json: Path) -> Path | None:
@@ -113,12 +104,9 @@ def describe(name: str) -> str:
 
 
 def _find(name: str) -> RealSet:
-    try:
-        return SETS[name]
-    except KeyError:
-        raise DataError(
-            f"unknown data set {name!r}", remedy=f"Known sets: {', '.join(SETS)}"
-        ) from None
+    if name not in SETS:
+        raise DataError(f"unknown data set {name!r}", remedy=f"Known sets: {', '.join(SETS)}")
+    return SETS[name]
 
 
 def check(name: str, root: str | Path) -> Report:
@@ -131,26 +119,21 @@ def check(name: str, root: str | Path) -> Report:
         raise DataError("there is no such folder", file=root, remedy=describe(name))
     lines, complete = [describe(name), ""], True
     for split in real.splits:
-        state, found = _check_split(real, split, root)
-        lines += [f"{state} {split.name}: {found[0]}", *found[1:]]
-        complete &= state == _OK
-    lines += ["", f"{real.title} is {'complete' if complete else 'not complete'} in {root}"]
+        problems = _problems(real, split, root)
+        lines.append(f"{split.name}: {'not as published' if problems else 'ok'}")
+        lines += [f"  - {problem}" for problem in problems]
+        complete &= not problems
+    lines += ["", f"{real.title} is {'' if complete else 'not '}complete in {root}"]
     return Report(tuple(lines), complete)
 
 
-_OK, _MISSING, _FAULTY = "ok     ", "MISSING", "FAULTY "
-
-
-def _check_split(real: RealSet, split: Split, root: Path) -> tuple[str, list[str]]:
-    for part in (split.annotations, split.frames):
-        if not (root / part).exists():
-            return _MISSING, [f"{root / part} is not there"]
+def _problems(real: RealSet, split: Split, root: Path) -> list[str]:
+    if absent := absent_parts(split, root):
+        return [f"{part} is not there" for part in absent]
     try:
         dataset = real.read(root, split)
     except DataError as error:
-        return _FAULTY, [str(error)]
-    frames = sum(video.length for video in dataset.videos)
-    found = [f"{len(dataset.videos)} videos, {frames} frames, {len(dataset.tracks)} tracks"]
+        return [str(error)]
     problems = []
     if len(dataset.videos) != split.videos:
         problems.append(f"{len(dataset.videos)} videos, the official release has {split.videos}")
@@ -158,9 +141,7 @@ def _check_split(real: RealSet, split: Split, root: Path) -> tuple[str, list[str
         problems.append(f"{len(dataset.categories)} categories instead of {real.categories}")
     if split.labelled and not dataset.tracks:
         problems.append("no annotations, though this split is published with them")
-    problems += frame_problems(dataset, root / split.frames)
-    state = _FAULTY if problems else _OK
-    return state, found + [f"        - {problem}" for problem in problems]
+    return problems + frame_problems(dataset, root / split.frames)
 
 
 def frame_problems(dataset: VISDataset, root: Path) -> list[str]:

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from evis.data import files, masks
 from evis.data.errors import DataError
-from evis.data.frames import DAMAGED, PictureFolder
+from evis.data.frames import DAMAGED, PictureFolder, read_picture
 from evis.data.types import Category, Track, Video, VISDataset
 
 UNSUPERVISED = "Annotations_unsupervised"
@@ -22,10 +22,7 @@ RESOLUTION = "480p"
 
 
 def read(
-    root: str | Path,
-    split: str = "val",
-    annotations: str | None = UNSUPERVISED,
-    progress: bool = False,
+    root: str | Path, split: str = "val", annotations: str | None = UNSUPERVISED
 ) -> VISDataset:
     """Read the videos of `ImageSets/2017/<split>.txt` with the labels of the `annotations` folder.
 
@@ -35,7 +32,7 @@ def read(
     root = Path(root)
     names = _split_names(root, split)
     videos, tracks = [], []
-    for video_id, name in enumerate(tqdm(names, desc="DAVIS", disable=not progress), start=1):
+    for video_id, name in enumerate(tqdm(names, desc="DAVIS", delay=10, leave=False), start=1):
         video = _video(root, name, video_id)
         videos.append(video)
         if annotations is not None:
@@ -50,21 +47,12 @@ def _split_names(root: Path, split: str) -> list[str]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        raise DataError(
-            "the list of videos can't be read",
-            file=file,
-            remedy="root is the folder that holds ImageSets, JPEGImages and Annotations",
-        ) from None
+        remedy = "root is the folder that holds ImageSets, JPEGImages and Annotations"
+        raise DataError("the list of videos can't be read", file=file, remedy=remedy) from None
     names = [line.strip() for line in lines if line.strip()]
-    if not names:
-        raise DataError(
-            "the set is empty: it lists no video", file=file, remedy="Write one name a line"
-        )
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise DataError(
-            f"lists {', '.join(sorted(twice))} twice", file=file, remedy="Keep one line of each"
-        )
+    if not names or len(set(names)) < len(names):
+        problem = "the list of videos names one twice" if names else "the set is empty"
+        raise DataError(problem, file=file, remedy="Write one name a line, each once")
     return names
 
 
@@ -72,13 +60,10 @@ def _video(root: Path, name: str, video_id: int) -> Video:
     folder = root / "JPEGImages" / RESOLUTION / name
     frames = sorted(path.name for path in folder.glob("*.jpg"))
     if not frames:
-        raise DataError(
-            "the folder is missing or holds no .jpg frame",
-            file=folder,
-            video=name,
-            remedy=f"Unpack the {RESOLUTION} frames there",
-        )
-    height, width = PictureFolder(folder)(Video(0, name, 0, 0, tuple(frames)), 0).shape[:2]
+        problem = "the folder is missing or holds no .jpg frame"
+        remedy = f"Unpack the {RESOLUTION} frames there"
+        raise DataError(problem, file=folder, video=name, remedy=remedy)
+    height, width = read_picture(folder / frames[0], name, 0).shape[:2]
     return Video(video_id, name, height, width, tuple(f"{name}/{frame}" for frame in frames))
 
 
@@ -86,29 +71,17 @@ def _tracks(folder: Path, video: Video, first_id: int) -> list[Track]:
     known = {Path(frame).stem for frame in video.frames}
     lonely = sorted(path for path in folder.glob("*.png") if path.stem not in known)
     if lonely:
-        raise DataError(
-            "the label picture has no frame",
-            file=lonely[0],
-            video=video.name,
-            remedy="Unpack the frames again; one is missing",
-        )
+        remedy = "Unpack the frames again; one is missing"
+        place = {"file": lonely[0], "video": video.name}
+        raise DataError("the label picture has no frame", **place, remedy=remedy)
     labels = [read_labels(folder, video, frame) for frame in range(video.length)]
-    objects = sorted(set().union(*(np.unique(label).tolist() for label in labels)) - {0, VOID})
     tracks = []
-    for offset, index in enumerate(objects):
-        encoded = tuple(
+    for index in sorted(set(np.unique(labels).tolist()) - {0, VOID}):
+        encoded = [
             masks.encode(label == index) if (label == index).any() else None for label in labels
-        )
-        tracks.append(
-            Track(
-                id=first_id + offset,
-                video_id=video.id,
-                category_id=1,
-                boxes=tuple(mask and masks.tight_box(mask) for mask in encoded),
-                masks=encoded,
-                areas=tuple(mask and float(masks.area(mask)) for mask in encoded),
-            )
-        )
+        ]
+        track = Track(first_id + len(tracks), video.id, category_id=1)
+        tracks.append(track.with_masks(encoded))
     return tracks
 
 
@@ -119,20 +92,13 @@ def read_labels(folder: Path, video: Video, frame: int) -> np.ndarray:
     try:
         with Image.open(path) as picture:
             mode, labels = picture.mode, np.asarray(picture)
-    except FileNotFoundError:
-        raise DataError(
-            "the label picture is missing", **place, remedy="Every frame needs one"
-        ) from None
-    except DAMAGED:
-        raise DataError(
-            "the label picture can't be decoded", **place, remedy="Copy it again"
-        ) from None
+    except DAMAGED as error:
+        problem = "is missing" if isinstance(error, FileNotFoundError) else "can't be decoded"
+        remedy = "Every frame needs a label picture; copy it again"
+        raise DataError(f"the label picture {problem}", **place, remedy=remedy) from None
     if mode not in ("P", "L"):
-        raise DataError(
-            f"the label picture is {mode}, not indexed",
-            **place,
-            remedy="Save labels as palette PNGs whose index is the object",
-        )
+        remedy = "Save labels as palette PNGs whose index is the object"
+        raise DataError(f"the label picture is {mode}, not indexed", **place, remedy=remedy)
     if labels.shape != (video.height, video.width):
         raise DataError(
             f"the label picture is {labels.shape[0]} x {labels.shape[1]}, "
@@ -175,33 +141,23 @@ def _label_picture(dataset: VISDataset, video: Video, frame: int) -> np.ndarray:
     """(h, w) uint8: the objects of one frame, which may not overlap."""
     tracks = dataset.tracks_of(video.id)
     if len(tracks) >= VOID:
-        raise DataError(
-            f"has {len(tracks)} tracks, a label picture holds up to {VOID - 1}",
-            video=video.name,
-            remedy="Keep fewer tracks",
-        )
+        problem = f"has {len(tracks)} tracks, a label picture holds up to {VOID - 1}"
+        raise DataError(problem, video=video.name, remedy="Keep fewer tracks")
     labels = np.zeros((video.height, video.width), dtype=np.uint8)
     for index, track in enumerate(tracks, start=1):
         mask = track.mask(frame)
         if mask is None:
             continue
         if labels[mask].any():
-            raise DataError(
-                f"track {track.id} overlaps another, which a label picture can't hold",
-                video=video.name,
-                frame=frame,
-                remedy="Give each pixel to one object first",
-            )
+            problem = f"track {track.id} overlaps another, which a label picture can't hold"
+            remedy = "Give each pixel to one object first"
+            raise DataError(problem, video=video.name, frame=frame, remedy=remedy)
         labels[mask] = index
     return labels
 
 
-def write_labels(path: Path, labels: np.ndarray) -> Path:
-    """Write (h, w) uint8 object indices as a palette PNG in DAVIS's colours."""
-    return files.write_bytes(path, _png(labels))
-
-
 def _png(labels: np.ndarray) -> bytes:
+    """(h, w) uint8 object indices as a palette PNG in DAVIS's colours."""
     picture = Image.fromarray(labels, mode="P")
     picture.putpalette(palette().tobytes())
     content = io.BytesIO()
@@ -216,8 +172,6 @@ def palette() -> np.ndarray:
     """
     index = np.arange(256)
     colours = np.zeros((256, 3), dtype=np.uint8)
-    for step in range(3):
-        for channel in range(3):
-            bit = (index >> (3 * step + channel)) & 1
-            colours[:, channel] |= (bit << (7 - step)).astype(np.uint8)
+    for bit in range(8):
+        colours[:, bit % 3] |= ((index >> bit & 1) << (7 - bit // 3)).astype(np.uint8)
     return colours

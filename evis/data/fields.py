@@ -11,7 +11,7 @@ import numpy as np
 
 from evis.data import masks
 from evis.data.errors import DataError
-from evis.data.jsonfile import is_number, kind
+from evis.data.jsonfile import brief, is_number
 from evis.data.masks import RLE
 from evis.data.types import Box, Point, Video
 
@@ -32,12 +32,10 @@ def mask(entry: Any, video: Video, fail: Fail) -> RLE | None:
 
 
 def _from_rle(size: Any, counts: Any, video: Video, fail: Fail) -> RLE:
-    again = "Encode the mask at the size of the frames"
-    if size != [video.height, video.width]:
-        is_pair = isinstance(size, list) and len(size) == 2
-        given = " x ".join(map(kind, size)) if is_pair else kind(size)
-        wanted = f"{video.height} x {video.width} (height x width)"
-        raise fail(f"the RLE's size is {given}, the video's is {wanted}", remedy=again)
+    again = "Encode the mask at the size of the frames, (height, width)"
+    frame = [video.height, video.width]
+    if size != frame:
+        raise fail(f"the RLE's size is {brief(size)}, the video's is {frame}", remedy=again)
     if isinstance(counts, str):
         try:
             total = int(masks.run_lengths(counts).sum())
@@ -49,18 +47,18 @@ def _from_rle(size: Any, counts: Any, video: Video, fail: Fail) -> RLE:
         raise fail("the RLE's counts should be a text or a list of runs")
     pixels = video.height * video.width
     if total != pixels:
-        raise fail(f"the RLE covers {total} pixels, the frame has {pixels}", remedy=again)
+        raise fail(f"the RLE covers {brief(total)} pixels, the frame has {pixels}", remedy=again)
     if isinstance(counts, list):
         return masks.from_runs(counts, video.height, video.width)
-    return RLE(size=[video.height, video.width], counts=counts)
+    return RLE(size=frame, counts=counts)
 
 
 def _from_polygons(polygons: list, video: Video, fail: Fail) -> RLE | None:
     for polygon in polygons:
         if not isinstance(polygon, list) or not all(map(is_number, polygon)):
             raise fail("a polygon should be a list of numbers x, y, x, y, ...")
-        if len(polygon) < 6 or len(polygon) % 2:
-            count = len(polygon)
+        count = len(polygon)
+        if count < 6 or count % 2:
             raise fail(f"a polygon needs at least 3 points as x, y pairs, has {count} numbers")
         xs, ys = polygon[::2], polygon[1::2]
         _refuse_outside("polygon", (min(xs), min(ys), max(xs), max(ys)), video, fail)
@@ -91,12 +89,8 @@ def _refuse_outside(
 ) -> None:
     left, top, right, bottom = corners
     beside, above = max(2, OVERHANG * video.width), max(2, OVERHANG * video.height)
-    is_inside = (
-        min(left + beside, top + above) >= 0
-        and right <= video.width + beside
-        and bottom <= video.height + above
-    )
-    if not is_inside:
+    is_across = left < -beside or right > video.width + beside
+    if is_across or top < -above or bottom > video.height + above:
         raise fail(
             f"the {what} reaches from ({left:g}, {top:g}) to ({right:g}, {bottom:g}), outside the "
             f"frame, which is {video.width} wide and {video.height} high",
@@ -123,7 +117,7 @@ def area(entry: Any, video: Video, fail: Fail) -> float:
 def points(entry: Any, video: Video, fail: Fail) -> tuple[Point, ...]:
     if not isinstance(entry, list):
         raise fail("should be a list of points [x, y, 1 or 0]")
-    found = []
+    checked = []
     for point in entry:
         if not isinstance(point, list) or len(point) != 3 or not all(map(is_number, point)):
             raise fail("a point should be [x, y, 1 or 0]")
@@ -132,5 +126,5 @@ def points(entry: Any, video: Video, fail: Fail) -> tuple[Point, ...]:
             raise fail(f"the point {point} should end in 1 or 0")
         if not (0 <= x < video.width and 0 <= y < video.height):
             raise fail(f"the point {point} lies outside the frame")
-        found.append(Point(int(x), int(y), bool(positive)))
-    return tuple(found)
+        checked.append(Point(int(x), int(y), bool(positive)))
+    return tuple(checked)

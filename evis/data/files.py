@@ -1,5 +1,9 @@
-"""Whole-or-nothing file writing: a temporary name in the same folder, then one rename."""
+"""Whole-or-nothing file writing: a temporary name in the same folder, then one rename.
 
+And a lock, for what several processes must not write at once.
+"""
+
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -57,3 +61,16 @@ def to_json(value: Any, indent: int | None = None) -> str:
     """Strict json: NaN and infinity are refused, since other readers reject them."""
     separators = None if indent else (",", ":")
     return json.dumps(value, indent=indent, separators=separators, allow_nan=False) + "\n"
+
+
+@contextmanager
+def locked(path: str | Path, wait: bool = True) -> Iterator[None]:
+    """Hold the file `path`, which is made if need be, as the only process that does.
+
+    While another process holds it, this one waits, or gets a BlockingIOError if it should not.
+    A process that ends, or is killed, lets go of it.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield

@@ -28,40 +28,27 @@ def read_picture(
     place = {"file": path, "video": video, "frame": frame}
     try:
         with Image.open(path) as picture:
-            return _as_rgb(_upright(picture, size), place)
+            mode = picture.mode
+            stored = picture.height, picture.width
+            is_on_its_side = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            if size != stored or not is_on_its_side:
+                ImageOps.exif_transpose(picture, in_place=True)
+            pixels = np.asarray(picture if mode[0] in "IF" else picture.convert("RGB"))
     except FileNotFoundError:
         remedy = "Extract the frames again, or check frames_root"
         raise DataError("the frame is missing", **place, remedy=remedy) from None
-    except DataError:
-        raise
     except DAMAGED as error:
-        raise DataError(
-            f"the frame can't be decoded ({str(error).splitlines()[0] if str(error) else error!r})",
-            **place,
-            remedy="The file is cut off or not a picture; copy it again",
-        ) from None
-
-
-def _upright(picture: Image.Image, size: tuple[int, int] | None) -> Image.Image:
-    stored = (picture.height, picture.width)
-    is_on_its_side = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-    if size != stored or not is_on_its_side:
-        ImageOps.exif_transpose(picture, in_place=True)
-    return picture
-
-
-def _as_rgb(picture: Image.Image, place: dict) -> np.ndarray:
-    if picture.mode.startswith("I;16"):
-        grey = np.asarray(picture).astype(np.uint32)
-        return np.repeat(((grey + 128) // 257).astype(np.uint8)[..., None], 3, axis=2)
-    if picture.mode in ("I", "F"):
-        raise DataError(
-            f"the picture holds {'whole' if picture.mode == 'I' else 'fractional'} numbers of 32 "
-            "bits, whose black and white are not known",
-            **place,
-            remedy="Save it as an 8-bit or 16-bit picture",
-        )
-    return np.asarray(picture.convert("RGB"))
+        first_line = str(error).partition("\n")[0]
+        problem = f"the frame can't be decoded ({first_line or error!r})"
+        remedy = "The file is cut off or not a picture; copy it again"
+        raise DataError(problem, **place, remedy=remedy) from None
+    if mode in ("I", "F"):
+        problem = "the picture holds numbers of 32 bits, whose black and white are not known"
+        raise DataError(problem, **place, remedy="Save it as an 8-bit or 16-bit picture")
+    if mode.startswith("I;16"):
+        grey = (pixels.astype(np.uint32) + 128) // 257
+        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    return pixels
 
 
 @dataclass(frozen=True)
@@ -73,19 +60,6 @@ class PictureFolder:
     def __call__(self, video: Video, frame: int) -> np.ndarray:
         size = video.height, video.width
         return read_picture(self.root / video.frames[frame], video.name, frame, size)
-
-
-def picture_folder(root: str | Path | None, holds: str) -> PictureFolder | None:
-    """A reader for the pictures below `root`, which `holds` says what; None for no root."""
-    if root is None:
-        return None
-    if not Path(root).is_dir():
-        raise DataError(
-            "there is no such folder",
-            file=root,
-            remedy=f"frames_root is the folder that holds {holds}",
-        )
-    return PictureFolder(Path(root))
 
 
 @dataclass(frozen=True)
@@ -108,22 +82,14 @@ class VideoFile:
             upcoming += 1
         decoded, picture = stream.read()
         if not decoded:
-            raise DataError(
-                "the video ends here or is damaged",
-                file=self.path,
-                video=video.name,
-                frame=frame,
-                remedy="Re-encode it, or extract its frames into a folder",
-            )
+            place = {"file": self.path, "video": video.name, "frame": frame}
+            remedy = "Re-encode it, or extract its frames into a folder"
+            raise DataError("the video ends here or is damaged", **place, remedy=remedy)
         self._open[os.getpid()] = stream, frame + 1
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
-    def __getstate__(self) -> dict:
-        return {"path": self.path}
-
-    def __setstate__(self, state: dict) -> None:
-        object.__setattr__(self, "path", state["path"])
-        object.__setattr__(self, "_open", {})
+    def __reduce__(self) -> tuple:
+        return VideoFile, (self.path,)
 
 
 # FFmpeg's own words about a broken file come before ours, and say less.
@@ -135,9 +101,6 @@ def open_video(path: Path) -> cv2.VideoCapture:
         raise DataError("there is no such file", file=path, remedy="Check the path")
     stream = cv2.VideoCapture(str(path))
     if not stream.isOpened():
-        raise DataError(
-            "is not a video that OpenCV can decode",
-            file=path,
-            remedy="Re-encode it as mp4 (H.264), or extract its frames into a folder",
-        )
+        remedy = "Re-encode it as mp4 (H.264), or extract its frames into a folder"
+        raise DataError("is not a video that OpenCV can decode", file=path, remedy=remedy)
     return stream

@@ -26,8 +26,8 @@ def decode(rle: RLE) -> np.ndarray:
     return coco.decode(rle).astype(bool)
 
 
-def area(rle: RLE) -> int:
-    return int(coco.area(rle))
+def area(rle: RLE) -> float:
+    return float(coco.area(rle))
 
 
 def tight_box(rle: RLE) -> tuple[float, float, float, float]:

@@ -17,9 +17,9 @@ def read(path: str | Path, frames_root: str | Path | None = None) -> VISDataset:
     """
     path = Path(path)
     if path.is_dir():
-        if found := catalog.splits_in(path):
-            real, split = found[0]
-            return real.read(path, split)
+        if splits := catalog.splits_in(path):
+            real, first = splits[0]
+            return real.read(path, first)
         path = _only_json(path)
     dataset = annotations.read(path)
     return replace(dataset, read_frame=PictureFolder(_frames(path, frames_root, dataset)))
@@ -27,14 +27,11 @@ def read(path: str | Path, frames_root: str | Path | None = None) -> VISDataset:
 
 def _only_json(folder: Path) -> Path:
     files = sorted(folder.glob("*.json"))
-    if len(files) == 1:
-        return files[0]
-    listed = ", ".join(file.name for file in files[:5]) or "none"
-    raise DataError(
-        f"holds {len(files)} json files ({listed}), and no layout that evis knows",
-        file=folder,
-        remedy="Name the annotation json itself",
-    )
+    if len(files) != 1:
+        listed = ", ".join(file.name for file in files[:5]) or "none"
+        problem = f"holds {len(files)} json files ({listed}), and no layout that evis knows"
+        raise DataError(problem, file=folder, remedy="Name the annotation json itself")
+    return files[0]
 
 
 def _frames(json: Path, given: str | Path | None, dataset: VISDataset) -> Path:
@@ -44,13 +41,9 @@ def _frames(json: Path, given: str | Path | None, dataset: VISDataset) -> Path:
     for root in [Path(given)] if given else [catalog.frames_of(json) or json.parent, *beside]:
         if (root / first).is_file():
             return root
-    raise DataError(
-        f"holds no {first}, the first frame of {json}"
-        if given
-        else f"its first frame, {first}, is not beside it",
-        file=given or json,
-        remedy="Give the folder that the names of frames start from (--frames DIR, frames_root)",
-    )
+    place = f"in {given}" if given else "beside it"
+    remedy = "Give the folder that the names of frames start from (--frames DIR, frames_root)"
+    raise DataError(f"its first frame, {first}, is not {place}", file=json, remedy=remedy)
 
 
 _USES = {
@@ -65,23 +58,21 @@ def check(path: str | Path, frames_root: str | Path | None = None) -> catalog.Re
     """What the data set holds, what can be done with it, and what is wrong with its frames."""
     dataset = read(path, frames_root)
     frames = sum(video.length for video in dataset.videos)
-    sizes = sorted({(video.width, video.height) for video in dataset.videos})
-    sizes = " to ".join(
-        f"{width} x {height}" for width, height in dict.fromkeys((sizes[0], sizes[-1]))
-    )
+    sizes = {f"{video.width} x {video.height}" for video in dataset.videos}
+    size = sizes.pop() if len(sizes) == 1 else f"{len(sizes)} sizes"
     names = ", ".join(category.name for category in dataset.categories)
-    bare = sum(not dataset.tracks_of(video.id) for video in dataset.videos)
-    problems = catalog.frame_problems(dataset, dataset.read_frame.root)
     lines = [
-        f"{path}: {len(dataset.videos)} videos, {frames} frames of {sizes}",
+        f"{path}: {len(dataset.videos)} videos, {frames} frames of {size}",
         f"{len(dataset.categories)} categories: {names}",
         f"{len(dataset.tracks)} tracks with {' and '.join(sorted(dataset.kinds)) or 'nothing'}",
         f"It is fit {_USES[dataset.supervision]}",
     ]
     if dataset.origin is not None:
         lines.append(f"Its labels were made ({dataset.origin}): they are no ground truth")
+    bare = sum(not dataset.tracks_of(video.id) for video in dataset.videos)
     if dataset.tracks and bare:
         lines.append(f"{bare} videos have no track, so that they are not trained on")
+    problems = catalog.frame_problems(dataset, dataset.read_frame.root)
     lines += [f"- {problem}" for problem in problems]
     lines.append(f"{path} is {'not ' if problems else ''}in order")
     return catalog.Report(tuple(lines), not problems)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evis.data import files
+from evis.data import fields, files
+from evis.data.annotations import YTVIS, frame_values
 from evis.data.errors import DataError
 from evis.data.jsonfile import Record, load, parse
 from evis.data.masks import RLE
 from evis.data.types import Video, VISDataset
-from evis.data.ytvis import parse_masks
 
 INSIDE = "results.json"  # the file's name within a zip
 
@@ -52,12 +52,8 @@ def write(predictions: Iterable[PredictedTrack], path: str | Path) -> Path:
 
 def _row(track: PredictedTrack) -> dict[str, Any]:
     if not math.isfinite(track.score):
-        raise DataError(
-            f"a score should be a number, is {track.score}",
-            video=track.video_id,
-            field="score",
-            remedy="Look for NaN in the model's outputs",
-        )
+        problem, remedy = f"is {track.score}", "Look for NaN in the model's outputs"
+        raise DataError(problem, video=track.video_id, field="score", remedy=remedy)
     return {
         "video_id": int(track.video_id),
         "category_id": int(track.category_id),
@@ -79,14 +75,23 @@ def read(path: str | Path, dataset: VISDataset) -> tuple[PredictedTrack, ...]:
 def read_rows(path: str | Path) -> list:
     """The list of a result file, json or zip, nothing in it checked yet."""
     path = Path(path)
-    rows = _unpack(path) if path.suffix == ".zip" else load(path)
+    rows = parse(_unpacked(path), path) if path.suffix == ".zip" else load(path)
     if not isinstance(rows, list):
-        raise DataError(
-            "should be a list of predicted tracks",
-            file=path,
-            remedy="Is it an annotation file? Results are one list",
-        )
+        remedy = "Is it an annotation file? Results are one list"
+        raise DataError("should be a list of predicted tracks", file=path, remedy=remedy)
     return rows
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(INSIDE)
+    except (
+        *(OSError, KeyError, EOFError, ValueError, RuntimeError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
+        remedy = f"It should be a zip that holds {INSIDE}, in no folder"
+        raise DataError(f"can't be unpacked ({error})", file=path, remedy=remedy) from None
 
 
 def identify(record: Record, dataset: VISDataset) -> tuple[Video, int, float]:
@@ -94,33 +99,14 @@ def identify(record: Record, dataset: VISDataset) -> tuple[Video, int, float]:
 
     A data set without categories, anyone's video, can't say which there are: any will do.
     """
-    video_id = record.integer("video_id")
-    try:
-        video = dataset.video(video_id)
-    except DataError:
-        raise record.error(
-            f"there is no video {video_id} in the data set",
-            "video_id",
-            remedy="Predictions and annotations should be of one split",
-        ) from None
+    video = dataset.video(record.one_of("video_id", dataset.videos_by_id))
     record.video = video.name
     names = dataset.category_names
-    category = record.category(names) if names else record.integer("category_id")
+    category = record.one_of("category_id", names) if names else record.integer("category_id")
     return video, category, record.number("score")
 
 
-def _unpack(path: Path) -> Any:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            content = archive.read(INSIDE)
-    except FileNotFoundError:
-        raise DataError("there is no such file", file=path, remedy="Check the path") from None
-    except KeyError:
-        raise DataError(
-            f"holds no {INSIDE}", file=path, remedy="Pack the file under this name, in no folder"
-        ) from None
-    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"can't be unpacked ({error})", file=path, remedy="Pack or copy it again"
-        ) from None
-    return parse(content, path)
+def parse_masks(record: Record, video: Video) -> tuple[RLE | None, ...]:
+    """The record's masks, one a frame of `video`, each checked against its size."""
+    record.list("segmentations", length=video.length)
+    return frame_values(record, video, YTVIS, "segmentations", fields.mask)

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import re
 import subprocess
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,16 +14,9 @@ from evis.data import paths
 from evis.data.errors import DataError
 
 PACKAGES = (
-    "evis",
-    "torch",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "opencv-python-headless",
-    "pillow",
-    "pycocotools",
-    "transformers",
-)
+    "evis", "torch", "numpy", "scipy", "scikit-learn", "opencv-python-headless", "pillow",
+    "pycocotools", "transformers",
+)  # fmt: skip
 WRITTEN_BY_RUNS = ("data/results", "figures")
 
 
@@ -30,9 +25,8 @@ def commit(repository: Path) -> tuple[str | None, bool | None]:
 
     (None, None) outside a git checkout. What runs themselves write does not count as a change.
     """
-    top = _git(repository, "rev-parse", "--show-toplevel")
-    head = _git(repository, "rev-parse", "--verify", "HEAD")
-    if top is None or head is None or Path(top).resolve() != repository.resolve():
+    top, _, head = _git(repository, "rev-parse", "--show-toplevel", "HEAD").partition("\n")
+    if not head or Path(top).resolve() != repository.resolve():
         return None, None
     others = [f":(exclude){path}" for path in WRITTEN_BY_RUNS]
     changes = _git(repository, "status", "--porcelain", "--", ".", *others)
@@ -50,13 +44,11 @@ def versions() -> dict[str, str]:
 
     A package's own suffix such as `+cpu` is kept: it names another build.
     """
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+        with suppress(PackageNotFoundError):
+            installed[package] = version(package)
+    return installed
 
 
 def of_code() -> dict[str, Any]:
@@ -81,21 +73,18 @@ def machine() -> dict[str, Any]:
 
 
 def _cpu_model() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux
+    with suppress(OSError):  # there is no such file but on Linux
+        models = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+        if models:
+            return models[0].strip()
     return platform.processor() or platform.machine()
 
 
-def _git(repository: Path, *arguments: str) -> str | None:
-    """What git prints, or None where there is no git, no checkout or no commit."""
+def _git(repository: Path, *arguments: str) -> str:
+    """What git prints; nothing where there is no git, no checkout or no commit."""
     command = ["git", "--no-optional-locks", "-C", str(repository), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,6 +1,6 @@
 """The data set as plain frozen values: videos, tracks, categories, and frames read on demand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -74,6 +74,21 @@ class Track:
         rle = self.masks[frame]
         return None if rle is None else masks.decode(rle)
 
+    def with_masks(self, made: Sequence[RLE | None]) -> "Track":
+        """The track under these masks; boxes and areas are theirs where it has none of its own.
+
+        Where there is no mask, the object counts as not visible.
+        """
+        nothing = (None,) * len(made)
+        boxes = zip(made, self.boxes or nothing, strict=True)
+        areas = zip(made, self.areas or nothing, strict=True)
+        return replace(
+            self,
+            masks=tuple(made),
+            boxes=tuple(rle and (box or masks.tight_box(rle)) for rle, box in boxes),
+            areas=tuple(masks.area(rle) if rle and area is None else area for rle, area in areas),
+        )
+
 
 FrameReader = Callable[[Video, int], np.ndarray]  # (video, frame) -> (h, w, 3) uint8 RGB
 
@@ -98,7 +113,7 @@ class VISDataset:
         return len(self.videos)
 
     @cached_property
-    def _videos_by_id(self) -> dict[int, Video]:
+    def videos_by_id(self) -> dict[int, Video]:
         return {video.id: video for video in self.videos}
 
     @cached_property
@@ -124,7 +139,7 @@ class VISDataset:
 
     def video(self, video_id: int) -> Video:
         try:
-            return self._videos_by_id[video_id]
+            return self.videos_by_id[video_id]
         except KeyError:
             raise DataError("no such video", field=f"video_id {video_id}") from None
 

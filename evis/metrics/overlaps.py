@@ -8,8 +8,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from evis.data.errors import DataError
+from evis.data.predictions import parse_masks
 from evis.data.types import Track, Video, VISDataset
-from evis.data.ytvis import parse_masks
 from evis.metrics.box_iou import TrackBoxes, annotated, around_masks
 from evis.metrics.track_iou import TrackRuns, track_runs
 from evis.metrics.ytvis_inputs import Predictions, Rows

@@ -22,7 +22,7 @@ def read_ground_truth(ground_truth: GroundTruth, kind: str = "masks") -> VISData
     if isinstance(ground_truth, VISDataset):
         dataset = ground_truth
     elif isinstance(ground_truth, dict):
-        dataset, _ = annotations.parse(ground_truth)
+        dataset = annotations.parse(ground_truth)
     else:
         dataset = annotations.read(ground_truth)
     if dataset.origin is not None:

@@ -1,10 +1,9 @@
 """A run's folder: what it holds, and whether it holds this run."""
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +40,9 @@ def _digits(content: bytes) -> str:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes from training into the folder; a killed process lets go of it, too."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
+    with ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(files.locked(folder / LOCK, wait=False))
         except BlockingIOError:
             raise DataError(
                 "another process is training into this folder right now",

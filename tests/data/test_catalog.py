@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evis.data import DataError, catalog, davis
+from evis.data import DataError, catalog
 
 NAMES = [
     "youtube-vis-2019", "youtube-vis-2021", "ovis", "davis-2017", "davis-2017-motion", "coco-2017",
@@ -48,7 +48,8 @@ def build_davis(root, real):
         for name in names:
             save_picture(root / split.frames / name / "00000.jpg")
             target = root / split.annotations / "480p" / name / "00000.png"
-            davis.write_labels(target, np.ones((6, 8), dtype=np.uint8))
+            target.parent.mkdir(parents=True)
+            Image.fromarray(np.ones((6, 8), dtype=np.uint8)).save(target)
         listing = root / "ImageSets" / "2017" / f"{split.name}.txt"
         listing.parent.mkdir(parents=True, exist_ok=True)
         listing.write_text("\n".join(names))
@@ -119,8 +120,9 @@ def test_a_whole_set_is_complete(built):
     report = catalog.check(real.name, root)
     assert report.complete, str(report)
     assert report.lines[-1] == f"{real.title} is complete in {root}"
-    assert sum(line.startswith("ok ") for line in report.lines) == len(real.splits)
-    assert "MISSING" not in str(report)
+    assert [line for line in report.lines if line.endswith(": ok")] == [
+        f"{split.name}: ok" for split in real.splits
+    ]
 
 
 def test_a_split_that_is_not_there_is_named(built):
@@ -129,7 +131,7 @@ def test_a_split_that_is_not_there_is_named(built):
     (root / first.annotations).rename(root / "elsewhere")
     report = catalog.check(real.name, root)
     assert not report.complete
-    assert f"MISSING {first.name}: {root / first.annotations} is not there" in report.lines
+    assert f"  - {root / first.annotations} is not there" in report.lines
     assert report.lines[-1] == f"{real.title} is not complete in {root}"
 
 
@@ -168,7 +170,7 @@ def test_other_categories_and_lost_labels_are_named(tmp_path, monkeypatch):
     assert "no annotations, though" in str(catalog.check("ovis", tmp_path))
     path.write_text(path.read_text()[:100])
     report = catalog.check("ovis", tmp_path)
-    assert not report.complete and f"{path}: broken json at line 1" in str(report)
+    assert not report.complete and f"{path}: broken json: " in str(report)
 
 
 def test_unknown_names_and_folders_get_a_remedy(tmp_path):

@@ -96,6 +96,11 @@ def test_a_mask_without_a_pixel_is_not_visible(read, document):
         assert (brush.masks, brush.boxes) == ((None,), (None,))
 
 
+def test_a_picture_without_a_name_of_its_own_is_named_by_its_id(read, document):
+    document["images"][0]["file_name"] = "."
+    assert read(document).video(139).name == "139"
+
+
 def test_boxes_alone_are_box_supervision(read, document):
     for annotation in document["annotations"]:
         del annotation["segmentation"]
@@ -126,7 +131,7 @@ def test_pictures_are_read_when_asked_for(read, document, tmp_path):
 
 DAMAGE = {
     "no pictures": (lambda d: d["images"].clear(), "images", "lists no picture"),
-    "pictures missing": (lambda d: d.pop("images"), "images", "is missing"),
+    "pictures missing": (lambda d: d.pop("images"), None, "lists neither videos .* nor images"),
     "categories missing": (lambda d: d.pop("categories"), "categories", "is missing"),
     "picture's id twice": (
         lambda d: d["images"][1].update(id=139),
@@ -153,6 +158,11 @@ DAMAGE = {
         "images[0].file_name",
         "leads out of",
     ),
+    "a name that is none": (
+        lambda d: d["images"][0].update(file_name=""),
+        "images[0].file_name",
+        "should be a text",
+    ),
     "no height": (
         lambda d: d["images"][2].update(height=0),
         "images[2].height",
@@ -161,12 +171,12 @@ DAMAGE = {
     "unknown picture": (
         lambda d: d["annotations"][0].update(image_id=8),
         "annotations[0].image_id",
-        "there is no picture 8",
+        "should be one of 7, 139, 285, is 8",
     ),
     "a gap between categories": (
         lambda d: d["annotations"][0].update(category_id=2),
         "annotations[0].category_id",
-        "unknown category 2",
+        "should be one of 1, 90, is 2",
     ),
     "RLE of another size": (
         lambda d: d["annotations"][1]["segmentation"].update(size=[WIDTH, HEIGHT]),
@@ -229,8 +239,8 @@ def test_what_the_layout_cannot_hold_is_not_written(read, document, tmp_path):
     video = Video(1, "clip", HEIGHT, WIDTH, ("a.jpg", "b.jpg"))
     track = Track(1, 1, 1, boxes=((0, 0, 1, 1), None))
     clips = VISDataset((video,), (track,), (Category(1, "x"),), supervision="box")
-    with pytest.raises(DataError, match="video clip: has 2 frames"):
+    with pytest.raises(DataError, match="video clip: COCO's layout holds single pictures"):
         coco.write(clips, path)
-    with pytest.raises(DataError, match="holds no points"):
+    with pytest.raises(DataError, match="and no points"):
         coco.write(weaken(read(document), "point"), path)
     assert not path.exists()

@@ -69,6 +69,20 @@ def test_a_full_disk_is_one_line_and_leaves_no_file(tmp_path):
     assert not list(tmp_path.rglob("*.tmp*"))
 
 
+def test_a_lock_is_held_by_one_at_a_time_and_let_go_of_by_the_killed(tmp_path):
+    path = tmp_path / "new" / ".lock"
+    hold = "import sys, time; from evis.data import files\n"
+    hold += "with files.locked(sys.argv[1]): print('held', flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", hold, str(path)], stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(BlockingIOError), files.locked(path, wait=False):
+        pass
+    holder.kill()
+    with files.locked(path), pytest.raises(BlockingIOError), files.locked(path, wait=False):
+        pass
+    holder.communicate()
+
+
 def test_where_nothing_may_be_written_the_file_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
@@ -265,6 +266,16 @@ def test_an_interrupted_build_can_be_taken_up(built, tmp_path, monkeypatch, mome
             assert found == expected[path]
     again = toy.build("toy-ytvis19", tmp_path, videos=6, **ONE)
     assert contents(tmp_path) == expected and again.tracks == dataset.tracks
+
+
+def test_of_two_builders_of_a_folder_one_waits_and_reads(built, tmp_path, monkeypatch):
+    """As tests and notebooks are that run side by side."""
+    drawn, draw = [], toy.sets.draw
+    monkeypatch.setattr(toy.sets, "draw", lambda plan: drawn.append(plan) or draw(plan))
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(toy.build, "toy-ytvis19", tmp_path, 6, **ONE) for _ in range(2)]
+    assert len(drawn) == 6
+    assert [job.result().tracks for job in jobs] == [built["toy-ytvis19"][1].tracks] * 2
 
 
 def test_a_folder_with_anything_else_is_left_alone(built, tmp_path):

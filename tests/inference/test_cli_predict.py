@@ -88,7 +88,7 @@ def test_bad_input_is_one_line_and_status_2(here, capsys):
         assert error.startswith("evis: ") and said in error
     results = root / "results.json"
     assert _evis("evaluate", results, "--annotations", root / "toy" / "train.json") == 2
-    assert "results.json: there is no such file" in capsys.readouterr().err
+    assert "results.json: can't be read: No such file" in capsys.readouterr().err
 
 
 def test_evaluate_the_annotations_themselves(here, capsys):

@@ -465,8 +465,8 @@ GOOD = row_of(slice(2, 6))
         ({"segmentations": None}, ["should be a list"]),
         ({"score": math.nan}, ["score", "nan"]),
         ({"score": "high"}, ["score"]),
-        ({"video_id": 9}, ["no video 9", "video_id"]),
-        ({"category_id": 9}, ["unknown category 9", "1, 2"]),
+        ({"video_id": 9}, ["is 9", "video_id"]),
+        ({"category_id": 9}, ["one of 1, 2, is 9"]),
         ({"category_id": None}, ["category_id"]),
     ],
 )
@@ -511,9 +511,9 @@ def test_bad_files_are_named(tmp_path):
         evaluate(hand_made(GOOD), tmp_path / "r.zip")
     with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
         archive.writestr("results.json", "[")
-    with pytest.raises(DataError, match="s.zip: broken json at line 1"):
+    with pytest.raises(DataError, match="s.zip: broken json: .* line 1"):
         evaluate(hand_made(GOOD), tmp_path / "s.zip")
-    with pytest.raises(DataError, match="nowhere.zip: there is no such file"):
+    with pytest.raises(DataError, match="nowhere.zip: .*No such file"):
         evaluate(hand_made(GOOD), tmp_path / "nowhere.zip")
 
 
