@@ -30,9 +30,7 @@ class Difference:
     compute: str = ""  # the function of `paper_vs_code` that gives it, on the same input
     by_paper: Mapping[str, Any] = field(default_factory=dict)  # what that is called with
     by_code: Mapping[str, Any] = field(default_factory=dict)
-    numbers: tuple[
-        float, ...
-    ] = ()  # or the quantity itself, paper and code; NaN: the text has none
+    numbers: tuple[float, ...] = ()  # or the quantity itself, by both; NaN: the text has none
     rows: tuple[str, ...] = ()  # measured: as the code has it, as the paper has it
 
     def __post_init__(self):
@@ -44,11 +42,10 @@ class Difference:
             raise DataError(f"difference {self.id}: nothing is called {self.compute!r}", file=FILE)
 
     @property
-    def both(self) -> tuple[float, float]:
+    def both(self) -> tuple[float, ...]:
         """The quantity as the paper has it and as the code has it."""
         if self.numbers:
-            paper, code = map(float, self.numbers)
-            return paper, code
+            return self.numbers
         quantity, batch = getattr(paper_vs_code, self.compute), one_batch.batch()
         return float(quantity(batch, **self.by_paper)), float(quantity(batch, **self.by_code))
 
@@ -65,12 +62,10 @@ DIFFERENCES = tuple(
 def table() -> pd.DataFrame:
     """A line a difference, with what was computed; a few seconds."""
     lines = pd.DataFrame([vars(difference) for difference in DIFFERENCES]).set_index("id")
-    paper, code = np.array([difference.both for difference in DIFFERENCES]).T
-    lines["by the paper"], lines["by the code"] = [list(map(shown, each)) for each in (paper, code)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lines["ratio"] = np.where(
-            paper == code, 1.0, code / paper
-        )  # infinite where the paper has 0
+    paper, code = np.array([difference.both for difference in DIFFERENCES], dtype=float).T
+    lines["by the paper"], lines["by the code"] = list(map(shown, paper)), list(map(shown, code))
+    with np.errstate(divide="ignore", invalid="ignore"):  # infinite where the paper has 0
+        lines["ratio"] = np.where(paper == code, 1.0, code / paper)
     return lines
 
 

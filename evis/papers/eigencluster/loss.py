@@ -6,7 +6,7 @@
 Stage one learns from masks, by Mask2Former's loss.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,16 @@ from evis.matching import Weights
 from evis.papers.eigencluster.settings import Settings
 from evis.papers.eigencluster.temporal import Scheme
 
+PARTS = {  # of the loss under boxes: what the released code does otherwise
+    "colours": "LAB of whole numbers, red and blue exchanged",
+    "pairwise": "a mean over the similar edges only",
+    "TK": "a mean over the matches in the boxes",
+    "pairs": "every pair of frames, the earlier first",
+    "eigenvalues": "signs, generalised problem, detached",
+    "mean": "the mean absolute difference, detached",
+    "K-means": "one start",
+    "class": "Q multiplies the class term too",
+}
 _OF_MASKS = ("class_weight", "mask_weight", "dice_weight", "no_object_weight", "points")
 
 
@@ -29,7 +39,8 @@ class Loss(nn.Module):
     """Match queries to objects in every decoder layer, then add up the terms.
 
     `scheme` takes the place of TK and TEL in the temporal term (Table II); the loss has parameters
-    where the scheme learns to match.
+    where the scheme learns to match. `released`: the `PARTS` that are as in the released code, if
+    not those of the settings' flavour.
 
     A clip is judged on its own size, whatever it is padded to; under `released`, and with a scheme,
     clips are on the canvas of their batch, as in the published code, and what they cost depends on
@@ -38,9 +49,19 @@ class Loss(nn.Module):
     of a micro-batch, as published.
     """
 
-    def __init__(self, settings: Settings, scheme: Scheme | None = None):
+    def __init__(
+        self,
+        settings: Settings,
+        scheme: Scheme | None = None,
+        released: Collection[str] | None = None,
+    ):
         super().__init__()
+        if released is None:
+            released = PARTS if settings.flavour == "released" else ()
+        if unknown := set(released) - set(PARTS):
+            raise ValueError(f"no part is called {min(unknown)!r}: there are {', '.join(PARTS)}")
         self.settings, self.scheme = settings, scheme
+        self.flavour = {part: "released" if part in released else "paper" for part in PARTS}
 
     def forward(
         self,
@@ -83,18 +104,18 @@ class Loss(nn.Module):
 
     def _box_terms(self, match: Matched, objects: float) -> Terms:
         """L_spatial, and what L_temporal is made of: (L, pairs) of TK and TEL, or of the scheme."""
-        settings, group = self.settings, match.group
+        settings, flavour, group = self.settings, self.flavour, match.group
         frames, logits = group.frames, match.logits  # (B, T, 3, H, W), (L, M, T, h, w)
-        lab = boxinst.lab(frames.flatten(0, 1), group.layers[0].stride, settings.flavour)
-        similar = boxinst.alike(boxinst.color_similarity(lab), flavour=settings.flavour)
+        lab = boxinst.lab(frames.flatten(0, 1), group.layers[0].stride, flavour["colours"])
+        similar = boxinst.alike(boxinst.color_similarity(lab), flavour=flavour["pairwise"])
         similar = similar.unflatten(0, frames.shape[:2])[match.clip_of]  # (M, T, 8, h, w)
         lab = lab.unflatten(0, frames.shape[:2])  # (B, T, 3, h, w)
         boxes = boxinst.resize_boxes(group.targets[match.objects], logits.shape[-2:])
-        terms = box_terms(logits, boxes, similar, objects, settings.flavour)
+        terms = box_terms(logits, boxes, similar, objects, flavour["pairwise"])
         if frames.shape[1] < 2 or not settings.temporal_factor:
             return terms
-        released = settings.flavour == "released"
-        pairs = (tel.all_pairs if released else tel.cyclic_pairs)(frames.shape[1])
+        every_pair = flavour["pairs"] == "released"
+        pairs = (tel.all_pairs if every_pair else tel.cyclic_pairs)(frames.shape[1])
         if self.scheme is not None and len(boxes):
             costs = [self.scheme(layer, lab[match.clip_of], boxes, pairs) for layer in logits]
             terms["scheme"] = torch.stack(costs)
@@ -103,14 +124,14 @@ class Loss(nn.Module):
         first, second = (torch.stack([lab[:, pair[side]] for pair in pairs], 1) for side in (0, 1))
         alike = tk.patch_similarity(first.flatten(0, 1), second.flatten(0, 1))
         matches = tk.matches(alike).unflatten(0, first.shape[:2])  # (B, pairs, 9, h, w)
-        cost = tk.matched_cost(logits, matches[match.clip_of], boxes, pairs, settings.flavour)
-        terms["tk"] = cost if released else cost * len(boxes) / objects
+        cost = tk.matched_cost(logits, matches[match.clip_of], boxes, pairs, flavour["TK"])
+        terms["tk"] = cost if flavour["TK"] == "released" else cost * len(boxes) / objects
         if settings.beta:
-            solver = "released" if released else "secular"
+            solver = "released" if flavour["eigenvalues"] == "released" else "secular"
             pixels = tel.features(logits.flatten(0, 1), settings.scale)
             values = tel.spectra(pixels, settings.eigenvalues, solver)
             values = values.unflatten(0, logits.shape[:2])  # (L, M, T, Y)
-            terms["tel"] = tel.eigenvalue_loss(values, pairs, settings.flavour)
+            terms["tel"] = tel.eigenvalue_loss(values, pairs, flavour["mean"])
         return terms
 
     def _temporal(self, terms: Terms, step: Step) -> Terms:
@@ -131,12 +152,12 @@ class Loss(nn.Module):
         if not several:
             return logits.new_zeros(())
         points = qcc.feature_points(torch.stack([logits[n] for n in several]), settings.scale)
-        flavour = "soft" if settings.soft_qcc else settings.flavour
+        flavour = "soft" if settings.soft_qcc else self.flavour["K-means"]
         return qcc.cluster_scores(points, list(several.values()), flavour).sum()
 
     def _total(self, terms: Terms, quality: Tensor | float) -> Tensor:
         weighted = {name: w * terms[name].sum() for name, w in self.settings.weights.items()}
         classes = weighted.pop("class")
-        if self.settings.flavour == "released":
+        if self.flavour["class"] == "released":
             return quality * (classes + sum(weighted.values()))
         return classes + quality * sum(weighted.values())

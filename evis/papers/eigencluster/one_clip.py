@@ -1,6 +1,7 @@
 """One clip's way through the model and the losses, with everything on it kept, for Figs 2 to 4."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -8,35 +9,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evis.companion import model_parts
-from evis.criterion.step import Step
-from evis.criterion.targets import target_masks
-from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
-from evis.losses import boxinst, qcc, tel, tk
-from evis.matching import match
+from evis.losses import qcc, tel, tk
 from evis.models import VideoMask2Former
-from evis.papers.eigencluster.loss import Loss
+from evis.papers.eigencluster.one_batch import Batch, matched_batch
 from evis.papers.eigencluster.settings import Settings
 
 
 @dataclass(frozen=True)
-class OneClip:
-    """A clip of T frames with N objects, under boxes; B = 1 everywhere."""
+class OneClip(Batch):
+    """A clip of T frames with N objects, under boxes."""
 
-    clip: Clip
-    settings: Settings
     seen: model_parts.Seen  # feature maps and pixel embeddings
-    prediction: ClipPrediction  # O and U
-    boxes: Tensor  # (N, T, h, w) bool, at the logits' size
-    queries: Tensor  # (N,): c_i, the query that stands for object i (Hungarian)
-    pairs: tk.Pairs  # of frames, cyclic
-    matches: Tensor  # (pairs, 9, h, w) bool: the candidates that TK keeps of each pixel
-    tk: Tensor  # (pairs,) L_tk, Eq. 12
-    spectra: Tensor  # (N, T, Y), Eq. 9
-    tel: Tensor  # (pairs,) L_eig, Eq. 10
-    points: Tensor  # (T * h' * w', C): F
-    clusters: Tensor  # (T * h' * w',): the K-means cluster of each point
-    terms: dict[str, float]  # of the last layer, as the criterion gives them; Q is "qcc"
+
+    @property
+    def clip(self) -> Clip:
+        return self.clips[0]
 
     @property
     def frames(self) -> np.ndarray:
@@ -49,20 +37,60 @@ class OneClip:
         return self.prediction.mask_logits[0]
 
     @property
-    def instances(self) -> Tensor:
-        """E, (N, T, h, w): the logits of the queries that stand for the objects."""
-        return self.logits[self.queries]
+    def queries(self) -> Tensor:
+        """(N,): the query that stands for each object, after the Hungarian matching."""
+        return self.match.queries[-1]
 
     @property
     def small(self) -> Tensor:
         """(N, T, h', w'): E, resized by 1 / S a side."""
-        height, width = (side // self.settings.scale for side in self.logits.shape[-2:])
+        height, width = (side // self.settings.scale for side in self.instances.shape[-2:])
         return tel.features(self.instances, self.settings.scale).unflatten(-1, (height, width))
+
+    @property
+    def pairs(self) -> tk.Pairs:
+        return tel.cyclic_pairs(len(self.clip.frames))
+
+    @cached_property
+    def matches(self) -> Tensor:
+        """(pairs, 9, h, w) bool: the candidates that TK keeps of each pixel."""
+        first, second = (self.lab()[0, list(frames)] for frames in zip(*self.pairs, strict=True))
+        return tk.matches(tk.patch_similarity(first, second))
+
+    @cached_property
+    def tk(self) -> Tensor:
+        """(pairs,): L_tk, Eq. 12."""
+        return self.l_tk(self.pairs, flavour="paper")
+
+    @cached_property
+    def spectra(self) -> Tensor:
+        """(N, T, Y), Eq. 9."""
+        return tel.eigenvalues(self.instances, self.settings.eigenvalues, self.settings.scale)
+
+    @property
+    def tel(self) -> Tensor:
+        """(pairs,): L_eig, Eq. 10."""
+        return tel.eigenvalue_loss(self.spectra, self.pairs)
 
     @property
     def psi(self) -> float:
         """The temporal term over all pairs, Eqs. 13-14."""
         return float(tel.temporal_loss(self.tk, self.tel, self.settings.beta))
+
+    @cached_property
+    def points(self) -> Tensor:
+        """(T * h' * w', C): F."""
+        return qcc.feature_points(self.prediction.mask_logits, self.settings.scale)[0]
+
+    @cached_property
+    def clusters(self) -> Tensor:
+        """(T * h' * w',): the K-means cluster of each point."""
+        return qcc.kmeans(self.points[None], self.objects)[0][0]
+
+    @cached_property
+    def terms(self) -> dict[str, float]:
+        """Of the last layer, as the loss gives them; Q is "qcc"."""
+        return {name: float(value) for name, value in self.loss().items()}
 
     def matrices(self) -> tuple[Tensor, Tensor, Tensor]:
         """A, D and La (Eqs. 5-7) of the first object, (T, n, n) each, pixels in order of logits."""
@@ -92,47 +120,13 @@ class OneClip:
 
 
 @torch.no_grad()
-def follow(model: VideoMask2Former, clip: Clip, settings: Settings, seed: int = 0) -> OneClip:
-    """settings: of stage three. Losses are taken after the warm-up of the temporal term."""
+def follow(model: VideoMask2Former, clip: Clip, settings: Settings) -> OneClip:
+    """settings: of stage three."""
     if clip.frames.shape[0] != 3 or len(clip.labels) != 2:
         raise ValueError(
             "the diagrams are laid out for a clip of three frames and two objects, "
             f"got {clip.frames.shape[0]} and {len(clip.labels)}"
         )
     pictures = clip.frames[None]
-    prediction = model(pictures)
-    logits, stride = prediction.mask_logits, prediction.stride
-    boxes = target_masks([clip], "box", tuple(pictures.shape[-2:]), pictures.device)
-    target, random = [(clip.labels, boxes)], torch.Generator().manual_seed(seed)
-    ((queries, objects),) = match(
-        prediction.class_logits, logits, target, "boxes", settings.points, random
-    )
-    queries = queries[objects.argsort()]
-    boxes = boxinst.resize_boxes(boxes, logits.shape[-2:])
-    lab = boxinst.lab(clip.frames, stride, settings.flavour)
-    pairs = tel.cyclic_pairs(len(clip.frames))
-    alike = [tk.patch_similarity(lab[None, a], lab[None, b]) for a, b in pairs]  # (1, 9, h, w)
-    matches = [tk.best_candidates(each) & (each >= tk.THRESHOLD) for each in alike]
-    instances = logits[0, queries].float()
-    spectra = tel.eigenvalues(instances, settings.eigenvalues, settings.scale)
-    points = qcc.feature_points(logits, settings.scale)
-    clusters, _ = qcc.kmeans(points, [len(clip.labels)])
-    last_layer = ClipPrediction(prediction.class_logits, logits, embeddings=None, stride=stride)
-    random = torch.Generator().manual_seed(seed)
-    terms = Loss(settings)(last_layer, [clip], Step(settings.warm_up_steps), random)
-    return OneClip(
-        clip=clip,
-        settings=settings,
-        seen=model_parts.see(model, pictures),
-        prediction=prediction,
-        boxes=boxes,
-        queries=queries,
-        pairs=pairs,
-        matches=torch.cat(matches),
-        tk=tk.tk_loss(instances, alike, boxes, pairs, flavour=settings.flavour),
-        spectra=spectra,
-        tel=tel.eigenvalue_loss(spectra, pairs),
-        points=points[0],
-        clusters=clusters[0],
-        terms={name: float(value) for name, value in terms.items()},
-    )
+    batch = matched_batch([clip], model(pictures), settings)
+    return OneClip(**vars(batch), seen=model_parts.see(model, pictures))

@@ -12,10 +12,8 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from evis.criterion.step import Step
 from evis.losses import boxinst, masks, qcc, tel
 from evis.papers.eigencluster import one_batch
-from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.one_batch import SETTINGS, Batch
 
 _PAIRS = tel.cyclic_pairs(3)
@@ -37,7 +35,7 @@ def spectrum(pixels: Tensor, generalised: bool = False) -> np.ndarray:
 
 def third_eigenvalue(b: Batch, signs: bool = False, generalised: bool = False) -> float:
     """The mean over objects and frames."""
-    pixels = tel.features(b.logits, SETTINGS.scale).flatten(0, 1)
+    pixels = tel.features(b.instances, SETTINGS.scale).flatten(0, 1)
     pixels = pixels.sign() if signs else pixels
     return np.mean([spectrum(frame, generalised)[2] for frame in pixels])
 
@@ -45,62 +43,51 @@ def third_eigenvalue(b: Batch, signs: bool = False, generalised: bool = False) -
 def solver_error(b: Batch, solver: str) -> float:
     """Of the third eigenvalue, the largest (relative: evis's), as a bound for any machine."""
     if solver == "released":
-        errors = tel.eigenvalues(b.logits, solver=solver) - tel.released_limit(b.logits)
+        errors = tel.eigenvalues(b.instances, solver=solver) - tel.released_limit(b.instances)
     else:
-        exact, found = (tel.eigenvalues(b.logits.double(), solver=s) for s in ("dense", solver))
+        exact, found = (tel.eigenvalues(b.instances.double(), solver=s) for s in ("dense", solver))
         errors = ((found - exact) / exact)[..., 2]
     return next(limit for limit in (1e-8, 1e-2, np.inf) if errors.abs().max() < limit)
 
 
-def of_pairs(logits: Tensor, flavour: boxinst.Flavour = "paper", scale: int = 4) -> Tensor:
-    """L_eig, one value a pair of frames."""
-    solver = "secular" if flavour == "paper" else "released"
-    values = tel.eigenvalues(logits, scale=scale, solver=solver)
-    return tel.eigenvalue_loss(values, _PAIRS, flavour)
+def of_pairs(
+    logits: Tensor, scale: int = 4, solver: tel.Solver = "secular", norm: boxinst.Flavour = "paper"
+) -> Tensor:
+    """L_eig, one value a pair of frames. norm: a sum over objects and eigenvalues, or a mean."""
+    return tel.eigenvalue_loss(tel.eigenvalues(logits, scale=scale, solver=solver), _PAIRS, norm)
 
 
-def l_eig(b: Batch, scale: int = 4, half: bool = False, mean: bool = False) -> Tensor:
-    """half: of logits in half precision. mean: over eigenvalues and objects, in place of a sum."""
-    logits = b.logits.half().float() if half else b.logits
-    values = tel.eigenvalues(logits, scale=scale)
-    return tel.eigenvalue_loss(values, _PAIRS, "released" if mean else "paper").mean()
+def l_eig(b: Batch, half: bool = False, **how) -> Tensor:
+    """half: of logits in half precision."""
+    return of_pairs(b.instances.half().float() if half else b.instances, **how).mean()
 
 
-def factor(b: Batch, beta: float = SETTINGS.beta, flavour: boxinst.Flavour = "paper") -> Tensor:
-    return 1 + beta * of_pairs(b.logits, flavour).mean()
+def factor(b: Batch, beta: float = SETTINGS.beta, **how) -> Tensor:
+    return 1 + beta * l_eig(b, **how)
 
 
-def slope_of_l_eig(b: Batch, flavour: boxinst.Flavour = "paper") -> Tensor | float:
-    tracked = b.logits.clone().requires_grad_()
-    value = of_pairs(tracked, flavour).sum()
+def slope_of_l_eig(b: Batch, **how) -> Tensor | float:
+    tracked = b.instances.clone().requires_grad_()
+    value = of_pairs(tracked, **how).sum()
     return torch.autograd.grad(value, tracked)[0].norm() if value.requires_grad else 0
 
 
-def factors(b: Batch) -> dict[str, np.ndarray]:
-    """1 + beta L_eig of every pair of several clips' frames, by both flavours."""
-    of_clips = [one.logits for one in _several()]
-    return {
-        flavour: np.concatenate(
-            [1 + SETTINGS.beta * of_pairs(x, flavour).numpy() for x in of_clips]
-        )
-        for flavour in ("paper", "released")
-    }
+def factors(**how) -> np.ndarray:
+    """1 + beta L_eig of every pair of several clips' frames."""
+    of_clips = [of_pairs(one.instances, **how).numpy() for one in _several()]
+    return 1 + SETTINGS.beta * np.concatenate(of_clips)
 
 
 def _several() -> Iterator[Batch]:
     drawn = one_batch.clips()
-    for clip in (drawn[step] for step in range(_CLIPS)):
-        yield one_batch.of_prediction([clip], one_batch.predict([clip]))
+    return (one_batch.predict([drawn[step]]) for step in range(_CLIPS))
 
 
 # QCC ----------------------------------------------------------------------------------------------
 
 
-def quality(
-    b: Batch, summed: bool = False, scale: int = 4, flavour: qcc.Flavour = "paper"
-) -> Tensor:
+def quality(b: Batch, summed: bool = False, **how) -> Tensor:
     """Q. summed: one plus the clips' scores, in place of one plus their mean."""
-    how = {"scale": scale, "flavour": flavour}
     q = qcc.quality_cluster_coefficient(b.prediction.mask_logits, b.objects, **how)
     return 1 + len(b.clips) * (q - 1) if summed else q
 
@@ -108,7 +95,7 @@ def quality(
 def quality_of_first(b: Batch, matched: bool) -> Tensor:
     """Q of the clip with several objects: of its matched queries alone, or of all."""
     features, count = b.prediction.mask_logits[:1], b.objects[:1]
-    features = features[:, b.match.queries[0, : count[0]]] if matched else features
+    features = features[:, b.match.queries[-1, : count[0]]] if matched else features
     return qcc.quality_cluster_coefficient(features, count)
 
 
@@ -129,7 +116,7 @@ def slope_of_quality(b: Batch, flavour: qcc.Flavour = "paper") -> Tensor | float
 def l_tk(b: Batch, everywhere: bool = False, turned: bool = False, **how) -> Tensor:
     """The mean over pairs. everywhere: not in the boxes alone; turned: the other frame asks."""
     pairs = [pair[::-1] for pair in _PAIRS] if turned else _PAIRS
-    return b.tk(b.lab(), pairs, torch.ones_like(b.boxes) if everywhere else b.boxes, **how).mean()
+    return b.l_tk(pairs, torch.ones_like(b.boxes) if everywhere else b.boxes, **how).mean()
 
 
 def similar_colours(b: Batch, flavour: boxinst.Flavour) -> Tensor:
@@ -137,30 +124,28 @@ def similar_colours(b: Batch, flavour: boxinst.Flavour) -> Tensor:
 
 
 def l_pair(b: Batch, **how) -> Tensor:
-    return b.pairwise(b.lab(), **how)
+    lab = b.lab()
+    similarity = boxinst.color_similarity(lab.flatten(0, 1)).unflatten(0, lab.shape[:2])
+    of_objects = b.instances, similarity[b.match.clip_of], b.boxes  # (M, T, ...) each
+    return boxinst.pairwise_loss(*(tensor.flatten(0, 1) for tensor in of_objects), **how)
 
 
 def l_proj(b: Batch, squares: bool) -> Tensor:
     """On the same maxima, by the dice with squares below the line or by the one without."""
-    logits, boxes = b.logits.flatten(0, 1), b.boxes.flatten(0, 1)
+    logits, boxes = b.instances.flatten(0, 1), b.boxes.flatten(0, 1)
     if squares:
         return boxinst.projection_loss(logits, boxes)
     return sum(masks.dice(logits.amax(axis), boxes.amax(axis)).mean() for axis in (-1, -2))
 
 
 def class_term(b: Batch, times_q: bool) -> Tensor:
-    terms = _terms(b)
+    terms = b.loss()
     return SETTINGS.class_weight * terms["class"] * (terms["qcc"] if times_q else 1)
 
 
 def loss_without_q(b: Batch, weighted: bool) -> Tensor:
-    terms = _terms(b, alpha=0)
+    terms = b.loss(alpha=0)
     return terms["total"] if weighted else sum(terms[name] for name in SETTINGS.weights)
-
-
-def _terms(b: Batch, **settings) -> dict[str, Tensor]:
-    loss = Loss(replace(SETTINGS, **settings))
-    return loss(b.prediction, b.clips, Step(), one_batch.points())
 
 
 def objects_with_least_dice(b: Batch, classes: bool) -> int:
@@ -168,17 +153,17 @@ def objects_with_least_dice(b: Batch, classes: bool) -> int:
     count = 0
     for one in _several():
         silent = replace(one.prediction, class_logits=torch.zeros_like(one.prediction.class_logits))
-        by_dice = one_batch.of_prediction(one.clips, silent).match.queries
-        count += int(((one.match.queries if classes else by_dice) == by_dice).sum())
+        by_dice = one_batch.matched_batch(one.clips, silent).match.queries
+        count += int(((one.match.queries if classes else by_dice) == by_dice)[-1].sum())
     return count
 
 
 def step_length(b: Batch, longest: float = np.inf) -> float:
     """Of the trained parameters' gradient: all but the backbone's."""
     network = one_batch.model()
-    prediction = replace(network(b.match.group.frames.float()), layers=())
     heads = [p for name, p in network.named_parameters() if not name.startswith("backbone.")]
-    total = _terms(replace(b, prediction=prediction))["total"]
+    prediction = network(b.match.group.frames.float())
+    total = replace(b, prediction=prediction).loss()["total"]
     slopes = torch.autograd.grad(total, heads, allow_unused=True)
     length = torch.stack([slope.norm() for slope in slopes if slope is not None]).norm()
     return min(float(length), longest)
