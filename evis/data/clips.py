@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from evis.data.errors import DataError
-from evis.data.types import Track, VISDataset
+from evis.data.types import Box, Point, Track, VISDataset
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,11 @@ class ClipDataset(Dataset):
         self.dataset, self.frames, self.frame_range = dataset, frames, frame_range
         self.shorter_sides, self.longest_side = shorter_sides, longest_side
         self.flip, self.seed = flip, seed
-        annotated = {t.video_id for t in dataset.tracks if _usable(t)}
-        self.video_ids = [v.id for v in dataset.videos if v.id in annotated or not dataset.kinds]
+        self.video_ids = [
+            video.id
+            for video in dataset.videos
+            if not dataset.kinds or _targets(dataset, video.id, range(video.length))
+        ]
         if not self.video_ids:
             raise DataError(
                 "no video has a track to learn from",
@@ -81,9 +84,10 @@ class ClipDataset(Dataset):
         indices = self._frame_indices(video.length, generator)
         shorter_side = int(generator.choice(self.shorter_sides))
         flipped = bool(generator.random() < self.flip)
-        height, width = _target_size(video.height, video.width, shorter_side, self.longest_side)
-        geometry = _Geometry(video.height, video.width, height, width, flipped)
-        return _clip(self.dataset, video_id, indices, geometry)
+        size = video.height, video.width
+        scale = min(shorter_side / min(size), self.longest_side / max(size))
+        new_size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+        return _clip(self.dataset, video_id, indices, _Geometry(size, new_size, flipped))
 
     def _frame_indices(self, length: int, generator: np.random.Generator) -> tuple[int, ...]:
         reference = int(generator.integers(length))
@@ -99,85 +103,79 @@ class ClipDataset(Dataset):
 def cut(dataset: VISDataset, video_id: int, frames: Sequence[int]) -> Clip:
     """These frames of a video as they are: at their own size, not flipped."""
     video = dataset.video(video_id)
-    geometry = _Geometry(video.height, video.width, video.height, video.width, False)
-    return _clip(dataset, video_id, tuple(frames), geometry)
+    size = video.height, video.width
+    return _clip(dataset, video_id, tuple(frames), _Geometry(size, size, flipped=False))
 
 
 def _clip(
     dataset: VISDataset, video_id: int, indices: tuple[int, ...], geometry: "_Geometry"
 ) -> Clip:
     frames = np.stack([geometry.picture(dataset.frame(video_id, i)) for i in indices])
-    tracks = [t for t in dataset.tracks_of(video_id) if _usable(t, indices)]
-    visible = [[_is_visible(t, i) for i in indices] for t in tracks]
+    tracks = _targets(dataset, video_id, indices)
+    visible = [[_is_visible(track, i) for i in indices] for track in tracks]
     labels = {category.id: index for index, category in enumerate(dataset.categories)}
     return Clip(
         frames=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
         video_id=video_id,
         frame_indices=indices,
         track_ids=tuple(track.id for track in tracks),
-        labels=torch.tensor([labels[t.category_id] for t in tracks], dtype=torch.long),
+        labels=torch.tensor([labels[track.category_id] for track in tracks], dtype=torch.long),
         visible=torch.tensor(visible, dtype=torch.bool).reshape(len(tracks), len(indices)),
         **_annotations(dataset.kinds, tracks, indices, geometry),
     )
 
 
+def _targets(dataset: VISDataset, video_id: int, frames: Sequence[int]) -> list[Track]:
+    """The video's objects that are annotated in one of these frames; crowds are no targets."""
+    return [
+        track
+        for track in dataset.tracks_of(video_id)
+        if not track.is_crowd and any(_is_visible(track, frame) for frame in frames)
+    ]
+
+
 def _is_visible(track: Track, frame: int) -> bool:
-    for entries in (track.masks, track.boxes, track.points):
-        if entries is not None:
-            return entries[frame] is not None
-    return False
-
-
-def _usable(track: Track, frames: tuple[int, ...] | None = None) -> bool:
-    """Whether the track is a target and annotated in one of these frames (in any, for None)."""
-    entries = next((e for e in (track.masks, track.boxes, track.points) if e is not None), ())
-    frames = range(len(entries)) if frames is None else frames
-    return not track.is_crowd and any(_is_visible(track, frame) for frame in frames)
-
-
-def _target_size(height: int, width: int, shorter: int, longest: int) -> tuple[int, int]:
-    scale = min(shorter / min(height, width), longest / max(height, width))
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    entries = track.masks or track.boxes or track.points
+    return entries is not None and entries[frame] is not None
 
 
 @dataclass(frozen=True)
 class _Geometry:
     """The clip's one resize and flip, for pictures, masks, boxes and points alike."""
 
-    height: int
-    width: int
-    new_height: int
-    new_width: int
+    size: tuple[int, int]  # height, width
+    new_size: tuple[int, int]
     flipped: bool
 
     def picture(self, picture: np.ndarray) -> np.ndarray:
-        shrinks = self.new_height < self.height
-        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return self._resize(picture, interpolation)
+        shrinks = self.new_size[0] < self.size[0]
+        return self._resize(picture, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
-    def mask(self, mask: np.ndarray) -> np.ndarray:
+    def mask(self, mask: np.ndarray | None) -> np.ndarray:
+        if mask is None:
+            return np.zeros(self.new_size, dtype=bool)
         return self._resize(mask.astype(np.uint8), cv2.INTER_NEAREST_EXACT).astype(bool)
 
     def _resize(self, picture: np.ndarray, interpolation: int) -> np.ndarray:
-        if (self.height, self.width) != (self.new_height, self.new_width):
-            picture = cv2.resize(
-                picture, (self.new_width, self.new_height), interpolation=interpolation
-            )
+        if self.size != self.new_size:
+            picture = cv2.resize(picture, self.new_size[::-1], interpolation=interpolation)
         return picture[:, ::-1] if self.flipped else picture
 
-    def corners(self, box: tuple[float, float, float, float]) -> tuple[float, ...]:
-        """x, y, width, height -> x0, y0, x1, y1 within the new frame."""
-        x, y, width, height = box
-        x0, x1 = (np.clip([x, x + width], 0, self.width) * self.new_width / self.width).tolist()
-        y0, y1 = (np.clip([y, y + height], 0, self.height) * self.new_height / self.height).tolist()
-        if self.flipped:
-            x0, x1 = self.new_width - x1, self.new_width - x0
-        return x0, y0, x1, y1
+    def corners(self, box: Box | None) -> tuple[float, float, float, float]:
+        """x, y, width, height -> x0, y0, x1, y1 within the new frame; zeros for no box."""
+        if box is None:
+            return 0.0, 0.0, 0.0, 0.0
+        (height, width), (new_height, new_width) = self.size, self.new_size
+        x, y, across, down = box
+        x0, x1 = (np.clip([x, x + across], 0, width) * new_width / width).tolist()
+        y0, y1 = (np.clip([y, y + down], 0, height) * new_height / height).tolist()
+        return (new_width - x1, y0, new_width - x0, y1) if self.flipped else (x0, y0, x1, y1)
 
-    def pixel(self, x: int, y: int) -> tuple[int, int]:
-        new_x = int((x + 0.5) * self.new_width / self.width)
-        new_y = int((y + 0.5) * self.new_height / self.height)
-        return (self.new_width - 1 - new_x if self.flipped else new_x), new_y
+    def pixel(self, point: Point) -> tuple[int, int]:
+        (height, width), (new_height, new_width) = self.size, self.new_size
+        x = int((point.x + 0.5) * new_width / width)
+        y = int((point.y + 0.5) * new_height / height)
+        return (new_width - 1 - x if self.flipped else x), y
 
 
 def _annotations(
@@ -185,30 +183,20 @@ def _annotations(
 ) -> dict[str, torch.Tensor]:
     """The targets' boxes, masks and points, as far as the data set holds these kinds."""
     shape = len(tracks), len(indices)
-    found: dict[str, torch.Tensor] = {}
+    held: dict[str, torch.Tensor] = {}
     if "boxes" in kinds:
-        boxes = np.zeros((*shape, 4), dtype=np.float32)
-        for n, t, track, frame in _visits(tracks, indices):
-            if track.boxes[frame] is not None:
-                boxes[n, t] = geometry.corners(track.boxes[frame])
-        found["boxes"] = torch.from_numpy(boxes)
+        boxes = [[geometry.corners(track.boxes[i]) for i in indices] for track in tracks]
+        held["boxes"] = torch.tensor(boxes, dtype=torch.float32).reshape(*shape, 4)
     if "masks" in kinds:
-        masks = np.zeros((*shape, geometry.new_height, geometry.new_width), dtype=bool)
-        for n, t, track, frame in _visits(tracks, indices):
-            if track.masks[frame] is not None:
-                masks[n, t] = geometry.mask(track.mask(frame))
-        found["masks"] = torch.from_numpy(masks)
+        bitmaps = [[geometry.mask(track.mask(i)) for i in indices] for track in tracks]
+        bitmaps = np.array(bitmaps, dtype=bool).reshape(*shape, *geometry.new_size)
+        held["masks"] = torch.from_numpy(bitmaps)
     if "points" in kinds:
         rows = [
-            (n, t, *geometry.pixel(point.x, point.y), int(point.positive))
-            for n, t, track, frame in _visits(tracks, indices)
-            for point in track.points[frame] or ()
+            (n, t, *geometry.pixel(point), int(point.positive))
+            for n, track in enumerate(tracks)
+            for t, i in enumerate(indices)
+            for point in track.points[i] or ()
         ]
-        found["points"] = torch.tensor(rows, dtype=torch.long).reshape(-1, 5)
-    return found
-
-
-def _visits(tracks: list[Track], indices: tuple[int, ...]):
-    for n, track in enumerate(tracks):
-        for t, frame in enumerate(indices):
-            yield n, t, track, frame
+        held["points"] = torch.tensor(rows, dtype=torch.long).reshape(-1, 5)
+    return held

@@ -17,18 +17,12 @@ def made_up(frames: int, classes: int, size: tuple[int, int]) -> VISDataset:
     picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     tracks = []
     for number in (1, 2):
-        left, top, w, h = (2 * number - 1) * width // 6, height // 4, width // 4, height // 2
-        lefts = [min(left + SPEED * frame, width - w) for frame in range(frames)]
-        tracks.append(
-            Track(
-                id=number,
-                video_id=1,
-                category_id=1,
-                boxes=tuple((float(x), float(top), float(w), float(h)) for x in lefts),
-                masks=tuple(masks.encode(_rectangle(size, x, top, w, h)) for x in lefts),
-                areas=(float(w * h),) * frames,
-            )
-        )
+        left, top, wide, high = (2 * number - 1) * width // 6, height // 4, width // 4, height // 2
+        bitmaps = np.zeros((frames, height, width), dtype=bool)
+        for frame, bitmap in enumerate(bitmaps):
+            x = min(left + SPEED * frame, width - wide)
+            bitmap[top : top + high, x : x + wide] = True
+        tracks.append(Track(number, 1, 1).with_masks([masks.encode(bitmap) for bitmap in bitmaps]))
 
     def read(video: Video, frame: int) -> np.ndarray:
         return np.roll(picture, SPEED * frame, axis=1)
@@ -36,9 +30,3 @@ def made_up(frames: int, classes: int, size: tuple[int, int]) -> VISDataset:
     video = Video(1, "made up", height, width, ("noise",) * frames)
     categories = tuple(Category(number, f"class {number}") for number in range(1, classes + 1))
     return VISDataset((video,), tuple(tracks), categories, read)
-
-
-def _rectangle(size: tuple[int, int], left: int, top: int, w: int, h: int) -> np.ndarray:
-    mask = np.zeros(size, dtype=bool)
-    mask[top : top + h, left : left + w] = True
-    return mask

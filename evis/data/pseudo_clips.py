@@ -5,26 +5,25 @@ object's place in one frame and in the next are known without any video.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from evis.data.clips import Clip, ClipDataset
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
 
 
-class PseudoClips(Dataset):
+class PseudoClips(ClipDataset):
     """A clip of `frames` views for every step number, fixed by (seed, step) as in `ClipDataset`.
 
     The clip has one size and one flip. Each view is turned about its centre by up to `rotation`
     degrees and shifted by up to `shift` of its sides, either way; what comes into view from beyond
     the picture is black. An object that no view shows is no target. Without rotation and shift all
-    views are the picture itself.
+    views are the picture itself. Sizes, flip and seed are `ClipDataset`'s.
     """
 
     def __init__(
@@ -33,10 +32,7 @@ class PseudoClips(Dataset):
         frames: int = 4,
         rotation: float = 15.0,
         shift: float = 0.1,
-        shorter_sides: tuple[int, ...] = (360, 480),
-        longest_side: int = 1333,
-        flip: float = 0.5,
-        seed: int = 0,
+        **sizes_flip_seed: Any,
     ):
         if frames < 1 or not 0 <= rotation <= 180 or not 0 <= shift < 1:
             raise ValueError(
@@ -45,42 +41,24 @@ class PseudoClips(Dataset):
             )
         longer = next((video for video in dataset.videos if video.length > 1), None)
         if longer is not None:
-            raise DataError(
-                f"has {longer.length} frames, pseudo clips are made of single pictures",
-                video=longer.name,
-                remedy="Use evis.data.clips.ClipDataset for videos",
-            )
+            problem = f"has {longer.length} frames, pseudo clips are made of single pictures"
+            remedy = "Use evis.data.clips.ClipDataset for videos"
+            raise DataError(problem, video=longer.name, remedy=remedy)
         if "points" in dataset.kinds:
             raise DataError(
                 "pseudo clips are made under masks, boxes or nothing, and this set has points",
                 remedy='Weaken it to "none", or use the set that the points were drawn from',
             )
-        self.pictures = ClipDataset(
-            dataset,
-            frames=1,
-            shorter_sides=shorter_sides,
-            longest_side=longest_side,
-            flip=flip,
-            seed=seed,
-        )
-        self.frames, self.rotation, self.shift, self.seed = frames, rotation, shift, seed
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __iter__(self) -> Iterator[Clip]:
-        """The first pass."""
-        return (self[step] for step in range(len(self)))
+        super().__init__(dataset, frames=1, **sizes_flip_seed)
+        self.views, self.rotation, self.shift = frames, rotation, shift
 
     def __getitem__(self, step: int) -> Clip:
-        picture = self.pictures[step]
+        picture = super().__getitem__(step)
         generator = np.random.default_rng([self.seed, 2, step])
-        angles = generator.uniform(-self.rotation, self.rotation, self.frames)
-        shifts = generator.uniform(-self.shift, self.shift, (self.frames, 2))
-        height, width = picture.frames.shape[-2:]
-        moves = [
-            _move(height, width, angle, *shift) for angle, shift in zip(angles, shifts, strict=True)
-        ]
+        angles = generator.uniform(-self.rotation, self.rotation, self.views)
+        shifts = generator.uniform(-self.shift, self.shift, (self.views, 2))
+        size = picture.frames.shape[-2:]
+        moves = [_move(*size, angle, *shift) for angle, shift in zip(angles, shifts, strict=True)]
         return views(picture, moves)
 
 
@@ -98,20 +76,20 @@ def views(picture: Clip, moves: list[np.ndarray]) -> Clip:
     height, width = picture.frames.shape[-2:]
     frame = picture.frames[0].permute(1, 2, 0).numpy()
     frames = np.stack([_warp(frame, move, cv2.INTER_LINEAR) for move in moves])
-    targets, found = len(picture.labels), {}
+    moved: dict[str, torch.Tensor] = {}
     visible = picture.visible.expand(-1, len(moves))
     if picture.masks is not None:
         masks = picture.masks[:, 0].numpy().astype(np.uint8)
         warped = [[_warp(mask, move, cv2.INTER_NEAREST) for move in moves] for mask in masks]
-        shape = targets, len(moves), height, width
-        found["masks"] = torch.from_numpy(np.array(warped, dtype=bool).reshape(shape))
-        visible = visible & found["masks"].flatten(2).any(-1)
+        bitmaps = np.array(warped, dtype=bool).reshape(len(masks), len(moves), height, width)
+        moved["masks"] = torch.from_numpy(bitmaps)
+        visible = visible & moved["masks"].flatten(2).any(-1)
     if picture.boxes is not None:
         boxes = torch.stack([_turned(picture.boxes[:, 0], move) for move in moves], 1)
         boxes = boxes.clamp(min=torch.zeros(4), max=torch.tensor([width, height] * 2))
         sides = boxes[..., 2:] - boxes[..., :2]
         visible = visible & (sides >= 1).all(-1)
-        found["boxes"] = boxes * visible.unsqueeze(-1)
+        moved["boxes"] = boxes * visible.unsqueeze(-1)
     kept = visible.any(1)
     return replace(
         picture,
@@ -120,7 +98,7 @@ def views(picture: Clip, moves: list[np.ndarray]) -> Clip:
         track_ids=tuple(t for t, k in zip(picture.track_ids, kept.tolist(), strict=True) if k),
         labels=picture.labels[kept],
         visible=visible[kept],
-        **{name: values[kept] for name, values in found.items()},
+        **{name: values[kept] for name, values in moved.items()},
     )
 
 

@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 
 from evis.data.errors import DataError
-from evis.data.types import Point, Supervision, Track, Video, VISDataset
+from evis.data.types import Point, Supervision, Track, VISDataset
 
 LEVELS: tuple[Supervision, ...] = ("mask", "box", "point", "none")  # from strong to weak
 
@@ -73,9 +73,16 @@ def weaken(
     """
     if level not in LEVELS:
         raise DataError(f"unknown level {level!r}", remedy=f"Choose from {', '.join(LEVELS)}")
+    weaker_by = LEVELS.index(level) - LEVELS.index(dataset.supervision)
     if dataset.origin is not None:
-        return _within(dataset, level)
-    if LEVELS.index(level) < LEVELS.index(dataset.supervision):
+        if weaker_by > 0:
+            raise DataError(
+                f'the labels were made from "{dataset.supervision}" supervision '
+                f'({dataset.origin}), "{level}" allows less',
+                remedy=f'Weaken the annotations to "{level}" and make the labels from that',
+            )
+        return dataset
+    if weaker_by < 0:
         raise DataError(
             f'the data set holds "{dataset.supervision}" supervision, "{level}" asks for more',
             remedy="Start from the stronger data set",
@@ -85,57 +92,33 @@ def weaken(
     if level == "none":
         return dataset.bare()
     if level == "box":
-        tracks = tuple(replace(t, masks=None, areas=None, points=None) for t in dataset.tracks)
-        return replace(dataset, tracks=tracks, supervision="box")
-    if dataset.supervision == "point":  # as drawn, without what a file gives beside the points
-        tracks = tuple(replace(t, masks=None, areas=None, boxes=None) for t in dataset.tracks)
-        return replace(dataset, tracks=tracks)
-    if dataset.supervision != "mask":
-        raise DataError(
-            "points are drawn from masks, and this data set has none",
-            remedy='Weaken the data set with masks to "point"',
-        )
-    chosen = {v.id: _annotated_frames(v, points.frame_share, seed) for v in dataset.videos}
-    tracks = tuple(
-        replace(
-            track,
-            masks=None,
-            areas=None,
-            boxes=None,
-            points=_draw(track, chosen[track.video_id], points, seed),
-        )
-        for track in dataset.tracks
-    )
-    return replace(dataset, tracks=tracks, supervision="point")
+        tracks = [_only(track, boxes=track.boxes) for track in dataset.tracks]
+    elif dataset.supervision == "point":  # as drawn
+        tracks = [_only(track, points=track.points) for track in dataset.tracks]
+    elif dataset.supervision == "mask":
+        tracks = [_only(track, points=_draw(track, points, seed)) for track in dataset.tracks]
+    else:
+        remedy = 'Weaken the data set with masks to "point"'
+        raise DataError("points are drawn from masks, and this data set has none", remedy=remedy)
+    return replace(dataset, tracks=tuple(tracks), supervision=level)
 
 
-def _within(dataset: VISDataset, level: Supervision) -> VISDataset:
-    """A set of made labels, whole, if what they were made from is within the level."""
-    if LEVELS.index(level) > LEVELS.index(dataset.supervision):
-        raise DataError(
-            f'the labels were made from "{dataset.supervision}" supervision ({dataset.origin}), '
-            f'"{level}" allows less',
-            remedy=f'Weaken the annotations to "{level}" and make the labels from that',
-        )
-    return dataset
+def _only(track: Track, **annotation: tuple) -> Track:
+    """The track with this annotation, and without all others that a file may give beside it."""
+    nothing = dict.fromkeys(("masks", "boxes", "areas", "points"))
+    return replace(track, **(nothing | annotation))
 
 
-def _annotated_frames(video: Video, share: float, seed: int) -> set[int]:
-    count = max(1, ceil(share * video.length - 1e-9))
-    return set(_generator(seed, video.id).choice(video.length, count, replace=False).tolist())
-
-
-def _draw(
-    track: Track, frames: set[int], scheme: PointScheme, seed: int
-) -> tuple[tuple[Point, ...] | None, ...]:
-    drawn = []
-    for frame in range(len(track.masks)):
-        mask = track.mask(frame) if frame in frames else None
-        if mask is None:
-            drawn.append(None)
-            continue
-        generator = _generator(seed, track.video_id, track.id, frame)
-        drawn.append(sample_points(mask, scheme, generator))
+def _draw(track: Track, scheme: PointScheme, seed: int) -> tuple[tuple[Point, ...] | None, ...]:
+    """Points of one object, in the frames of its video that carry any: the same for all objects."""
+    length = len(track.masks)
+    count = max(1, ceil(scheme.frame_share * length - 1e-9))
+    drawn: list[tuple[Point, ...] | None] = [None] * length
+    for frame in _generator(seed, track.video_id).choice(length, count, replace=False).tolist():
+        mask = track.mask(frame)
+        if mask is not None:
+            generator = _generator(seed, track.video_id, track.id, frame)
+            drawn[frame] = sample_points(mask, scheme, generator)
     return tuple(drawn)
 
 
