@@ -45,7 +45,6 @@ class Tiny:
     strides = (2, 4, 8, 16)
 
 
-BACKBONES = (ResNet, Swin, Tiny)
 Backbone = ResNet | Swin | Tiny
 
 

@@ -39,17 +39,17 @@ class PixelDecoder(nn.Module):
         width = config.hidden
         self.level_embed = nn.Parameter(torch.empty(LEVELS, width))
         self.input_projections = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(channels, width, 1), nn.GroupNorm(32, width))
+            nn.Sequential(nn.Conv2d(channels, width, 1), GroupNorm(32, width))
             for channels in reversed(others)
         )
         layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         self.encoder = nn.ModuleDict({"layers": layers})
         self.mask_projection = nn.Conv2d(width, config.mask_channels, 1)
         self.adapter_1 = nn.Sequential(
-            nn.Conv2d(finest, width, 1, bias=False), nn.GroupNorm(32, width)
+            nn.Conv2d(finest, width, 1, bias=False), GroupNorm(32, width)
         )
         self.layer_1 = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(32, width), nn.ReLU()
+            nn.Conv2d(width, width, 3, padding=1, bias=False), GroupNorm(32, width), nn.ReLU()
         )
         nn.init.normal_(self.level_embed)
         for layer in layers:
@@ -77,6 +77,13 @@ class PixelDecoder(nn.Module):
         fine = self.layer_1(self.adapter_1(finest) + enlarged)
         pixels = _over_channels(self.mask_projection, fine.flatten(2))
         return Decoded(features, pixels.unflatten(2, fine.shape[-2:]))
+
+
+class GroupNorm(nn.GroupNorm):
+    """Norms single values too, to the bias; torch's refuses them, and frames of few pixels are."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.group_norm(inputs, self.num_groups, self.weight, self.bias, self.eps)
 
 
 @dataclass(frozen=True)

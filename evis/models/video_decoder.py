@@ -44,10 +44,13 @@ class VideoDecoder(nn.Module):
             nn.Linear(width, config.mask_channels),
         )
         self.stride = config.backbone.strides[0]
-        self.recompute = False
 
     def forward(
-        self, features: list[Tensor], pixels: Tensor, every_layer: bool = True
+        self,
+        features: list[Tensor],
+        pixels: Tensor,
+        every_layer: bool = True,
+        recompute: bool = False,
     ) -> ClipPrediction:
         """features: LEVELS of (B, T, C, h_l, w_l), coarse to fine; pixels: (B, T, D, h, w)."""
         places = [sine_positions(f).flatten(0, 2).unsqueeze(0) for f in features]  # (1, T*h*w, C)
@@ -55,16 +58,14 @@ class VideoDecoder(nn.Module):
             f.permute(0, 1, 3, 4, 2).flatten(1, 3) + level  # (B, T*h*w, C)
             for f, level in zip(features, self.level_embedding, strict=True)
         ]
-        pixels = pixels.transpose(
-            1, 2
-        ).contiguous()  # (B, D, T, h, w): laid out once for all layers
+        pixels = pixels.transpose(1, 2).contiguous()  # (B, D, T, h, w), once for all layers
         queries = self.query_content.expand(len(pixels), -1, -1)  # (B, Q, C)
         earlier, last = [], self.predict(queries, pixels)
         for number, layer in enumerate(self.layers):
             level = number % LEVELS
             closed = elsewhere(last.mask_logits, features[level].shape[-2:])
             inputs = queries, self.query_position, values[level], places[level], closed
-            if self.recompute and torch.is_grad_enabled():
+            if recompute and torch.is_grad_enabled():
                 queries = checkpoint(layer, *inputs, use_reentrant=False)
             else:
                 queries = layer(*inputs)

@@ -24,12 +24,14 @@ class VideoMask2Former(nn.Module):
 
     shorter_side: of the frames that it was trained on. `evis.models.load` reads it off the recipe
         in a file; without one it is what reference checkpoints, or the toy sizes, are trained on.
+    recompute_activations: in the backward pass of training: less memory, more time.
     """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
         self.shorter_side = 64 if isinstance(config.backbone, Tiny) else 360
+        self.recompute_activations = False
         self.backbone = backbones.build(config.backbone)
         self.pixel_decoder = PixelDecoder(config)
         self.decoder = VideoDecoder(config)
@@ -43,13 +45,16 @@ class VideoMask2Former(nn.Module):
         the padding is cut off the masks again. every_layer=False spares the memory of the earlier
         layers' masks: `layers` is empty then.
         """
-        _check(frames)
+        if frames.ndim != 5 or frames.shape[2] != 3 or 0 in frames.shape:
+            shape = tuple(frames.shape)
+            raise ValueError(f"frames should be (clips, frames, 3, height, width), are {shape}")
         clips, length, _, height, width = frames.shape
         features, pixels = self.see(frames.flatten(0, 1))
         prediction = self.decoder(
             [f.unflatten(0, (clips, length)) for f in features],
             pixels.unflatten(0, (clips, length)),
             every_layer,
+            self.recompute_activations,
         )
         finest = self.config.backbone.strides[0]
         return _crop(prediction, math.ceil(height / finest), math.ceil(width / finest))
@@ -84,15 +89,6 @@ class VideoMask2Former(nn.Module):
         with torch.autocast(maps[0].device.type, enabled=False):  # offsets need it
             return self.pixel_decoder([features.to(precise) for features in maps])
 
-    @property
-    def recompute_activations(self) -> bool:
-        """Whether training recomputes activations in the backward pass: less memory, more time."""
-        return self.decoder.recompute
-
-    @recompute_activations.setter
-    def recompute_activations(self, wanted: bool) -> None:
-        self.decoder.recompute = wanted
-
 
 def _crop(prediction: ClipPrediction, height: int, width: int) -> ClipPrediction:
     return replace(
@@ -100,10 +96,3 @@ def _crop(prediction: ClipPrediction, height: int, width: int) -> ClipPrediction
         mask_logits=prediction.mask_logits[..., :height, :width],
         layers=tuple(_crop(layer, height, width) for layer in prediction.layers),
     )
-
-
-def _check(frames: Tensor) -> None:
-    if frames.ndim != 5 or frames.shape[2] != 3 or 0 in frames.shape:
-        raise ValueError(
-            f"frames should be (clips, frames, 3, height, width), RGB, got {tuple(frames.shape)}"
-        )

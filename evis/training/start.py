@@ -7,8 +7,7 @@ from torch import nn
 
 from evis.data import paths
 from evis.data.errors import DataError
-from evis.models.checkpoints import load_backbone, read_about
-from evis.models.warm_start import warm_start
+from evis.models.checkpoints import load_backbone, read_about, warm_start
 from evis.training.method import Method
 from evis.training.recipe import Recipe
 
