@@ -76,7 +76,7 @@ def test_terms_are_kept_of_what_was_trained(asked, monkeypatch):
     monkeypatch.setattr(training_terms, "row", lambda run, shelf: trained.append(run))
     arguments = ["--rows", "stage one only", "TK", "--seeds", "1", "--terms"]
     assert cli.main(["measure", "comparison", *arguments]) == 0
-    assert trained == [experiments.comparison("tiny_s")["TK"].seeded(1)]
+    assert trained == [experiments.group("comparison", "tiny_s")["TK"].seeded(1)]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ OTHER_CLASSES = HeldOut("smoke", 4, 3, "toy-ytvis21", IN_HALVES)
 
 def brief(name, seed=0):
     """An experiment of the smallest size on few videos, in a step or two a stage."""
-    run = experiments.comparison("tiny_s")[name].seeded(seed)
+    run = experiments.group("comparison", "tiny_s")[name].seeded(seed)
     stages = [replace(r, steps=2, batch=2, micro_batch=2, warm_up_steps=1) for r in run.stages]
     return replace(run, stages=tuple(stages), videos=VIDEOS)
 
@@ -102,7 +102,7 @@ def test_stills_alone_are_tested_on_the_videos_classes(root):
 def test_classes_that_stills_do_not_have_start_alike_whatever_was_drawn_before(monkeypatch):
     """With the repository's weights, as training would have seeded all generators."""
     monkeypatch.delenv("EVIS_ROOT", raising=False)
-    alone, classifiers = experiments.comparison("tiny_s")["stage one only"].seeded(0), []
+    alone, classifiers = experiments.group("comparison", "tiny_s")["stage one only"].seeded(0), []
     for seed in (5, 6):
         torch.manual_seed(seed)
         model = measured._model(alone, STORED, "cpu", progress=False)
@@ -157,7 +157,7 @@ def _key(run):
 @pytest.mark.parametrize("size", ["tiny_s", "tiny"])
 def test_stage_one_is_in_the_repository(size, tmp_path, monkeypatch):
     monkeypatch.delenv("EVIS_ROOT", raising=False)
-    alone = experiments.comparison(size)["stage one only"].seeded(3)
+    alone = experiments.group("comparison", size)["stage one only"].seeded(3)
     (recipe,) = alone.stages
     shelf = measured.Shelf.below(lambda: tmp_path)
     path = measured.trained(alone, shelf)
@@ -173,7 +173,7 @@ def test_stage_one_is_in_the_repository(size, tmp_path, monkeypatch):
 
 def test_other_files_beside_the_repositorys_weights_are_passed_over(tmp_path, monkeypatch):
     monkeypatch.delenv("EVIS_ROOT", raising=False)
-    alone = experiments.comparison("tiny_s")["stage one only"].seeded(0)
+    alone = experiments.group("comparison", "tiny_s")["stage one only"].seeded(0)
     ready = measured.committed(alone)
     monkeypatch.setattr(paths, "data", lambda: tmp_path)
     folder = tmp_path / "weights"
@@ -187,7 +187,7 @@ def test_other_files_beside_the_repositorys_weights_are_passed_over(tmp_path, mo
 
 def test_later_stages_are_not_taken_for_stage_one(monkeypatch):
     monkeypatch.delenv("EVIS_ROOT", raising=False)
-    for run in (row.seeded(0) for row in experiments.comparison("tiny").values()):
+    for run in (row.seeded(0) for row in experiments.group("comparison", "tiny").values()):
         for stage in run.stages[1:]:
             assert measured.committed(replace(run, stages=(stage,))) is None
 

@@ -71,7 +71,7 @@ def test_one_more_draw_lies_within_the_limits_as_often_as_they_say(monkeypatch):
 
 @pytest.mark.slow
 def test_a_stored_row_is_what_its_recipe_measures(tmp_path):
-    row = experiments.comparison(experiments.SIZES["r50"])["boxes"]
+    row = experiments.group("comparison", experiments.SIZES["r50"])["boxes"]
     runs = {seed: row.seeded(seed) for seed in experiments.SEEDS}
     stored = {seed: measured.find(run) for seed, run in runs.items()}
     commit, _ = provenance.commit(paths.repository())

@@ -18,7 +18,7 @@ NAMES = ["stage one only", "boxes"]
 
 def brief(names=NAMES):
     """Rows of the smallest size, in two steps a stage."""
-    rows = [experiments.comparison("tiny_s")[name] for name in names]
+    rows = [experiments.group("comparison", "tiny_s")[name] for name in names]
     return [replace(r, stages=tuple(map(_short, r.stages)), videos=VIDEOS) for r in rows]
 
 
@@ -94,7 +94,7 @@ def test_two_processes_make_the_rows_of_one(found, tmp_path):
 def test_at_smoke_scale_rows_are_made_each_time_and_kept_nowhere(monkeypatch):
     made, save, before = [], store.save, store.rows()
     monkeypatch.setattr(store, "save", lambda row, folder: made.append(row) or save(row, folder))
-    rows = experiments.comparison("tiny_s")
+    rows = experiments.group("comparison", "tiny_s")
     for _ in range(2):
         found = series.at_scale("smoke", [rows["boxes"]])
         assert list(zip(found["row"], found["seed"], strict=True)) == [("boxes", 0)]
@@ -107,7 +107,7 @@ def test_at_smoke_scale_rows_are_made_each_time_and_kept_nowhere(monkeypatch):
 def test_at_other_scales_the_stored_rows_are_shown(monkeypatch):
     asked = []
     monkeypatch.setattr(series, "measure", lambda *given: asked.append(given))
-    rows = list(experiments.comparison("tiny").values())
+    rows = list(experiments.group("comparison", "tiny").values())
     shown = series.at_scale("toy", rows)
     assert shown.equals(series.table(rows, experiments.SEEDS)) and not asked
     assert series.at_scale("toy", rows, recompute=True) is None

@@ -114,7 +114,7 @@ def points() -> torch.Generator:
 
 
 def with_gradient(b: Batch, released: Collection[str] = ()) -> tuple[float, Tensor]:
-    """The loss with these `PARTS` as released, and its slope in all mask logits, (B, Q, T, h, w)."""
+    """The loss with these `PARTS` as released, its slope in all mask logits, (B, Q, T, h, w)."""
     tracked = b.prediction.mask_logits.clone().requires_grad_()
     value = replace(b, prediction=replace(b.prediction, mask_logits=tracked)).loss(released)
     (slope,) = torch.autograd.grad(value["total"], tracked)

@@ -57,10 +57,10 @@ def test_stage_three_differs_in_what_the_row_says(size, name, changes):
 @pytest.mark.parametrize("size", SIZES.values())
 def test_no_stage_three_is_without_its_own_check(size):
     """Those that go on from `TK`: in STAGE3, a placebo or beyond the paper."""
-    rows, placebos = all_rows(size), experiments.placebos(size)
+    rows, placebos = all_rows(size), experiments.group("placebos", size)
     three = {name for name, row in rows.items() if row.stages[:-1] == rows[TK].stages}
-    beyond = (experiments.beyond, experiments.beyond_again, experiments.beyond_control)
-    ours = {name for group in beyond for name in group(size)}
+    beyond = ("beyond", "beyond again", "beyond control")
+    ours = {name for group in beyond for name in experiments.ROWS[group]}
     assert three == {*STAGE3, BOTH, *placebos, *ours}
 
 
@@ -69,7 +69,8 @@ def test_placebos_are_the_control_with_a_constant(size):
     control = all_rows(size)[CONTROL].stages[-1]
     own = control.settings
     changes = {
-        name: differing(row.stages[-1], control) for name, row in experiments.placebos(size).items()
+        name: differing(row.stages[-1], control)
+        for name, row in experiments.group("placebos", size).items()
     }
     assert changes == {
         "TK x 100": {"temporal_factor": pytest.approx(100 * own.temporal_factor)},
@@ -82,7 +83,7 @@ def test_placebos_are_the_control_with_a_constant(size):
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_beyond_the_paper_a_term_takes_the_place_of_tel_and_qcc(size):
-    rows, control = experiments.beyond(size), all_rows(size)[CONTROL].stages[-1]
+    rows, control = experiments.group("beyond", size), all_rows(size)[CONTROL].stages[-1]
     expected = {name: {"scheme": name} for name in FIRST_ROUND}
     expected["TEL as a loss, x 10"] = {"scheme": "TEL as a loss", "temporal_factor": 1.0}
     expected["soft QCC"] = {"alpha": 1, "soft_qcc": True}
@@ -91,17 +92,17 @@ def test_beyond_the_paper_a_term_takes_the_place_of_tel_and_qcc(size):
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_the_second_round_puts_3d_pairwise_matching_in_tk_s_place(size):
-    rows, control = experiments.beyond_again(size), all_rows(size)[CONTROL].stages[-1]
+    rows, control = experiments.group("beyond again", size), all_rows(size)[CONTROL].stages[-1]
     expected = {name: {"scheme": name} for name in SECOND_ROUND}
     expected["3D pairwise x 10"] = {"scheme": "3D pairwise", "temporal_factor": 1.0}
     assert {name: differing(row.stages[-1], control) for name, row in rows.items()} == expected
-    assert not set(rows) & set(experiments.beyond(size))
+    assert not set(rows) & set(experiments.group("beyond", size))
 
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_the_control_of_the_variants_is_tk_as_they_have_it(size):
     rows = all_rows(size)
-    (row,) = experiments.beyond_control(size).values()
+    (row,) = experiments.group("beyond control", size).values()
     changes = differing(row.stages[-1], rows[CONTROL].stages[-1])
     assert changes == {"scheme": "Temporal KNN-Matching (TK)"}
 
@@ -112,7 +113,7 @@ def test_variants_are_searched_on_seeds_that_nothing_is_reported_on():
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_stage_two_differs_in_what_the_row_says(size):
-    rows = experiments.comparison(size)
+    rows = experiments.group("comparison", size)
     one, two = rows[TK].stages
     assert rows[BOTH].stages[:2] == rows[CONTROL].stages[:2] == (one, two)
     assert rows["stage one only"].stages == rows["boxes"].stages[:1] == (one,)
@@ -125,7 +126,7 @@ def test_stage_two_differs_in_what_the_row_says(size):
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_the_released_rows_differ_in_the_flavour_of_the_loss(size):
-    own, rows = experiments.comparison(size), experiments.released(size)
+    own, rows = experiments.group("comparison", size), experiments.group("released", size)
     assert set(rows) == {f"{name}, released" for name in (TK, CONTROL, BOTH)}
     for name, row in rows.items():
         for stage, other in zip(row.stages, own[name.split(",")[0]].stages, strict=True):
@@ -136,9 +137,9 @@ def test_the_released_rows_differ_in_the_flavour_of_the_loss(size):
 @pytest.mark.parametrize("size", SIZES.values())
 def test_table_ii_is_covered(size):
     printed = set(published.tables("eigen-cluster-vis", 2)["row_label"])
-    rows = experiments.schemes(size)
+    rows = experiments.group("schemes", size)
     assert {*rows, "Baseline (No Matching)"} == printed == set(SCHEMES)
-    one, two = experiments.comparison(size)[TK].stages
+    one, two = experiments.group("comparison", size)[TK].stages
     for name, row in rows.items():
         assert row.stages[0] == one
         assert differing(row.stages[1], two) == {"scheme": name}
@@ -146,8 +147,8 @@ def test_table_ii_is_covered(size):
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_without_stage_one_the_rest_is_the_same(size):
-    with_it = experiments.comparison(size)
-    rows = experiments.from_nothing(size)
+    with_it = experiments.group("comparison", size)
+    rows = experiments.group("from nothing", size)
     assert set(rows) == {f"{name}, no stage one" for name in with_it if name != "stage one only"}
     for name, row in rows.items():
         first, *others = with_it[name.removesuffix(", no stage one")].stages[1:]
@@ -167,7 +168,7 @@ def test_a_chain_starts_from_nothing_and_goes_on(size, group):
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_stage_one_is_shared_and_the_rest_has_the_seed(size):
-    (stage_one,) = experiments.comparison(size)["stage one only"].seeded(5).stages
+    (stage_one,) = experiments.group("comparison", size)["stage one only"].seeded(5).stages
     assert stage_one.seed == 0
     for row in all_rows(size).values():
         first, *others = row.seeded(5).stages

@@ -12,7 +12,7 @@ from evis.training import changed
 
 def test_terms_are_means_of_the_log_and_factors_are_after_warm_up(tmp_path, monkeypatch):
     """A log by hand: warm-up to step 4; TK 0 has no factor; step 0 has no weight yet."""
-    run = experiments.comparison("tiny_s")[experiments.BOTH].seeded(0)
+    run = experiments.group("comparison", "tiny_s")[experiments.BOTH].seeded(0)
     changes = {"settings.warm_up_steps": 4, "settings.temporal_factor": 0.5}
     run = replace(run, stages=(*run.stages[:-1], changed(run.stages[-1], changes)))
     lines = [  # step, TK, the weighted temporal term, Q
