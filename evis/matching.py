@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from evis.losses.masks import random_points, sample_points
-from evis.losses.tensors import check_shapes, full_precision
+from evis.losses.tensors import Diverged, check_shapes, full_precision
 
 By = Literal["masks", "boxes"]
 Target = tuple[Tensor, Tensor]  # a clip's labels (N,) and masks (N, T, H, W)
@@ -193,12 +193,10 @@ def _check(
             raise ValueError(f"{name}: labels {labels.tolist()} are not all below {classes}")
     clips = [logits.flatten(1) for layer in layers for logits in layer]
     finite = torch.stack([x.amin(1).isfinite() & x.amax(1).isfinite() for x in clips])
-    if not finite.all():
+    if not finite.all():  # one look for all layers
         number, clip = finite.logical_not().nonzero()[0].tolist()
         layer, what = divmod(number, 2)
-        where = names[clip] if len(layers) == 1 else f"{names[clip]}, layer {layer}"
-        kind = "NaN" if clips[number][clip].isnan().any() else "infinity"
-        raise ValueError(
-            f"{where}: {('class_logits', 'mask_logits')[what]} hold {kind}: training diverged "
-            "before this step"
+        raise Diverged(
+            f"{names[clip]}, layer {layer}: {('class_logits', 'mask_logits')[what]} hold NaN or "
+            "infinity: training diverged before this step"
         )

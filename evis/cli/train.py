@@ -37,7 +37,6 @@ def train(
     recompute: bool = False,
     save_every: Count = 200,
     log_every: Count = 1,
-    tensorboard: bool = False,
     quiet: bool = False,
 ) -> None:
     """Train a stage of a paper, or go on where it was cut off.
@@ -59,7 +58,6 @@ def train(
     recompute: recompute activations: less memory, more time
     save_every N: steps a checkpoint
     log_every N: steps to a log line
-    tensorboard: log for TensorBoard too
     quiet: no progress bar
 
     examples:
@@ -103,7 +101,6 @@ def train(
         recompute=recompute,
         save_every=save_every,
         log_every=log_every,
-        tensorboard=tensorboard,
         progress=not quiet,
     )
     if is_first_process:

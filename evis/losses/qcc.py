@@ -18,7 +18,7 @@ from sklearn.metrics import davies_bouldin_score
 from torch import Tensor
 
 from evis.losses import tel
-from evis.losses.tensors import check_shapes
+from evis.losses.tensors import check_finite, check_shapes
 
 Flavour = Literal["paper", "released", "soft"]
 
@@ -59,8 +59,7 @@ def quality_cluster_coefficient(
         raise ValueError(f"unknown flavour {flavour!r}: choose from {', '.join(get_args(Flavour))}")
     if not temperature > 0:
         raise ValueError(f"temperature should be positive, got {temperature}")
-    if not features.isfinite().all():  # asked here, as the resize reads only some of the pixels
-        raise ValueError("features hold NaN or infinity: training diverged before this step")
+    check_finite("features", features)
     with torch.autocast(features.device.type, enabled=False):
         scores = cluster_scores(feature_points(features, scale), counts, flavour, seed, temperature)
         return (1 + scores.mean()).to(torch.promote_types(features.dtype, torch.float32))

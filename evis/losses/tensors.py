@@ -1,4 +1,4 @@
-"""What losses ask of tensors: their shapes, and float32 at least."""
+"""What losses ask of tensors: their shapes, finite numbers, and float32 at least."""
 
 import torch
 from torch import Tensor
@@ -7,6 +7,15 @@ from torch import Tensor
 def full_precision(values: Tensor) -> Tensor:
     """float64 as it is, anything else as float32, under autocast too."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+class Diverged(ValueError):
+    """Numbers that are not finite reached a loss: training went wrong in a step before."""
+
+
+def check_finite(name: str, values: Tensor) -> None:
+    if values.numel() and not torch.stack(values.detach().aminmax()).isfinite().all():
+        raise Diverged(f"{name} hold NaN or infinity: training diverged before this step")
 
 
 def check_shapes(**tensors: tuple[Tensor, str]) -> None:

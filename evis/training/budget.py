@@ -16,17 +16,6 @@ _SETTLING = 1  # steps not counted: the first one chooses kernels and makes the 
 
 
 @dataclass(frozen=True)
-class Size:
-    """What a recipe says without a step being made."""
-
-    parameters: int
-    trained: int  # the parameters that move: not those of a frozen backbone
-    steps: int
-    clips: int  # over the whole run
-    frames: int  # over the whole run, with each source at its share
-
-
-@dataclass(frozen=True)
 class Step:
     """One step with all its micro-batches, as measured on one device."""
 
@@ -38,17 +27,26 @@ class Step:
         return self.seconds * recipe.steps / 3600 / processes(recipe, devices)
 
 
-def size(recipe: Recipe, classes: int, method: Method) -> Size:
+def size(recipe: Recipe, classes: int, method: Method) -> dict[str, int]:
+    """What a recipe says without a step being made: parameters, those that move (not a frozen
+    backbone's), steps; clips and frames over the whole run, with each source at its share.
+    """
     with torch.device("meta"):  # shapes without numbers
         model = method.build(recipe, [str(number) for number in range(classes)])
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    backbone = sum(parameter.numel() for parameter in model.backbone.parameters())
+    if recipe.freeze_backbone:
+        model.backbone.requires_grad_(False)
+    parameters = list(model.parameters())
     clips = recipe.steps * recipe.batch
     lengths = {"stills": recipe.still_frames, "videos": recipe.frames}
     shares = sum(share for _, share in recipe.mixture)
     frames = sum(lengths[source] * share / shares for source, share in recipe.mixture)
-    trained = parameters - backbone * recipe.freeze_backbone
-    return Size(parameters, trained, recipe.steps, clips, round(clips * frames))
+    return {
+        "parameters": sum(parameter.numel() for parameter in parameters),
+        "trained": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        "steps": recipe.steps,
+        "clips": clips,
+        "frames": round(clips * frames),
+    }
 
 
 def measure(recipe: Recipe, classes: int, method: Method, steps: int = 3) -> Step:
@@ -69,8 +67,7 @@ def measure(recipe: Recipe, classes: int, method: Method, steps: int = 3) -> Ste
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
-        how = {"keep_frames": True, "save_every": short.steps, "progress": False}
-        train(short, datasets, folder, method, **how)
+        train(short, datasets, folder, method, keep_frames=True, progress=False)
         logged = log.read(folder)
     seconds = float(logged["seconds"][_SETTLING:].median())
     return Step(seconds, float(logged["memory_gib"].iloc[-1]))
@@ -78,5 +75,5 @@ def measure(recipe: Recipe, classes: int, method: Method, steps: int = 3) -> Ste
 
 def processes(recipe: Recipe, available: int) -> int:
     """How many of the available processes can share a step's micro-batches evenly; at least one."""
-    counts = range(min(available, recipe.micro_batches), 1, -1)
-    return next((count for count in counts if recipe.micro_batches % count == 0), 1)
+    counts = range(1, max(available, 1) + 1)
+    return max(count for count in counts if recipe.micro_batches % count == 0)

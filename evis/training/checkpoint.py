@@ -6,8 +6,6 @@ it stays, so that a crash at any moment, even while writing, leaves a good check
 
 import io
 import pickle
-import re
-import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,18 +16,16 @@ from evis.data import files
 from evis.data.errors import DataError
 
 KEPT = 2
-_NAME = re.compile(r"step-(\d{8})\.pt")
 _DAMAGE = (RuntimeError, pickle.UnpicklingError, OSError, EOFError, ValueError)
 
 
-def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
+def save(folder: Path, step: int, state: dict[str, Any]) -> None:
     """Write the state after `step` steps, and drop all but the newest two."""
     content = io.BytesIO()
     torch.save(state, content)
-    path = files.write_bytes(folder / f"step-{step:08d}.pt", content.getbuffer())
+    files.write_bytes(folder / f"step-{step:08d}.pt", content.getbuffer())
     for old in _newest_first(folder)[KEPT:]:
         old.unlink()
-    return path
 
 
 def latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
@@ -37,7 +33,8 @@ def latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
     paths = _newest_first(folder)
     for path in paths:
         try:
-            return _step(path), torch.load(path, map_location="cpu", weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            return int(path.stem.removeprefix("step-")), state
         except _DAMAGE as error:
             warnings.warn(
                 f"{path} is damaged ({error}); the checkpoint before it is used", stacklevel=2
@@ -49,16 +46,5 @@ def latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
     return None
 
 
-def remove(folder: Path) -> None:
-    """The run's checkpoints, and whatever a killed writer left beside them."""
-    if folder.is_dir():
-        shutil.rmtree(folder)
-
-
 def _newest_first(folder: Path) -> list[Path]:
-    paths = [path for path in folder.glob("*") if _NAME.fullmatch(path.name)]
-    return sorted(paths, key=_step, reverse=True)
-
-
-def _step(path: Path) -> int:
-    return int(_NAME.fullmatch(path.name)[1])
+    return sorted(folder.glob("step-*.pt"), reverse=True)

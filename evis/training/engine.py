@@ -15,7 +15,6 @@ the kernels add in no fixed order.
 """
 
 import signal
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -28,12 +27,13 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
+from evis.data import files
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
 from evis.training import folder as folders
+from evis.training import log
 from evis.training.allocator import keep_freed_memory
 from evis.training.batches import Batch, Batches, admit
-from evis.training.log import Log
 from evis.training.method import Method
 from evis.training.recipe import Recipe
 from evis.training.reproducible import in_fixed_order, interrupt_between_steps
@@ -54,7 +54,6 @@ def train(
     recompute: bool = False,
     save_every: int = 200,
     log_every: int = 1,
-    tensorboard: bool = False,
     progress: bool = True,
 ) -> nn.Module:
     """Run the recipe into `folder`, or go on where an earlier call was cut off; the trained model.
@@ -72,33 +71,25 @@ def train(
     """
     folder = Path(folder)
     accelerator = _accelerator(recipe, device)
-    if accelerator.device.type == "cpu":
+    on_cpu, main = accelerator.device.type == "cpu", accelerator.is_main_process
+    if on_cpu:
         keep_freed_memory()
     weights = weights and Path(weights)
     if weights and not weights.exists():
         raise DataError("there is no such file", file=weights, remedy="Check the path")
     sources = admit(recipe, datasets)
     manifest = folders.manifest(recipe, sources, weights)
-    writes = accelerator.is_main_process and not (folder / folders.WEIGHTS).exists()
+    writes = main and not (folder / folders.WEIGHTS).exists()
     with folders.locked(folder) if writes else nullcontext():
         folders.refuse_another(folder, manifest)
         run = Run(recipe, sources, method, weights, folder, accelerator)
-        if accelerator.is_main_process:
-            folders.claim(folder, manifest)
-        if run.is_finished:
-            return run.reload()
-        run.model.recompute_activations = recompute
-        loader = _loader(recipe, sources, run.step, accelerator, workers, keep_frames)
-        log = Log(folder, run.step, tensorboard) if accelerator.is_main_process else None
-        try:
-            with (
-                in_fixed_order(threads, accelerator.device.type == "cpu"),
-                interrupt_between_steps() as interrupted,
-            ):
-                _loop(run, loader, log, save_every, log_every, progress, interrupted)
-        finally:
-            if log:
-                log.close()
+        if main:
+            files.write_json(folder / folders.RECIPE, manifest, indent=1)
+        if not run.is_finished:
+            run.model.recompute_activations = recompute
+            loader = _loader(run, sources, workers, keep_frames)
+            with in_fixed_order(threads, on_cpu):
+                _loop(run, loader, folder, save_every, log_every, progress and main)
         return run.finish()
 
 
@@ -118,47 +109,38 @@ def _accelerator(recipe: Recipe, device: Literal["cpu"] | None) -> Accelerator:
 def _loop(
     run: Run,
     loader: Iterator[Batch],
-    log: Log | None,
+    folder: Path,
     save_every: int,
     log_every: int,
     progress: bool,
-    interrupted: threading.Event,
 ) -> None:
-    recipe, main = run.recipe, log is not None
-    bar = tqdm(
-        total=recipe.steps,
-        initial=run.step,
-        desc=recipe.name,
-        unit="step",
-        disable=not (progress and main),
-    )
-    with bar:
-        while run.step < recipe.steps:
+    """The steps that are left; the main process logs and saves. Ctrl-C ends it after a step."""
+    main, name, steps = run.accelerator.is_main_process, run.recipe.name, run.recipe.steps
+    if main:
+        log.begin(folder, run.step)
+    bar = tqdm(total=steps, initial=run.step, desc=name, unit="step", disable=not progress)
+    with bar, interrupt_between_steps() as interrupted:
+        while run.step < steps:
             values = run.advance(loader)
-            if run.step % log_every == 0 or run.step == recipe.steps:
+            if run.step % log_every == 0 or run.step == steps:
                 values = run.average(values)
                 if main:
-                    log.write(values)
+                    log.append(folder, values)
                     bar.set_postfix(total=values["total"], refresh=False)
             bar.update()
             stop = interrupted.is_set()
-            if main and (stop or run.step % save_every == 0 or run.step == recipe.steps):
-                log.to_disk()
+            if main and (stop or run.step % save_every == 0 or run.step == steps):
+                log.to_disk(folder)
                 run.save()
             if stop:
                 raise KeyboardInterrupt
 
 
 def _loader(
-    recipe: Recipe,
-    sources: Mapping[str, VISDataset],
-    step: int,
-    accelerator: Accelerator,
-    workers: int,
-    keep_frames: bool,
+    run: Run, sources: Mapping[str, VISDataset], workers: int, keep_frames: bool
 ) -> Iterator[Batch]:
-    """This process's micro-batches from this step on."""
-    processes = accelerator.num_processes
+    """This process's micro-batches from the run's step on."""
+    recipe, processes = run.recipe, run.accelerator.num_processes
     if recipe.micro_batches % processes:
         raise DataError(
             f"{recipe.micro_batches} micro-batches a step can't be shared by {processes} processes",
@@ -166,7 +148,7 @@ def _loader(
             f"the batch is {recipe.batch} clips",
         )
     batches = Batches(recipe, sources, keep_frames)
-    first = step * recipe.micro_batches + accelerator.process_index
+    first = run.step * recipe.micro_batches + run.accelerator.process_index
     numbers = range(first, len(batches), processes)
     return iter(
         DataLoader(

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from evis.data import files
+from evis.data import jsonfile
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
 from evis.training.recipe import Recipe
@@ -19,18 +19,19 @@ LOCK = ".lock"  # held while a process trains into the folder
 def manifest(
     recipe: Recipe, sources: Mapping[str, VISDataset], weights: Path | None
 ) -> dict[str, Any]:
-    """All that determines a run, as json."""
-    origin = weights and f"weights {_digits(weights.read_bytes())}"
-    data = {name: f"{dataset!r}, {_annotations(dataset)}" for name, dataset in sources.items()}
-    classes = [c.name for c in sources[recipe.mixture[0][0]].categories]
-    content = {"recipe": recipe.to_json(), "data": data, "classes": classes, "start": origin}
+    """All that determines a run, as json: the content of recipe.json.
+
+    A data set is told by twelve digits that change with any video's name or frames, any track, any
+    category.
+    """
+    data = {
+        name: f"{set_!r}, {_digits(repr((set_.videos, set_.tracks, set_.categories)).encode())}"
+        for name, set_ in sources.items()
+    }
+    start = weights and f"weights {_digits(weights.read_bytes())}"
+    classes = [category.name for category in sources[recipe.mixture[0][0]].categories]
+    content = {"recipe": recipe.to_json(), "data": data, "classes": classes, "start": start}
     return json.loads(json.dumps(content))  # as it will be read back
-
-
-def _annotations(dataset: VISDataset) -> str:
-    """Twelve digits that change with any video's name or frames, any track, any category."""
-    told = repr((dataset.videos, dataset.tracks, dataset.categories))
-    return _digits(told.encode())
 
 
 def _digits(content: bytes) -> str:
@@ -55,18 +56,13 @@ def locked(folder: Path) -> Iterator[None]:
 def refuse_another(folder: Path, asked: dict[str, Any]) -> None:
     """Whether the folder is free, or holds this very run."""
     path, remedy = folder / RECIPE, "Choose another folder, or delete this one; nothing was changed"
-    if not path.exists():
-        if (folder / WEIGHTS).exists() or (folder / CHECKPOINTS).exists():
-            raise DataError(f"holds a run without its {RECIPE}", file=folder, remedy=remedy)
-        return
-    try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"is not json ({error})", file=path, remedy=remedy) from None
-    differing = list(_differences(there, asked))
-    if differing:
-        problem = f"the folder holds another run: {'; '.join(differing)}"
-        raise DataError(problem, file=path, remedy=remedy)
+    if path.exists():
+        differing = "; ".join(_differences(jsonfile.load(path), asked))
+        if differing:
+            problem = f"the folder holds another run: {differing}"
+            raise DataError(problem, file=path, remedy=remedy)
+    elif (folder / WEIGHTS).exists() or (folder / CHECKPOINTS).exists():
+        raise DataError(f"holds a run without its {RECIPE}", file=folder, remedy=remedy)
 
 
 def _differences(there: Any, asked: Any, at: str = "") -> Iterator[str]:
@@ -76,7 +72,3 @@ def _differences(there: Any, asked: Any, at: str = "") -> Iterator[str]:
             yield from _differences(there.get(key), asked.get(key), name)
     elif there != asked:
         yield f"{at} is {there!r} there, {asked!r} here"
-
-
-def claim(folder: Path, content: dict[str, Any]) -> None:
-    files.write_json(folder / RECIPE, content, indent=1)

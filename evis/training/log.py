@@ -9,56 +9,31 @@ from typing import Any
 import pandas as pd
 
 from evis.data import files
-from evis.data.errors import DataError
 
 NAME = "log.jsonl"
-
-
-class Log:
-    """Appends to `folder`/log.jsonl. Lines from step `start` on, of a run that was cut off, go."""
-
-    def __init__(self, folder: Path, start: int, tensorboard: bool = False):
-        self.path = folder / NAME
-        kept = [line for line in _lines(self.path) if line["step"] < start]
-        files.write_text(self.path, "".join(files.to_json(line) for line in kept))
-        self._stream = self.path.open("a", encoding="utf-8")
-        self._board = None
-        if tensorboard:
-            self._board = _summary_writer()(str(folder / "tensorboard"), purge_step=start)
-
-    def write(self, values: Mapping[str, Any]) -> None:
-        """One step's numbers, `step` among them, before a later step's."""
-        self._stream.write(files.to_json(dict(values)))
-        self._stream.flush()
-        if self._board:
-            for name, value in values.items():
-                if value is not None:
-                    self._board.add_scalar(name, value, values["step"])
-
-    def to_disk(self) -> None:
-        """Before a checkpoint, so that what it follows on from is there after any crash."""
-        os.fsync(self._stream.fileno())
-
-    def close(self) -> None:
-        self._stream.close()
-        if self._board:
-            self._board.close()
-
-
-def _summary_writer() -> type:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise DataError(
-            "TensorBoard is not installed",
-            remedy=f"pip install tensorboard, or do without: {NAME} holds the same numbers",
-        ) from None
-    return SummaryWriter
 
 
 def read(folder: str | Path) -> pd.DataFrame:
     """A run's log, one row a logged step; a column is empty where a step had no such term."""
     return pd.DataFrame(_lines(Path(folder) / NAME))
+
+
+def begin(folder: Path, step: int) -> None:
+    """Go on at this step: lines from there on, of a run that was cut off, are dropped."""
+    kept = [line for line in _lines(folder / NAME) if line["step"] < step]
+    files.write_text(folder / NAME, "".join(files.to_json(line) for line in kept))
+
+
+def append(folder: Path, values: Mapping[str, Any]) -> None:
+    """One step's numbers, `step` among them, before a later step's."""
+    with (folder / NAME).open("a", encoding="utf-8") as stream:
+        stream.write(files.to_json(dict(values)))
+
+
+def to_disk(folder: Path) -> None:
+    """Before a checkpoint, so that what it follows on from is there after any crash."""
+    with (folder / NAME).open("a") as stream:
+        os.fsync(stream.fileno())
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

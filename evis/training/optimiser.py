@@ -1,7 +1,6 @@
 """AdamW as Mask2Former uses it, and how the learning rate moves."""
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -32,11 +31,13 @@ def adamw(
     A group's `multiplier` is what `set_learning_rate` scales the recipe's rate with.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter, spared in _parameters(model):
-        if parameter.requires_grad:
-            multiplier = backbone_multiplier if name.startswith("backbone.") else 1.0
-            decay = 0.0 if spared else weight_decay
-            groups.setdefault((multiplier, decay), []).append(parameter)
+    for path, module in model.named_modules():
+        multiplier = backbone_multiplier if path.partition(".")[0] == "backbone" else 1.0
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.requires_grad:
+                spared = isinstance(module, _NORMS) or name in _EMBEDDINGS
+                decay = 0.0 if spared else weight_decay
+                groups.setdefault((multiplier, decay), []).append(parameter)
     if loss is not None:
         groups.setdefault((1.0, weight_decay), []).extend(loss.parameters())
     return torch.optim.AdamW(
@@ -46,14 +47,6 @@ def adamw(
         ],
         lr=learning_rate,
     )
-
-
-def _parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, bool]]:
-    """Name, parameter, and whether weight decay spares it."""
-    for path, module in model.named_modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            spared = isinstance(module, _NORMS) or name in _EMBEDDINGS
-            yield f"{path}.{name}", parameter, spared
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

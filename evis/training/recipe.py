@@ -6,6 +6,7 @@ A paper derives its own recipe, with what its method wants to know, and names it
 import ast
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -98,52 +99,37 @@ def changed(recipe: AnyRecipe, changes: Mapping[str, Any]) -> AnyRecipe:
 
     A value may be text, as from the command line: "3e-4", "(64, 80)", "cosine", "None".
     """
-    return _changed(recipe, {SHORT.get(key, key): value for key, value in changes.items()}, "")
-
-
-def _changed(holder: Any, changes: Mapping[str, Any], inside: str) -> Any:
-    """inside: where the holder is in the recipe, "settings." say; "" for the recipe itself."""
-    names = [field.name for field in fields(holder)]
     values: dict[str, Any] = {}
-    deeper: dict[str, dict[str, Any]] = {}
     for key, value in changes.items():
-        name, dot, rest = key.partition(".")
-        if name not in names or (dot and not is_dataclass(getattr(holder, name))):
-            raise DataError(
-                f"a recipe has no {inside + key!r} to set", remedy=f"There are {', '.join(names)}"
-            )
+        name, dot, inner = SHORT.get(key, key).partition(".")
+        held = values[name] if name in values else _held(recipe, name, key)
         if dot:
-            deeper.setdefault(name, {})[rest] = value
+            value = _as_held(_held(held, inner, key), value, key)
+            values[name] = replace(held, **{inner: value})
         else:
-            values[name] = _as_held(getattr(holder, name), _parsed(value), inside + key)
-    for name, those in deeper.items():
-        values[name] = _changed(getattr(holder, name), those, f"{inside}{name}.")
-    return replace(holder, **values)
+            values[name] = _as_held(held, value, name)
+    return replace(recipe, **values)
 
 
-def _parsed(value: Any) -> Any:
-    try:
-        return ast.literal_eval(value) if isinstance(value, str) else value
-    except (ValueError, SyntaxError):
-        return value
+def _held(holder: Any, name: str, key: str) -> Any:
+    """What a field of a recipe, or of its settings, holds now."""
+    names = [field.name for field in fields(holder)] if is_dataclass(holder) else []
+    if name not in names:
+        known = ", ".join(names) or "no parts of it"
+        raise DataError(f"a recipe has no {key!r} to set", remedy=f"There are {known}")
+    return getattr(holder, name)
 
 
 def _as_held(current: Any, value: Any, key: str) -> Any:
     """The value in the type of what a field holds now; DataError where it is of another kind."""
-    if isinstance(current, tuple) and isinstance(value, list | int | float):
-        value = tuple(value) if isinstance(value, list) else (value,)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(current, bool):
-        fits = isinstance(value, bool)
-    elif isinstance(current, int):
-        fits = number and value == int(value)
-        value = int(value) if fits else value
-    elif isinstance(current, float):
-        fits = number
-        value = float(value) if fits else value
-    else:
-        fits = current is None or value is None or isinstance(value, type(current))
-    if not fits:
-        kind = type(current).__name__
-        raise DataError(f"{key} should be of the kind {kind}, like {current!r}, not {value!r}")
-    return value
+    if isinstance(value, str):
+        with suppress(ValueError, SyntaxError):
+            value = ast.literal_eval(value)
+    kind, number = type(current), isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is tuple and (number or isinstance(value, list)):
+        value = (value,) if number else tuple(value)
+    elif number and (kind is float or (kind is int and value % 1 == 0)):
+        value = kind(value)
+    if type(value) is kind or current is None or (value is None and kind is str):
+        return value
+    raise DataError(f"{key} should be of the kind {kind.__name__}, like {current!r}, not {value!r}")

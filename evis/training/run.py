@@ -2,25 +2,28 @@
 
 import math
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import fields, is_dataclass
+from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from evis.criterion.step import Step
 from evis.data import provenance
-from evis.data.clips import Clip
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
+from evis.losses.tensors import Diverged
 from evis.models.checkpoints import load_into, save
 from evis.training import checkpoint, start
 from evis.training.batches import Batch
@@ -73,8 +76,11 @@ class Run:
         self.network, self.stepper = accelerator.prepare(self.model, self.optimiser)
         self.step = 0
         self.is_finished = self.weights.exists()
-        if not self.is_finished:
-            self._resume()
+        saved = None if self.is_finished else checkpoint.latest(self.checkpoints)
+        if saved:
+            self.step, state = saved
+            for name, part in self._state().items():
+                part.load_state_dict(state[name])
         if len(set(gather_object([(self.step, self.is_finished)]))) > 1:
             raise DataError(
                 "the processes find different checkpoints",
@@ -93,13 +99,13 @@ class Run:
         share = self.recipe.micro_batches // self.accelerator.num_processes
         batches = [next(loader) for _ in range(share)]
         waited = time.perf_counter() - begin
-        step = Step(self.step, self._objects(batches))
-        all_terms = []
-        for turn, batch in enumerate(batches):
-            with self.accelerator.no_sync(self.network) if turn < share - 1 else nullcontext():
-                all_terms.append(self._micro_batch(batch, turn, step, share))
-        with self._memory_explained(batches):
+        try:
+            all_terms = self._backward(batches)
             norm = self._update(batches, all_terms)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or should_reduce_batch_size(error):
+                raise self._error("out of memory", batches, _SMALLER) from error
+            raise
         self.step += 1
         return {
             "terms": all_terms,
@@ -109,6 +115,24 @@ class Run:
             "data_seconds": waited,
         }
 
+    def _backward(self, batches: Sequence[Batch]) -> list[dict[str, Tensor]]:
+        """The terms of every micro-batch; the mean of their gradients."""
+        accelerator, share = self.accelerator, len(batches)
+        step = Step(self.step, self._objects(batches))
+        number = self.step * self.recipe.micro_batches + accelerator.process_index
+        all_terms = []
+        for turn, batch in enumerate(batches):
+            generator = seed(self.recipe.seed, 1 + number + turn * accelerator.num_processes)
+            with accelerator.no_sync(self.network) if turn < share - 1 else nullcontext():
+                prediction = self.network(batch.frames.to(accelerator.device))
+                try:
+                    terms = self.loss(prediction, batch.clips, step, generator)
+                except Diverged as error:
+                    raise self._diverged(str(error), [batch]) from None
+                accelerator.backward(terms["total"] / share)
+            all_terms.append({name: value.detach() for name, value in terms.items()})
+        return all_terms
+
     def _objects(self, batches: Sequence[Batch]) -> float:
         """The mean number of objects a micro-batch of this step, over all processes."""
         count = sum(len(clip.labels) for batch in batches for clip in batch.clips)
@@ -116,31 +140,6 @@ class Run:
             counted = torch.tensor(float(count), device=self.accelerator.device)
             count = self.accelerator.reduce(counted, "sum").item()
         return max(count, 1) / self.recipe.micro_batches
-
-    def _micro_batch(self, batch: Batch, turn: int, step: Step, share: int) -> dict[str, Tensor]:
-        """The loss of one micro-batch, its gradient added to what is there."""
-        accelerator = self.accelerator
-        first = self.step * self.recipe.micro_batches + turn * accelerator.num_processes
-        generator = seed(self.recipe.seed, 1 + first + accelerator.process_index)
-        with self._memory_explained([batch]):
-            prediction = self.network(batch.frames.to(accelerator.device))
-            try:
-                terms = self.loss(prediction, batch.clips, step, generator)
-            except ValueError:  # as from matching NaN
-                if _is_finite(prediction):
-                    raise
-                raise self._diverged("the predictions hold", [batch]) from None
-            accelerator.backward(terms["total"] / share)
-        return {name: value.detach() for name, value in terms.items()}
-
-    @contextmanager
-    def _memory_explained(self, batches: Sequence[Batch]) -> Iterator[None]:
-        try:
-            yield
-        except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-            raise self._error("out of memory", batches, _SMALLER) from error
 
     def _update(
         self, batches: Sequence[Batch], all_terms: Sequence[Mapping[str, Tensor]]
@@ -156,39 +155,33 @@ class Run:
         norm, *totals = torch.stack([norm, *(terms["total"] for terms in all_terms)]).tolist()
         for batch, total in zip(batches, totals, strict=True):
             if not math.isfinite(total):
-                raise self._diverged(self._first_to_diverge(batch), [batch])
+                raise self._diverged("the loss is NaN or infinite: training diverged", [batch])
         if not math.isfinite(norm) and accelerator.scaler is None:
-            raise self._diverged("the gradient is", batches)
+            raise self._diverged("the gradient is NaN or infinite: training diverged", batches)
         self.stepper.step()
         self.stepper.zero_grad()
         if self.average_model:
             self.average_model.update_parameters(self.model)
         return norm if math.isfinite(norm) else None
 
-    @torch.no_grad()
-    def _first_to_diverge(self, batch: Batch) -> str:
-        """Where the loss of a micro-batch is not finite."""
-        prediction = self.model(batch.frames.to(self.accelerator.device))
-        return "the loss is" if _is_finite(prediction) else "the predictions hold"
-
     def average(self, values: dict[str, Any]) -> dict[str, Any]:
         """A log line: terms as means over all micro-batches of all processes that have them."""
-        values = values | {"terms": [_numbers(terms) for terms in values["terms"]]}
-        everywhere = gather_object([values])
-        terms: dict[str, list[float]] = {}
-        for process in everywhere:
-            for micro_batch in process["terms"]:
-                for name, value in micro_batch.items():
-                    terms.setdefault(name, []).append(value)
-        seconds = max(process["seconds"] for process in everywhere)
+        terms = gather_object(
+            [
+                dict(zip(terms, torch.stack([*terms.values()]).tolist(), strict=True))  # one wait
+                for terms in values["terms"]
+            ]
+        )
+        names = dict.fromkeys(chain.from_iterable(terms))
+        times = gather_object([(values["seconds"], values["data_seconds"])])
+        seconds, data_seconds = (max(of_processes) for of_processes in zip(*times, strict=True))
         return {
             "step": self.step - 1,
-            **{name: sum(numbers) / len(numbers) for name, numbers in terms.items()},
+            **{name: fmean(part[name] for part in terms if name in part) for name in names},
             "learning_rate": values["learning_rate"],
             "gradient_norm": values["gradient_norm"],
             "seconds": round(seconds, 4),
-            "data_seconds": round(max(process["data_seconds"] for process in everywhere), 4),
-            "clips_per_second": round(self.recipe.batch / seconds, 3),
+            "data_seconds": round(data_seconds, 4),
             "memory_gib": round(_peak_memory(self.accelerator.device), 3),
         }
 
@@ -203,43 +196,34 @@ class Run:
         state = {name: part.state_dict() for name, part in self._state().items()}
         checkpoint.save(self.checkpoints, self.step, state)
 
-    def _resume(self) -> None:
-        if saved := checkpoint.latest(self.checkpoints):
-            self.step, state = saved
-            for name, part in self._state().items():
-                part.load_state_dict(state[name])
-
     def finish(self) -> nn.Module:
-        """Write the trained weights; the checkpoints are of no more use."""
-        model = self._unwrapped()
-        if self.average_model:
+        """The trained model: its weights are written or, if they were there, read.
+
+        The checkpoints are of no more use.
+        """
+        accelerator = self.accelerator
+        self.model.recompute_activations = False
+        model = accelerator.unwrap_model(self.network, keep_fp32_wrapper=False)
+        if self.is_finished:
+            load_into(model, self.weights)
+        elif self.average_model:
             model.load_state_dict(self.average_model.module.state_dict())
-        if self.accelerator.is_main_process:
+        if accelerator.is_main_process and not self.is_finished:
             about = {"recipe": self.recipe.to_json(), "categories": self.classes}
             save(model, self.weights, **about, **provenance.of_code())
-            checkpoint.remove(self.checkpoints)
-        self.accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+        accelerator.wait_for_everyone()
         return model.eval()
 
-    def reload(self) -> nn.Module:
-        """The model of a run that has ended before."""
-        load_into(self.model, self.weights)
-        if self.accelerator.is_main_process:
-            checkpoint.remove(self.checkpoints)
-        return self._unwrapped().eval()
-
-    def _unwrapped(self) -> nn.Module:
-        self.model.recompute_activations = False
-        return self.accelerator.unwrap_model(self.network, keep_fp32_wrapper=False)
-
-    def _diverged(self, what: str, batches: Sequence[Batch]) -> DataError:
+    def _diverged(self, problem: str, batches: Sequence[Batch]) -> DataError:
         advice = "Lower the learning rate, or warm up longer"
         if self.recipe.precision == "fp16":
             advice += ", or train in bf16 or full precision"
-        return self._error(f"{what} NaN or infinite: training diverged", batches, advice)
+        return self._error(problem, batches, advice)
 
     def _error(self, problem: str, batches: Sequence[Batch], advice: str) -> DataError:
-        clips: list[Clip] = [clip for batch in batches for clip in batch.clips]
+        clips = [clip for batch in batches for clip in batch.clips]
         return DataError(
             problem,
             video=", ".join(str(clip.video_id) for clip in clips),
@@ -247,27 +231,6 @@ class Run:
             field=f"step {self.step}",
             remedy=f"{advice}. The last checkpoint in {self.checkpoints} is as it was",
         )
-
-
-def _is_finite(prediction: Any) -> bool:
-    """Whether all numbers of a network's output are, of its earlier layers too."""
-    if isinstance(prediction, Tensor):
-        return bool(prediction.isfinite().all())
-    if is_dataclass(prediction):
-        return all(_is_finite(getattr(prediction, field.name)) for field in fields(prediction))
-    if isinstance(prediction, tuple | list):
-        return all(map(_is_finite, prediction))
-    return True
-
-
-def _numbers(terms: Mapping[str, Tensor]) -> dict[str, float]:
-    """With one wait for the device."""
-    return dict(zip(terms, torch.stack([*terms.values()]).tolist(), strict=True))
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    text = str(error)
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in text
 
 
 def _peak_memory(device: torch.device) -> float:

@@ -1,6 +1,7 @@
 """What a stage starts from: nothing, a backbone, or what another stage trained."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from torch import nn
@@ -49,24 +50,19 @@ def _fitting(recipe: Recipe) -> str:
     """What to do about missing weights: the repository's that fit, by name, or how to make some."""
     if recipe.init == "imagenet":
         return "Download them and name the file (--model FILE)"
-    files = [path for path in _own_weights() if _is_trained_by(recipe.init, recipe.model, path)]
-    if files:
+    if files := _own_weights(recipe.init, recipe.model):
         return f"--model {' or '.join(map(str, files))} fits"
     first = recipe.init.removeprefix("toy.")
     scale = " --scale toy" if first != recipe.init else ""
     return f"Train them (evis train {first}{scale}) and name the file (--model FILE)"
 
 
-def _own_weights() -> list[Path]:
-    try:
-        return sorted((paths.data() / "weights").glob("*.safetensors"))
-    except DataError:  # installed without its repository
-        return []
-
-
-def _is_trained_by(name: str, size: str, path: Path) -> bool:
-    try:
-        recipe = read_about(path).get("recipe", {})
-    except DataError:  # somebody else's file
-        return False
-    return (recipe.get("name"), recipe.get("model")) == (name, size)
+def _own_weights(name: str, size: str) -> list[Path]:
+    """The repository's weights that a recipe of this name trained, of this size."""
+    fitting = []
+    with suppress(DataError):  # installed without its repository, or somebody else's file
+        for path in sorted((paths.data() / "weights").glob("*.safetensors")):
+            recipe = read_about(path).get("recipe", {})
+            if (recipe.get("name"), recipe.get("model")) == (name, size):
+                fitting.append(path)
+    return fitting

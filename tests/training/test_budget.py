@@ -11,8 +11,7 @@ from evis.models import VideoMask2Former
 from evis.models import named as sized
 from evis.papers.eigencluster import method
 from evis.papers.eigencluster.recipes import named, toy
-from evis.training import budget, changed, folder, ready
-from evis.training.log import Log
+from evis.training import budget, changed, folder, log, ready
 
 STAGE1, STAGE2, STAGE3 = (f"eigencluster.stage{n}" for n in (1, 2, 3))
 STAGES = [named(name) for name in (STAGE1, STAGE2, STAGE3)]
@@ -30,21 +29,21 @@ def test_sizes_are_those_of_the_real_model():
     recipe = toy(named(STAGE3))
     model = VideoMask2Former(sized(recipe.model, 8))
     size = _size(recipe, 8)
-    assert size.parameters == _parameters(model)
-    assert size.trained == _parameters(model) - _parameters(model.backbone)
-    assert _size(toy(named(STAGE2)), 8).trained == _parameters(model)
-    assert _size(recipe, 9).parameters == _parameters(model) + 65  # one more of 64 + 1
+    assert size["parameters"] == _parameters(model)
+    assert size["trained"] == _parameters(model) - _parameters(model.backbone)
+    assert _size(toy(named(STAGE2)), 8)["trained"] == _parameters(model)
+    assert _size(recipe, 9)["parameters"] == _parameters(model) + 65  # one more of 64 + 1
 
 
 def test_clips_and_frames_by_shares():
     one, two, three = (_size(recipe, 40) for recipe in STAGES)
-    assert (one.clips, one.frames) == (960_000, 960_000)
-    assert (two.clips, two.frames) == (96_000, 288_000)
-    assert (three.steps, three.clips, three.frames) == (4_000, 8_000, 24_000)
+    assert (one["clips"], one["frames"]) == (960_000, 960_000)
+    assert (two["clips"], two["frames"]) == (96_000, 288_000)
+    assert (three["steps"], three["clips"], three["frames"]) == (4_000, 8_000, 24_000)
     mixed = _size(named(f"{STAGE3}.released"), 40)
     # Three of seven clips are three frames long, the others four.
-    assert mixed.frames == round(2300 * 2 * (3 * 3 + 4 * 4) / 7)
-    assert 43e6 < one.parameters < 45e6
+    assert mixed["frames"] == round(2300 * 2 * (3 * 3 + 4 * 4) / 7)
+    assert 43e6 < one["parameters"] < 45e6
 
 
 def test_the_middle_step_counts_and_the_first_does_not(monkeypatch):
@@ -52,10 +51,9 @@ def test_the_middle_step_counts_and_the_first_does_not(monkeypatch):
 
     def train(recipe, datasets, folder, *_, **__):
         seen.append((recipe, datasets))
-        log = Log(Path(folder), 0)
         for step, seconds in enumerate((90.0, 1.0, 7.0, 2.0)):
-            log.write({"step": step, "seconds": seconds, "memory_gib": 1.0 + step})
-        log.close()
+            values = {"step": step, "seconds": seconds, "memory_gib": 1.0 + step}
+            log.append(Path(folder), values)
 
     monkeypatch.setattr(budget, "train", train)
     recipe = named(f"{STAGE3}.released")
