@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from evis.data import jsonfile
+from evis.data import files, jsonfile
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
 from evis.training.recipe import Recipe
