@@ -39,9 +39,9 @@ def check(name: str | None = None, *, root: Path | None = None, frames: Path | N
     from evis.data import catalog, own
 
     if name is None:
-        print("\n".join(catalog.names()))
+        print("\n".join(catalog.SETS))
         return 0
-    is_own = name not in catalog.names() and (name.endswith(".json") or Path(name).exists())
+    is_own = name not in catalog.SETS and (name.endswith(".json") or Path(name).exists())
     if not is_own and root is None:
         print(catalog.describe(name))
         raise UsageError("--root DIR, the folder that holds it, is needed to check it")

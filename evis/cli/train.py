@@ -112,7 +112,7 @@ def _given(data: list[tuple], frames: list[Path]) -> dict:
     from evis.data import catalog, own, toy
     from evis.data.errors import DataError
 
-    known, datasets, frames = (*catalog.names(), *toy.names()), {}, list(frames)
+    known, datasets, frames = (*catalog.SETS, *toy.SPECS), {}, list(frames)
     for name, path in data:
         if name in known and path.suffix.lower() != ".json":
             dataset = _known(name, path)
@@ -134,9 +134,9 @@ def _known(name: str, folder: Path):
     """The training split of a real set, or of a toy set, which is built if it is not there."""
     from evis.data import catalog, toy
 
-    if name in toy.names() and not folder.exists():
+    if name in toy.SPECS and not folder.exists():
         return toy.build(name, folder)
-    real = catalog.SETS[toy.SPECS[name].real if name in toy.names() else name]
+    real = catalog.SETS[toy.SPECS[name].real if name in toy.SPECS else name]
     return real.read(folder, real.splits[0])
 
 

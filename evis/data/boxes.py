@@ -8,53 +8,39 @@ from evis.data.errors import DataError
 from evis.data.types import Box
 
 
-def box_overlap_rate(boxes: Sequence[Box | None] | np.ndarray) -> float:
-    """OVIS's BOR of one frame: the area that two or more boxes cover over the area of their union.
-
-    |union over i < j of (B_i and B_j)| / |union over i of B_i|. NaN if no box has an area.
-    """
-    x, y, width, height = _corners(boxes)
-    # The boxes' sides cut the plane into cells, each wholly inside or outside of a box.
-    across, down = np.unique([x, x + width]), np.unique([y, y + height])
-    columns = (x[:, None] <= across[:-1]) & (across[1:] <= (x + width)[:, None])
-    rows = (y[:, None] <= down[:-1]) & (down[1:] <= (y + height)[:, None])
-    cover = rows.T.astype(int) @ columns.astype(int)  # boxes over each cell, (rows, columns)
-    area = np.outer(np.diff(down), np.diff(across))
-    union = area[cover > 0].sum()
-    return float(area[cover > 1].sum() / union) if union > 0 else np.nan
-
-
 def mbor(boxes: Sequence[Sequence[Box | None]] | np.ndarray) -> float:
     """OVIS's mean bounding-box overlap rate of a video: the mean of BOR over frames with a box.
+
+    BOR is the area that two or more boxes cover over the area of their union,
+    |union over i < j of (B_i and B_j)| / |union over i of B_i|.
 
     `boxes` has one entry a frame: boxes (x, y, width, height), None where an object is not visible;
     or it is one (frames, objects, 4) array. A box without area counts as not visible, and so does
     a row of NaN. A video without any box has no overlap: 0.
     """
     rates = []
-    for frame, visible in enumerate(boxes):
-        try:
-            rates.append(box_overlap_rate(visible))
-        except DataError as error:
-            raise DataError(error.problem, frame=frame, field="boxes") from None
-    rates = [rate for rate in rates if not np.isnan(rate)]
+    for frame, of_frame in enumerate(boxes):
+        x, y, width, height = _visible(of_frame, frame)
+        # The boxes' sides cut the plane into cells, each wholly inside or outside of a box.
+        across, down = np.unique([x, x + width]), np.unique([y, y + height])
+        columns = (x[:, None] <= across[:-1]) & (across[1:] <= (x + width)[:, None])
+        rows = (y[:, None] <= down[:-1]) & (down[1:] <= (y + height)[:, None])
+        cover = rows.T.astype(int) @ columns.astype(int)  # boxes over each cell, (rows, columns)
+        area = np.outer(np.diff(down), np.diff(across))
+        if len(x):
+            rates.append(area[cover > 1].sum() / area[cover > 0].sum())
     return float(np.mean(rates)) if rates else 0.0
 
 
-def _corners(boxes: Sequence[Box | None] | np.ndarray) -> np.ndarray:
-    """The visible boxes, (4, boxes) float: x, y, width, height."""
+def _visible(boxes: Sequence[Box | None] | np.ndarray, frame: int) -> np.ndarray:
+    """The boxes with an area, (4, boxes) float: x, y, width, height."""
     try:
-        array = np.array([(np.nan,) * 4 if box is None else box for box in boxes], dtype=float)
+        rows = [(np.nan,) * 4 if box is None else box for box in boxes]
+        array = np.array(rows, dtype=float).reshape(len(rows), 4)
     except (TypeError, ValueError):
-        raise DataError("a box should be 4 numbers or None", field="boxes") from None
-    if array.size == 0:
-        return np.zeros((4, 0))
-    if array.ndim != 2 or array.shape[1] != 4:
-        raise DataError("a box should be 4 numbers or None", field="boxes")
+        raise DataError("a box should be 4 numbers or None", frame=frame, field="boxes") from None
     array = array[~np.isnan(array).all(1)]
     if not np.isfinite(array).all() or (array[:, 2:] < 0).any():
-        raise DataError(
-            "a box should be finite numbers x, y, width, height, the last two not negative",
-            field="boxes",
-        )
+        problem = "a box should be finite numbers x, y, width, height, the last two not negative"
+        raise DataError(problem, frame=frame, field="boxes")
     return array[(array[:, 2:] > 0).all(1)].T

@@ -60,10 +60,6 @@ SETS: dict[str, RealSet] = {
 }
 
 
-def names() -> list[str]:
-    return list(SETS)
-
-
 def splits_in(folder: Path) -> list[tuple[RealSet, Split]]:
     """The splits that are there of the first set whose official layout the folder follows."""
     for real in SETS.values():

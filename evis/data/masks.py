@@ -58,10 +58,8 @@ def run_lengths(counts: str) -> np.ndarray:
     """
     if not counts:
         return np.zeros(0, dtype=np.int64)
-    try:
-        groups = np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
-    except UnicodeEncodeError:
-        raise ValueError("it holds a character that no encoder writes") from None
+    characters = np.frombuffer(counts.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    groups = characters.astype(np.int64) - 48
     if groups.min() < 0 or groups.max() > 63:
         raise ValueError("it holds a character that no encoder writes")
     is_last = (groups & 0x20) == 0

@@ -164,7 +164,7 @@ def test_check_prints_what_it_found(monkeypatch, capsys, complete, status):
 def test_check_alone_lists_the_known_sets(capsys):
     assert cli.main(["data", "check"]) == 0
     listed = capsys.readouterr().out.splitlines()
-    assert listed == list(catalog.names()) and len(listed) >= 5
+    assert listed == list(catalog.SETS) and len(listed) >= 5
 
 
 @pytest.mark.parametrize(

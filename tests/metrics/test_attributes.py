@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evis.data import boxes as box_rates
 from evis.data import masks
 from evis.data.errors import DataError
 from evis.data.supervision import weaken
@@ -74,7 +73,6 @@ def test_an_array_marks_absence_by_zeros_or_nan():
     boxes[1, 1] = 0
     boxes[2, 1] = np.nan
     assert attributes.mbor(boxes) == pytest.approx(1 / 3)
-    assert np.isnan(box_rates.box_overlap_rate(boxes[3]))
 
 
 @pytest.mark.parametrize(

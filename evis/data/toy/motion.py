@@ -30,10 +30,10 @@ class Motion:
 def drifting(
     rng: np.random.Generator,
     value: np.ndarray | float,
-    rate: np.ndarray | float,
-    when: np.ndarray | float,
     sway: np.ndarray | float,
     periods: tuple[float, float],
+    rate: np.ndarray | float = 0.0,
+    when: float = 0.0,
 ) -> Motion:
     """A motion with two waves of at most `sway` in sum; `periods` are in frames."""
     shape = np.shape(value)

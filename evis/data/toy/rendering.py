@@ -9,23 +9,11 @@ from evis.data.toy.motion import Motion, drifting
 from evis.data.toy.scene import Cast, Scene, polygon
 from evis.data.toy.shapes import SHAPES
 from evis.data.toy.spec import ToySpec
-from evis.data.toy.textures import Texture, coloured, like, pick
+from evis.data.toy.textures import Surface, coloured, like, pick
 
 EDGE = 4  # outlines are filled this many times finer, so that edges are smooth
 SMEAR = 1.5  # pixels that anything may move between two exposures of one frame
 EXPOSURES = 5  # at most, for one frame
-
-Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a figure's surface is like."""
-
-    texture: Texture
-    relief: float  # darkening towards the edge
-    shadow: float
-    softness: float  # of relief and shadow, in frame heights
 
 
 @dataclass(frozen=True)
@@ -43,55 +31,52 @@ def render(rng: np.random.Generator, scene: Scene) -> np.ndarray:
     """-> frames (T, h, w, 3) uint8 RGB."""
     spec = scene.spec
     ground = pick(rng, spec)
-    backdrops = [Look(pick(rng, spec), 0.0, 0.0, 0.0) for _ in scene.backdrops.outlines]
-    surroundings = [ground, *(look.texture for look in backdrops)]
+    backdrops = [pick(rng, spec) for _ in scene.backdrops.outlines]
     camouflaged = rng.random(len(scene.shapes)) < spec.camouflage
-    looks = [_object_look(rng, spec, surroundings, hidden) for hidden in camouflaged]
+    objects = [_surface(rng, spec, [ground, *backdrops], hidden) for hidden in camouflaged]
     dyes = rng.spawn(1)[0]
-    looks = [
-        look if hidden or dyes.random() >= spec.typical else _typical(dyes, spec, look, shape)
-        for look, hidden, shape in zip(looks, camouflaged, scene.shapes, strict=True)
-    ]
-    posts = [Look(pick(rng, spec), 0.4, spec.shadow, 0.05) for _ in scene.posts.outlines]
+    for n, shape in enumerate(scene.shapes):
+        if not camouflaged[n] and dyes.random() < spec.typical:
+            objects[n] = _dyed(dyes, spec, objects[n], shape)
+    of_posts = {"relief": 0.4, "shadow": spec.shadow, "softness": 0.05}
+    posts = [replace(pick(rng, spec), **of_posts) for _ in scene.posts.outlines]
     film = _film(rng, spec)
     moments = _exposures(scene, film.shutter)
     flat = moments.reshape(-1)
     ground_planes = _planes(scene, np.zeros((1, 1, 2)), np.eye(2)[None, None], flat, 1.0)[0]
-    layers = _figures(scene, scene.backdrops, backdrops, flat) + [
-        figure
-        for _, figure in scene.in_depth_order(
-            _figures(scene, scene.objects, looks, flat), _figures(scene, scene.posts, posts, flat)
-        )
-    ]
+    figures = scene.in_depth_order(
+        _figures(scene, scene.objects, objects, flat), _figures(scene, scene.posts, posts, flat)
+    )
+    layers = _figures(scene, scene.backdrops, backdrops, flat) + [figure for _, figure in figures]
     frames = np.empty((scene.length, *spec.size, 3), np.uint8)
     per_frame = moments.shape[1]
     for t in range(scene.length):
         exposed = np.zeros((*spec.size, 3), np.float32)
         for s in range(t * per_frame, (t + 1) * per_frame):
             canvas = ground.draw(ground_planes[s], (0, 0, *spec.size[::-1])).astype(np.float32)
-            for look, outlines, planes in layers:
-                _draw(canvas, look, outlines[s], planes[s])
+            for surface, outlines, planes in layers:
+                _draw(canvas, surface, outlines[s], planes[s])
             exposed += canvas
         frames[t] = _develop(rng, spec, film, exposed / per_frame, float(t))
     return frames
 
 
-def _object_look(
-    rng: np.random.Generator, spec: ToySpec, surroundings: list[Texture], camouflaged: bool
-) -> Look:
+def _surface(
+    rng: np.random.Generator, spec: ToySpec, surroundings: list[Surface], camouflaged: bool
+) -> Surface:
     if camouflaged:
         around = surroundings[rng.integers(len(surroundings))]
-        texture = like(rng, around, spec.camouflage_shift)
+        surface = like(rng, around, spec.camouflage_shift)
     else:
-        texture = pick(rng, spec)
-    return Look(texture, spec.relief * rng.random(), spec.shadow * rng.random(), 0.04)
+        surface = pick(rng, spec)
+    relief, shadow = spec.relief * rng.random(), spec.shadow * rng.random()
+    return replace(surface, relief=relief, shadow=shadow, softness=0.04)
 
 
-def _typical(rng: np.random.Generator, spec: ToySpec, look: Look, shape: str) -> Look:
+def _dyed(rng: np.random.Generator, spec: ToySpec, surface: Surface, shape: str) -> Surface:
     """As in real sets, a class shows in its colour too: each shape has a hue of its own."""
-    own = 2 * np.pi * list(SHAPES).index(shape) / len(SHAPES)
-    hue = rng.normal(own, spec.typical_spread)
-    return replace(look, texture=coloured(look.texture, hue, spec.typical_chroma))
+    hue = 2 * np.pi * list(SHAPES).index(shape) / len(SHAPES)
+    return coloured(surface, rng.normal(hue, spec.typical_spread), spec.typical_chroma)
 
 
 def _film(rng: np.random.Generator, spec: ToySpec) -> Film:
@@ -101,10 +86,10 @@ def _film(rng: np.random.Generator, spec: ToySpec) -> Film:
     unsharp = spec.defocus * (rng.random() < spec.unsharp)
     return Film(
         shutter=spec.shutter * rng.random(),
-        light=drifting(rng, 0.0, 0.0, 0.0, light, (4.0, 24.0)),
-        tint=drifting(rng, np.zeros(3), 0.0, 0.0, spec.tint * rng.random(), (8.0, 30.0)),
-        slope=drifting(rng, slope, 0.0, 0.0, slope, (8.0, 30.0)),
-        defocus=drifting(rng, 0.0, 0.0, 0.0, unsharp, (8.0, 24.0)),
+        light=drifting(rng, 0.0, light, (4.0, 24.0)),
+        tint=drifting(rng, np.zeros(3), spec.tint * rng.random(), (8.0, 30.0)),
+        slope=drifting(rng, slope, slope, (8.0, 30.0)),
+        defocus=drifting(rng, 0.0, unsharp, (8.0, 24.0)),
     )
 
 
@@ -127,14 +112,14 @@ def _exposures(scene: Scene, shutter: float) -> np.ndarray:
 
 
 def _figures(
-    scene: Scene, cast: Cast, looks: list[Look], times: np.ndarray
-) -> list[tuple[Look, np.ndarray, np.ndarray]]:
-    """One (look, outlines (S, P, 2) in frame heights, planes (S, 2, 3)) a figure."""
-    if not looks:
+    scene: Scene, cast: Cast, surfaces: list[Surface], times: np.ndarray
+) -> list[tuple[Surface, np.ndarray, np.ndarray]]:
+    """One (surface, outlines (S, P, 2) in frame heights, planes (S, 2, 3)) a figure."""
+    if not surfaces:
         return []
     outlines = cast.outlines_at(times, scene.camera)
     planes = _planes(scene, cast.places(times), cast.turns(times), times, cast.parallax)
-    return list(zip(looks, outlines, planes, strict=True))
+    return list(zip(surfaces, outlines, planes, strict=True))
 
 
 def _planes(
@@ -151,11 +136,11 @@ def _planes(
     return np.concatenate([linear, shift[..., None]], -1)
 
 
-def _draw(canvas: np.ndarray, look: Look, outline: np.ndarray, plane: np.ndarray) -> None:
+def _draw(canvas: np.ndarray, surface: Surface, outline: np.ndarray, plane: np.ndarray) -> None:
     """Lay one figure over the canvas (h, w, 3) float32: its shadow first, then itself."""
     height, width = canvas.shape[:2]
     pixels = outline * height + (width / 2, height / 2)
-    pad = 3 * look.softness * height + 1
+    pad = 3 * surface.softness * height + 1
     x0, y0 = np.clip(np.floor(pixels.min(0) - pad), 0, (width, height)).astype(int)
     x1, y1 = np.clip(np.ceil(pixels.max(0) + pad), 0, (width, height)).astype(int)
     if x0 >= x1 or y0 >= y1:
@@ -165,16 +150,16 @@ def _draw(canvas: np.ndarray, look: Look, outline: np.ndarray, plane: np.ndarray
     cover = cv2.resize(fine, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
     opaque = cover.astype(np.float32) / 255
     kept, shade = 1 - opaque, opaque  # weights of what is there already and of the figure
-    if look.softness:
-        reach = 2 * round(look.softness * height) + 1
+    if surface.softness:
+        reach = 2 * round(surface.softness * height) + 1
         near = cv2.blur(cv2.blur(opaque, (reach, reach)), (reach, reach))
-        drop = max(1, round(0.4 * look.softness * height))  # shadows fall down and to the right
+        drop = max(1, round(0.4 * surface.softness * height))  # shadows fall down and to the right
         fallen = cv2.copyMakeBorder(near, drop, 0, drop, 0, cv2.BORDER_REPLICATE)
-        kept = kept * (1 - look.shadow * fallen[:-drop, :-drop])
-        shade = shade * (1 - look.relief + look.relief * near)
+        kept = kept * (1 - surface.shadow * fallen[:-drop, :-drop])
+        shade = shade * (1 - surface.relief + surface.relief * near)
     part = canvas[y0:y1, x0:x1]
     part *= cv2.merge((kept, kept, kept))
-    part += look.texture.draw(plane, (x0, y0, x1, y1)) * cv2.merge((shade, shade, shade))
+    part += surface.draw(plane, (x0, y0, x1, y1)) * cv2.merge((shade, shade, shade))
 
 
 def _develop(

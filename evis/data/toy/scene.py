@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from evis.data.boxes import mbor
 from evis.data.toy.motion import Camera, Motion, drifting, rotation
 from evis.data.toy.shapes import POINTS, SHAPES, WOBBLES, Deformation
 from evis.data.toy.spec import ToySpec
@@ -127,8 +128,8 @@ def visible_boxes(labels: np.ndarray, count: int, least: float) -> tuple[np.ndar
     return boxes, areas
 
 
-def compose(rng: np.random.Generator, spec: ToySpec, count: int, mbor: float) -> Scene:
-    """A scene of `count` objects whose visible boxes overlap by about `mbor`."""
+def compose(rng: np.random.Generator, spec: ToySpec, count: int, overlap: float) -> Scene:
+    """A scene of `count` objects whose visible boxes overlap by about this MBOR."""
     length = int(rng.integers(spec.frames[0], spec.frames[1], endpoint=True))
     camera = _camera(rng, spec, length)
     kinds = [shape for shape, _ in spec.classes]
@@ -146,7 +147,7 @@ def compose(rng: np.random.Generator, spec: ToySpec, count: int, mbor: float) ->
         posts_before=int(rng.integers(count, endpoint=True)),
         shown=np.ones(count, bool),
     )
-    return _lay_out(rng, scene, mbor)
+    return _lay_out(rng, scene, overlap)
 
 
 def _camera(rng: np.random.Generator, spec: ToySpec, length: int) -> Camera:
@@ -155,9 +156,9 @@ def _camera(rng: np.random.Generator, spec: ToySpec, length: int) -> Camera:
     shaky = spec.shake * rng.random() ** 2
     middle = (length - 1) / 2
     return Camera(
-        centre=drifting(rng, np.zeros(2), pan, middle, shaky, (3.0, 8.0)),
-        zoom=drifting(rng, 0.0, 0.0, 0.0, spec.zoom * rng.random(), (16.0, 40.0)),
-        roll=drifting(rng, 0.0, 0.0, 0.0, spec.roll * rng.random(), (12.0, 40.0)),
+        centre=drifting(rng, np.zeros(2), shaky, (3.0, 8.0), rate=pan, when=middle),
+        zoom=drifting(rng, 0.0, spec.zoom * rng.random(), (16.0, 40.0)),
+        roll=drifting(rng, 0.0, spec.roll * rng.random(), (12.0, 40.0)),
     )
 
 
@@ -181,13 +182,13 @@ def _objects(rng: np.random.Generator, spec: ToySpec, shapes: tuple[str, ...], l
     size = rng.uniform(*np.log(spec.object_size), count)
     start = rng.uniform(-spec.pose, spec.pose, count)
     spin = spec.spin * rng.uniform(-1, 1, count) * (rng.random(count) < 0.7)
-    nowhere = np.zeros((count, 2))
+    middle = (length - 1) / 2
     return Cast(
         outlines=np.stack([SHAPES[shape] for shape in shapes]),
         deformation=_deformation(rng, count, spec.stretch, spec.wobble, spec.bend),
-        log_size=drifting(rng, size, 0.0, 0.0, spec.growth * rng.random(count), (8.0, 30.0)),
-        angle=drifting(rng, start, spin, (length - 1) / 2, 0.15 * spec.spin, (4.0, 12.0)),
-        place=drifting(rng, nowhere, 0.0, 0.0, 0.03, (6.0, 20.0)),
+        log_size=drifting(rng, size, spec.growth * rng.random(count), (8.0, 30.0)),
+        angle=drifting(rng, start, 0.15 * spec.spin, (4.0, 12.0), rate=spin, when=middle),
+        place=drifting(rng, np.zeros((count, 2)), 0.03, (6.0, 20.0)),
         parallax=1.0,
     )
 
@@ -204,18 +205,18 @@ def _scenery(rng: np.random.Generator, spec: ToySpec, count: int, post: bool) ->
     lower = np.stack([np.broadcast_to(along, wave.shape), 0.6 * wave + across], -1)[:, ::-1]
     angle = rng.normal(np.pi / 2 if post else 0.0, 0.25, count)
     place = rng.uniform(-0.4, 0.4, (count, 2)) * (aspect, 1.0)
-    still = np.zeros(count)
+    still = 0.0, (8.0, 30.0)  # no sway; the periods are drawn all the same
     return Cast(
         outlines=np.concatenate([upper, lower], 1).reshape(count, POINTS, 2),
         deformation=_deformation(rng, count, 0.0, 0.0, 0.0),
-        log_size=drifting(rng, still, 0.0, 0.0, 0.0, (8.0, 30.0)),
-        angle=drifting(rng, angle, 0.0, 0.0, 0.0, (8.0, 30.0)),
-        place=drifting(rng, place, 0.0, 0.0, 0.0, (8.0, 30.0)),
+        log_size=drifting(rng, np.zeros(count), *still),
+        angle=drifting(rng, angle, *still),
+        place=drifting(rng, place, *still),
         parallax=1.3 if post else 1.0,
     )
 
 
-def _lay_out(rng: np.random.Generator, scene: Scene, mbor: float) -> Scene:
+def _lay_out(rng: np.random.Generator, scene: Scene, wanted: float) -> Scene:
     """Search for a layout with the wanted overlap in which every object is seen.
 
     One draw of spots and speeds is crowded or spread by bisection; where that does not lead there,
@@ -235,13 +236,13 @@ def _lay_out(rng: np.random.Generator, scene: Scene, mbor: float) -> Scene:
             spots = focus + spread * (place.value - focus)
             outlines = poses + (spots[:, None] + paths)[:, :, None] @ turn
             shown, overlap = _judge(scene.paint(outlines, posts), outlines, scene.spec)
-            cost = abs(overlap - mbor) + (~shown).sum()
+            cost = abs(overlap - wanted) + (~shown).sum()
             if cost < best_cost:
                 objects = replace(scene.objects, place=replace(place, value=spots))
                 best, best_cost = replace(scene, objects=objects, shown=shown), cost
             if best_cost < CLOSE_ENOUGH:
                 return best
-            crowded, spread_out = (spread, spread_out) if overlap > mbor else (crowded, spread)
+            crowded, spread_out = (spread, spread_out) if overlap > wanted else (crowded, spread)
     return best
 
 
@@ -270,22 +271,9 @@ def _judge(labels: np.ndarray, outlines: np.ndarray, spec: ToySpec) -> tuple[np.
     boxes, areas = visible_boxes(labels, count, spec.least_piece * pixels)
     whole = _polygon_areas(outlines) * spec.size[0] ** 2
     shown = ((areas >= spec.least_visible * whole) & (areas >= spec.least_area * pixels)).any(1)
-    return shown, mbor_of(boxes, labels.shape[1:])
+    return shown, mbor(boxes.swapaxes(0, 1))
 
 
 def _polygon_areas(outlines: np.ndarray) -> np.ndarray:
     x, y = outlines[..., 0], outlines[..., 1]
     return abs((x * np.roll(y, -1, -1) - y * np.roll(x, -1, -1)).sum(-1)) / 2
-
-
-def mbor_of(boxes: np.ndarray, size: tuple[int, int]) -> float:
-    """MBOR of whole-pixel boxes (N, T, 4), counted on the pixel grid."""
-    cover = np.zeros((boxes.shape[1], *size), np.uint8)
-    for track in boxes:
-        for t, (x, y, width, height) in enumerate(track):
-            cover[t, y : y + height, x : x + width] += 1
-    union = (cover > 0).sum((1, 2))
-    if not union.any():
-        return 0.0
-    overlap = (cover > 1).sum((1, 2))
-    return float((overlap[union > 0] / union[union > 0]).mean())

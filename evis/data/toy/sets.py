@@ -9,11 +9,9 @@ from pathlib import Path
 import cv2
 import joblib
 import numpy as np
-import pandas as pd
 from tqdm.auto import tqdm
 
 from evis.data import catalog, coco, davis, files, masks, paths, ytvis
-from evis.data.boxes import mbor
 from evis.data.errors import DataError
 from evis.data.frames import PictureFolder
 from evis.data.jsonfile import Record, load
@@ -28,10 +26,6 @@ COMPOSITIONS = 5  # tried at most, for a video in which every object is seen
 LOCK = ".lock"  # held while a process writes into the folder
 # What stands for the sources of a recipe (`evis.training.Recipe.mixture`) at the toy scale.
 TRAINING_SETS = {"videos": "toy-ytvis19", "stills": "toy-coco"}
-
-
-def names() -> list[str]:
-    return list(SPECS)
 
 
 def build(
@@ -189,22 +183,3 @@ def _write(spec: ToySpec, dataset: VISDataset, root: Path, part: catalog.Split) 
     else:
         layout = coco if spec.layout == "coco" else ytvis
         layout.write(dataset, root / part.annotations)
-
-
-def statistics(dataset: VISDataset) -> pd.DataFrame:
-    """One row a video; the columns' means are what `SPECS` sets and the papers report."""
-    rows = []
-    for video in dataset.videos:
-        tracks = dataset.tracks_of(video.id)
-        boxes = [[track.boxes[t] for track in tracks] for t in range(video.length)]
-        seen = sum(box is not None for frame in boxes for box in frame)
-        rows.append(
-            {
-                "video": video.name,
-                "frames": video.length,
-                "instances": len(tracks),
-                "instances_a_frame": seen / video.length,
-                "mbor": mbor(boxes),
-            }
-        )
-    return pd.DataFrame(rows)

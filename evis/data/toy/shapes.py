@@ -8,40 +8,27 @@ POINTS = 64  # points an outline; enough that a disc looks round at twice the de
 WOBBLES = np.array([2, 3, 5])  # boundary waves around an outline
 
 
-def _circle(radius: float, count: int, start: float = 0.0) -> np.ndarray:
-    angles = start + 2 * np.pi * np.arange(count) / count
+def _on_circle(angles: np.ndarray, radius: float = 1.0) -> np.ndarray:
     return radius * np.stack([np.cos(angles), np.sin(angles)], -1)
 
 
-def _disc() -> np.ndarray:
-    return _circle(1.0, POINTS)
-
-
-def _triangle() -> np.ndarray:
-    return _circle(1.0, 3, -np.pi / 2)
-
-
-def _square() -> np.ndarray:
-    return _circle(1.0, 4, np.pi / 4)
+def _regular(corners: int, start: float = 0.0, radius: float = 1.0) -> np.ndarray:
+    return _on_circle(start + 2 * np.pi * np.arange(corners) / corners, radius)
 
 
 def _star() -> np.ndarray:
-    outer, inner = _circle(1.0, 5, -np.pi / 2), _circle(0.42, 5, -np.pi / 2 + np.pi / 5)
+    outer, inner = _regular(5, -np.pi / 2), _regular(5, -np.pi / 2 + np.pi / 5, 0.42)
     return np.stack([outer, inner], 1).reshape(-1, 2)
 
 
 def _cross() -> np.ndarray:
-    a, b = 0.32, 1.0
-    return np.array(
-        [(a, b), (a, a), (b, a), (b, -a), (a, -a), (a, -b)]
-        + [(-a, -b), (-a, -a), (-b, -a), (-b, a), (-a, a), (-a, b)]
-    )
+    arm = np.array([(0.32, 1.0), (0.32, 0.32), (1.0, 0.32)])
+    return np.concatenate([arm, arm[::-1] * (1, -1), arm * (-1, -1), arm[::-1] * (-1, 1)])
 
 
 def _ring() -> np.ndarray:
     """One line around the outside, across the band, and back around the hole."""
-    angles = np.linspace(0, 2 * np.pi, POINTS // 2)
-    circle = np.stack([np.cos(angles), np.sin(angles)], -1)
+    circle = _on_circle(np.linspace(0, 2 * np.pi, POINTS // 2))
     return np.concatenate([circle, 0.5 * circle[::-1]])
 
 
@@ -49,16 +36,11 @@ def _crescent() -> np.ndarray:
     """A disc without a smaller disc that reaches over its right side."""
     shift, radius = 0.55, 0.75
     x = (1 + shift**2 - radius**2) / (2 * shift)  # where the two circles cross
-    outer_angle = np.arctan2(np.sqrt(1 - x * x), x)
-    inner_angle = np.arctan2(np.sqrt(1 - x * x), x - shift)
-    outer = np.linspace(outer_angle, 2 * np.pi - outer_angle, POINTS // 2)
-    inner = np.linspace(2 * np.pi - inner_angle, inner_angle, POINTS // 2)[1:-1]
-    return np.concatenate(
-        [
-            np.stack([np.cos(outer), np.sin(outer)], -1),
-            np.stack([shift + radius * np.cos(inner), radius * np.sin(inner)], -1),
-        ]
-    )
+    outer = np.arctan2(np.sqrt(1 - x * x), x)
+    inner = np.arctan2(np.sqrt(1 - x * x), x - shift)
+    around = np.linspace(outer, 2 * np.pi - outer, POINTS // 2)
+    back = np.linspace(2 * np.pi - inner, inner, POINTS // 2)[1:-1]
+    return np.concatenate([_on_circle(around), _on_circle(back, radius) + (shift, 0)])
 
 
 def _heart() -> np.ndarray:
@@ -67,21 +49,26 @@ def _heart() -> np.ndarray:
     return np.stack([16 * np.sin(t) ** 3, -y], -1)
 
 
-def _arrow() -> np.ndarray:
-    return np.array(
-        [(1.2, 0), (0.2, 0.85), (0.2, 0.32), (-1, 0.32), (-1, -0.32), (0.2, -0.32), (0.2, -0.85)]
-    )
-
-
 def _drop() -> np.ndarray:
     t = np.linspace(0, 2 * np.pi, POINTS, endpoint=False)
     return np.stack([np.cos(t), np.sin(t) * np.sin(t / 2) ** 1.5 * 0.95], -1)
 
 
-def _bolt() -> np.ndarray:
-    return np.array(
-        [(0.25, -1.2), (-0.6, 0.15), (-0.1, 0.15), (-0.35, 1.2), (0.6, -0.2), (0.08, -0.2)]
-    )
+_ARROW = [(1.2, 0), (0.2, 0.85), (0.2, 0.32), (-1, 0.32), (-1, -0.32), (0.2, -0.32), (0.2, -0.85)]
+_BOLT = [(0.25, -1.2), (-0.6, 0.15), (-0.1, 0.15), (-0.35, 1.2), (0.6, -0.2), (0.08, -0.2)]
+_CORNERS = {
+    "disc": _regular(POINTS),
+    "triangle": _regular(3, -np.pi / 2),
+    "square": _regular(4, np.pi / 4),
+    "star": _star(),
+    "cross": _cross(),
+    "ring": _ring(),
+    "crescent": _crescent(),
+    "heart": _heart(),
+    "arrow": np.array(_ARROW),
+    "drop": _drop(),
+    "bolt": np.array(_BOLT),
+}
 
 
 def _resample(corners: np.ndarray) -> np.ndarray:
@@ -107,21 +94,8 @@ def _normalise(outline: np.ndarray) -> np.ndarray:
     return (outline - centroid) / np.sqrt(abs(area))
 
 
-_DRAWN = {
-    "disc": _disc,
-    "triangle": _triangle,
-    "square": _square,
-    "star": _star,
-    "cross": _cross,
-    "ring": _ring,
-    "crescent": _crescent,
-    "heart": _heart,
-    "arrow": _arrow,
-    "drop": _drop,
-    "bolt": _bolt,
-}
 SHAPES: dict[str, np.ndarray] = {  # name -> (POINTS, 2), x right, y down
-    name: _normalise(_resample(draw())) for name, draw in _DRAWN.items()
+    name: _normalise(_resample(corners)) for name, corners in _CORNERS.items()
 }
 
 

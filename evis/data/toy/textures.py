@@ -1,73 +1,74 @@
 """Textures: pieces of real photographs that come inside scikit-learn and matplotlib, recoloured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
+from evis.data.frames import read_picture
+from evis.data.toy.motion import rotation
 from evis.data.toy.spec import ToySpec
 
 LEVELS = 4  # halvings of a photo kept for drawing it small without flicker
+_HUES = np.array([[2, -1, -1], [0, 1, -1]]) / np.sqrt([[6], [2]])  # red, green: axes off grey
 
 
-def _sample(package: str, name: str) -> Path:
+def _photo(name: str) -> np.ndarray:
+    """(h, w, 3) uint8 RGB."""
+    match name:
+        case "china" | "flower":
+            return read_picture(_file("sklearn", f"datasets/images/{name}.jpg"))
+        case "flag":
+            return read_picture(_file("matplotlib", f"{_SAMPLES}/grace_hopper.jpg"))[:340, :190]
+        case "uniform":
+            return read_picture(_file("matplotlib", f"{_SAMPLES}/grace_hopper.jpg"))[380:]
+        case "present":
+            icon = read_picture(_file("matplotlib", f"{_SAMPLES}/Minduka_Present_Blue_Pack.png"))
+            return cv2.resize(icon, (512, 512), interpolation=cv2.INTER_CUBIC)
+        case "terrain":
+            return _terrain()
+
+
+_SAMPLES = "mpl-data/sample_data"
+
+
+def _file(package: str, name: str) -> Path:
     """A file inside an installed package, found without importing it, which takes a second."""
     return Path(find_spec(package).submodule_search_locations[0]) / name
 
 
 def _terrain() -> np.ndarray:
     """A relief map as a picture: height coloured from green to brown to white."""
-    path = _sample("matplotlib", "mpl-data/sample_data/jacksboro_fault_dem.npz")
-    height = np.load(path)["elevation"].astype(float)
-    share = (height - height.min()) / np.ptp(height)
+    height = np.load(_file("matplotlib", f"{_SAMPLES}/jacksboro_fault_dem.npz"))["elevation"]
+    share = (height.astype(float) - height.min()) / np.ptp(height)
     stops = np.array([[24, 52, 30], [92, 128, 58], [170, 140, 88], [245, 240, 232]], float)
     channels = [np.interp(share, np.linspace(0, 1, 4), stop) for stop in stops.T]
     return np.rint(np.stack(channels, -1)).astype(np.uint8)
 
 
-def _scikit_learn(name: str) -> np.ndarray:
-    return np.asarray(Image.open(_sample("sklearn", f"datasets/images/{name}")))
-
-
-def _matplotlib(name: str) -> np.ndarray:
-    path = _sample("matplotlib", f"mpl-data/sample_data/{name}")
-    return cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-
-
-_HUES = np.array([[2, -1, -1], [0, 1, -1]]) / np.sqrt([[6], [2]])  # red, green: axes off grey
-
-_PHOTOS = {
-    "china": lambda: _scikit_learn("china.jpg"),
-    "flower": lambda: _scikit_learn("flower.jpg"),
-    "flag": lambda: _matplotlib("grace_hopper.jpg")[:340, :190],
-    "uniform": lambda: _matplotlib("grace_hopper.jpg")[380:],
-    "present": lambda: cv2.resize(
-        _matplotlib("Minduka_Present_Blue_Pack.png"), (512, 512), interpolation=cv2.INTER_CUBIC
-    ),
-    "terrain": _terrain,
-}
-
-
 @cache
 def pyramid(photo: str) -> tuple[np.ndarray, ...]:
     """The photo as (h, w, 3) uint8 RGB, then halved again and again."""
-    levels = [np.ascontiguousarray(_PHOTOS[photo]())]
+    levels = [np.ascontiguousarray(_photo(photo))]
     while len(levels) < LEVELS:
         levels.append(cv2.pyrDown(levels[-1]))
     return tuple(levels)
 
 
 @dataclass(frozen=True)
-class Texture:
-    """A recoloured photo and how it is laid out: `middle` + `layout` @ (point in frame heights)."""
+class Surface:
+    """A recoloured photo, how it is laid out (`middle` + `layout` @ point in frame heights), and
+    what light does to it."""
 
     picture: np.ndarray  # (h, w, 3) uint8
     middle: np.ndarray  # (2,) picture pixel x, y at the origin
     layout: np.ndarray  # (2, 2) picture pixels a frame height
+    relief: float = 0.0  # darkening towards the edge
+    shadow: float = 0.0
+    softness: float = 0.0  # of relief and shadow, in frame heights
 
     def draw(self, to_local: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
         """The texture over the frame's pixels x0:x1, y0:y1 (the box), as (h, w, 3) uint8.
@@ -103,7 +104,7 @@ def recolouring(rng: np.random.Generator, strength: float, mean: float) -> np.nd
     return np.column_stack([matrix, brightness - matrix @ np.full(3, mean)])
 
 
-def pick(rng: np.random.Generator, spec: ToySpec) -> Texture:
+def pick(rng: np.random.Generator, spec: ToySpec) -> Surface:
     """A random piece of a random photo of the set's, at a random scale, angle and colour."""
     photo = spec.photos[rng.integers(len(spec.photos))]
     grain = np.exp(rng.uniform(*np.log(spec.grain)))
@@ -113,27 +114,23 @@ def pick(rng: np.random.Generator, spec: ToySpec) -> Texture:
     picture = cv2.transform(pyramid(photo)[level], recolouring(rng, spec.recolour, mean))
     height, width = picture.shape[:2]
     angle = rng.uniform(-np.pi, np.pi)
-    layout = (
-        grain
-        / 2**level
-        * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    )
+    layout = grain / 2**level * rotation(angle)
     middle = rng.uniform(0.15, 0.85, 2) * (width, height)
-    return Texture(picture, middle, layout)
+    return Surface(picture, middle, layout)
 
 
-def coloured(texture: Texture, hue: float, chroma: float) -> Texture:
+def coloured(surface: Surface, hue: float, chroma: float) -> Surface:
     """The texture dyed: little of its own colours, and this hue, so many grey levels off grey."""
     paler = 0.3 * np.eye(3) + 0.7 / 3
     dye = chroma * (np.cos(hue) * _HUES[0] + np.sin(hue) * _HUES[1])
-    picture = cv2.transform(texture.picture, np.column_stack([paler, dye]))
-    return Texture(picture, texture.middle, texture.layout)
+    picture = cv2.transform(surface.picture, np.column_stack([paler, dye]))
+    return replace(surface, picture=picture)
 
 
-def like(rng: np.random.Generator, texture: Texture, shift: float) -> Texture:
+def like(rng: np.random.Generator, surface: Surface, shift: float) -> Surface:
     """Another piece of the same recoloured photo, somewhat brighter or darker: camouflage."""
     levels = rng.choice([-1.0, 1.0]) * shift * rng.uniform(0.5, 1.0)
-    picture = cv2.add(texture.picture, (levels, levels, levels, 0.0))
-    grain = np.sqrt(abs(np.linalg.det(texture.layout)))
+    picture = cv2.add(surface.picture, (levels, levels, levels, 0.0))
+    grain = np.sqrt(abs(np.linalg.det(surface.layout)))
     offset = rng.uniform(-0.5, 0.5, 2) * grain
-    return Texture(picture, texture.middle + offset, texture.layout)
+    return Surface(picture, surface.middle + offset, surface.layout)
