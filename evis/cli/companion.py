@@ -88,7 +88,7 @@ def measure(
     held_out = [sets.VALIDATION] if validation else [sets.TEST]
     if generalisation or clips:
         held_out = [sets.UNSEEN, sets.CROWDED] if generalisation else [clip_terms.CLIPS]
-    shelf = measured.AGAIN if again else measured.STORED
+    shelf = measured.again() if again else None
     seeds = SEEDS if seeds is None else seeds
     for videos in held_out:
         print(_means(series.measure(chosen, seeds, videos, shelf, jobs=jobs), videos))

@@ -2,11 +2,12 @@
 
 A row is found by its recipes, its training data, its seed and the name of its test videos, so a
 stored one needs no weights. Its commit, date and seconds are of the test; weights that lie in build
-are used again, whichever commit trained them. What is measured again lies apart (`AGAIN`), so that
-it can be interrupted, go on and be compared.
+are used again, whichever commit trained them. A shelf is a folder of rows and of what was trained
+for them, where None stands for data/results and build/runs; what is measured again lies on a shelf
+of its own (`again`), so that it can be interrupted, go on and be compared.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -26,7 +27,7 @@ from evis.training.engine import train
 from evis.training.folder import WEIGHTS
 
 SEEDS = tuple(range(8))  # of the rows that are reported
-_ABOUT = ("title", "source", "unknown")  # of a recipe: words that change no number
+_WORDS = ("title", "source", "unknown")  # of a recipe: they change no number
 
 
 @dataclass(frozen=True)
@@ -42,118 +43,95 @@ class Experiment:
 
     def seeded(self, seed: int) -> "Experiment":
         own = (replace(stage, seed=seed) for stage in self.stages[self.shared :])
-        return replace(self, stages=(*self.stages[: self.shared], *own))
+        return self.of(*self.stages[: self.shared], *own)
+
+    def of(self, *stages: Recipe) -> "Experiment":
+        return replace(self, stages=stages)
 
     @property
     def seed(self) -> int:
         return self.stages[-1].seed
 
     @property
-    def before(self) -> "Experiment | None":
-        """Without the last stage, which goes on from there."""
-        return replace(self, stages=self.stages[:-1]) if self.stages[1:] else None
+    def sets(self) -> dict[str, str]:
+        """The roles of what is trained on, and the toy set of each."""
+        roles = {role for recipe in self.stages for role, _ in recipe.mixture}
+        return {role: toy.TRAINING_SETS[role] for role in sorted(roles)}
 
 
-@dataclass(frozen=True)
-class Shelf:
-    """Where rows and trained weights are kept, below the repository."""
+def again() -> Path:
+    """A shelf for every commit, so that nothing that other code measured or trained is found there.
 
-    results: Callable[[], Path]
-    runs: Callable[[], Path]
-
-    @classmethod
-    def below(cls, folder: Callable[[], Path]) -> "Shelf":
-        return cls(lambda: folder() / "results", lambda: folder() / "runs")
-
-
-def _again() -> Path:
-    """Apart for every commit, so that nothing that other code measured or trained is taken for it.
-
-    All changes that are not committed share one place.
+    All changes that are not committed share one.
     """
     commit, dirty = provenance.commit_at_start(paths.repository())
     return paths.build() / "again" / ((commit or "no commit")[:12] + " changed" * bool(dirty))
 
 
-STORED = Shelf(paths.results, lambda: paths.build() / "runs")
-AGAIN = Shelf.below(_again)
+def results(shelf: Path | None) -> Path:
+    return shelf / "results" if shelf else paths.results()
 
 
 def find(
-    experiment: Experiment, held_out: HeldOut = TEST, shelf: Shelf = STORED
+    run: Experiment, held_out: HeldOut = TEST, shelf: Path | None = None
 ) -> store.ResultRow | None:
-    return store.find(content(experiment), str(held_out), experiment.seed, shelf.results())
+    return store.find(content(run), str(held_out), run.seed, results(shelf))
 
 
 def row(
-    experiment: Experiment,
+    run: Experiment,
     held_out: HeldOut = TEST,
-    shelf: Shelf = STORED,
+    shelf: Path | None = None,
     device: str = "cpu",
     progress: bool = True,
 ) -> store.ResultRow:
     """The row of a seeded experiment; trained and tested if the shelf has none.
 
-    device: "cpu" or "cuda". It is no part of what a row is found by; the row's `machine` says it.
+    device: "cpu" or "cuda". It is no part of what a row is found by; the row's `machine` says it,
+    and how it rounds.
     """
 
     def measure() -> Mapping[str, float]:
-        return held_out.score(_model(experiment, shelf, device, progress), progress)
+        return held_out.score(_model(run, shelf, device, progress), progress)
 
-    return find(experiment, held_out, shelf) or store.measure(
-        content(experiment),
-        str(held_out),
-        experiment.seed,
-        measure,
-        folder=shelf.results(),
-        machine=machine(experiment, device),
-    )
+    def machine() -> dict[str, str]:
+        name = "cpu" if device == "cpu" else torch.cuda.get_device_name()
+        return {"device": name, "fingerprint": fingerprint(run.stages, run.method, device)}
+
+    key = content(run), str(held_out), run.seed
+    return store.measure(*key, measure, folder=results(shelf), machine=machine)
 
 
-def machine(experiment: Experiment, device: str = "cpu") -> dict[str, str]:
-    """What a row is measured on, beside the machine's name: the device, and how it rounds."""
-    name = "cpu" if device == "cpu" else torch.cuda.get_device_name()
-    return {
-        "device": name,
-        "fingerprint": fingerprint(experiment.stages, experiment.method, device),
-    }
-
-
-def content(experiment: Experiment) -> dict[str, Any]:
+def content(run: Experiment) -> dict[str, Any]:
     """What a row is found by."""
-    roles = sorted({role for recipe in experiment.stages for role, _ in recipe.mixture})
     return {
         "name": "toy training",
-        "stages": [_without_words(recipe.to_json()) for recipe in experiment.stages],
-        "videos": experiment.videos,
-        "data": {name: toy.SPECS[name].hash for name in map(toy.TRAINING_SETS.get, roles)},
+        "stages": [_without_words(recipe.to_json()) for recipe in run.stages],
+        "videos": run.videos,
+        "data": {name: toy.SPECS[name].hash for name in run.sets.values()},
     }
 
 
 def _without_words(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in recipe.items() if name not in _ABOUT}
+    return {name: value for name, value in recipe.items() if name not in _WORDS}
 
 
 def trained(
-    experiment: Experiment, shelf: Shelf = STORED, device: str = "cpu", progress: bool = True
+    run: Experiment, shelf: Path | None = None, device: str = "cpu", progress: bool = True
 ) -> Path:
     """Train, go on, or take what data/weights or an earlier call has; -> the weights' file."""
-    if ready := committed(experiment):
+    if ready := committed(run):
         return ready
-    before = experiment.before
-    weights = trained(before, shelf, device, progress) if before else None
-    recipe = experiment.stages[-1]
-    names = {role: toy.TRAINING_SETS[role] for role, _ in recipe.mixture}
-    datasets = {
-        role: _training_set(name, experiment.videos, paths.build()) for role, name in names.items()
-    }
-    key = store.key(content(experiment), VIDEOS, recipe.seed)
-    folder = shelf.runs() / f"{recipe.name}-{recipe.seed}-{key}"
+    *before, recipe = run.stages
+    weights = trained(run.of(*before), shelf, device, progress) if before else None
+    sets = run.of(recipe).sets.items()
+    key = store.key(content(run), VIDEOS, recipe.seed)
+    folder = (shelf or paths.build()) / "runs" / f"{recipe.name}-{recipe.seed}-{key}"
     train(
         recipe,
-        datasets,
+        {role: _training_set(name, run.videos, paths.build()) for role, name in sets},
         folder,
-        experiment.method,
+        run.method,
         weights,
         device="cpu" if device == "cpu" else None,
         threads=1,
@@ -170,26 +148,27 @@ def _training_set(name: str, videos: int | None, build: Path) -> VISDataset:
     return toy.sample(name, videos)
 
 
-def committed(experiment: Experiment) -> Path | None:
+def committed(run: Experiment) -> Path | None:
     """The weights of an experiment's only stage, where data/weights holds them."""
-    if experiment.before or experiment.videos or experiment.stages[0].init is not None:
+    if len(run.stages) > 1 or run.videos or run.stages[0].init is not None:
         return None
-    asked = content(experiment)
-    wanted = store.key(asked, "", 0)
+    wanted = store.key(content(run), "", 0)
     for path in sorted((paths.data() / "weights").glob("toy_*.safetensors")):
         theirs = read_about(path).get("recipe")
-        if theirs and store.key(asked | {"stages": [_without_words(theirs)]}, "", 0) == wanted:
+        if (
+            theirs
+            and store.key(content(run) | {"stages": [_without_words(theirs)]}, "", 0) == wanted
+        ):
             return path
     return None
 
 
-def _model(experiment: Experiment, shelf: Shelf, device: str, progress: bool) -> nn.Module:
+def _model(run: Experiment, shelf: Path | None, device: str, progress: bool) -> nn.Module:
     """Trained. After stills alone, the classes that these do not have are as they start out."""
-    weights = trained(experiment, shelf, device, progress)
-    last = experiment.stages[-1]
-    if any(role == "videos" for role, _ in last.mixture):
+    weights, last = trained(run, shelf, device, progress), run.stages[-1]
+    if "videos" in run.of(last).sets:
         return load(weights).to(device)
     classes = toy.SPECS[VIDEOS].category_names
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(last.seed)
-        return start.build(last, classes, experiment.method, weights).to(device)
+        return start.build(last, classes, run.method, weights).to(device)

@@ -1,6 +1,5 @@
 """The same experiments for several seeds, one after another or in parallel, as one table."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from tqdm.auto import tqdm
 
 from evis.companion import measured
 from evis.companion.held_out import TEST, HeldOut
-from evis.companion.measured import AGAIN, SEEDS, STORED, Experiment, Shelf
+from evis.companion.measured import SEEDS, Experiment
 from evis.training import Recipe
 
 
@@ -30,20 +29,18 @@ def at_scale(
     """
     if scale == "smoke":
         few = replace(held_out, name="smoke", videos=4)
-        with TemporaryDirectory() as folder:
-            shelf = Shelf.below(lambda: Path(folder))
-            return measure(map(_shortened, experiments), seeds[:1], few, shelf)
+        with TemporaryDirectory() as shelf:
+            return measure(map(_shortened, experiments), seeds[:1], few, Path(shelf))
     if recompute:
-        return measure(experiments, seeds, held_out, AGAIN)
+        return measure(experiments, seeds, held_out, measured.again())
     return table(experiments, seeds, held_out)
 
 
 def _shortened(experiment: Experiment) -> Experiment:
     """But not stage one, where its weights are in the repository."""
     first, *others = experiment.stages
-    if not measured.committed(replace(experiment, stages=(first,))):
-        first = _short(first)
-    return replace(experiment, stages=(first, *map(_short, others)))
+    ready = measured.committed(experiment.of(first))
+    return experiment.of(first if ready else _short(first), *map(_short, others))
 
 
 def _short(stage: Recipe) -> Recipe:
@@ -54,7 +51,7 @@ def measure(
     experiments: Iterable[Experiment],
     seeds: Sequence[int],
     held_out: HeldOut = TEST,
-    shelf: Shelf = STORED,
+    shelf: Path | None = None,
     jobs: int = 1,
     device: str = "cpu",
     progress: bool = True,
@@ -65,12 +62,24 @@ def measure(
     """
     experiments = list(experiments)
     held_out.dataset()  # drawn once, before the processes start
-    lacking = _lacking(experiments, seeds, held_out, shelf)
-    for first in _shared(lacking):  # before, since two processes can't train into one folder
-        measured.trained(first, shelf, device, progress)
-    bar = tqdm(total=sum(map(len, lacking)), desc="rows", disable=not progress or not lacking)
-    work = [joblib.delayed(_rows)(runs, held_out, shelf, device) for runs in lacking]
-    with bar:
+    lacking: dict[int, list[Experiment]] = {}  # by seed
+    for run in _runs(experiments, seeds):
+        if measured.find(run, held_out, shelf) is None:
+            lacking.setdefault(run.seed, []).append(run)
+    shared = {run.stages[: run.shared]: run for runs in lacking.values() for run in runs}
+    for stages, run in shared.items():  # before, since two processes can't train into one folder
+        if stages:
+            measured.trained(run.of(*stages), shelf, device, progress)
+
+    def rows(runs: Sequence[Experiment]) -> int:
+        for run in runs:
+            measured.row(run, held_out, shelf, device, progress=False)
+        return len(runs)
+
+    work = [joblib.delayed(rows)(runs) for runs in lacking.values()]
+    with tqdm(
+        total=sum(map(len, lacking.values())), desc="rows", disable=not progress or not lacking
+    ) as bar:
         for number in joblib.Parallel(jobs, return_as="generator_unordered")(work):
             bar.update(number)
     return table(experiments, seeds, held_out, shelf)
@@ -80,44 +89,19 @@ def table(
     experiments: Iterable[Experiment],
     seeds: Sequence[int],
     held_out: HeldOut = TEST,
-    shelf: Shelf = STORED,
+    shelf: Path | None = None,
 ) -> pd.DataFrame:
     """What the shelf has: columns "row", "seed" and the metrics, scores in percent."""
     unit = 100 if held_out.scoring.in_percent else 1
     lines = []
-    for experiment in experiments:
-        for seed in seeds:
-            row = measured.find(experiment.seeded(seed), held_out, shelf)
-            if row is not None:
-                values = {name: unit * value for name, value in row.metrics.items()}
-                lines.append({"row": experiment.name, "seed": row.seed} | values)
-    lines = pd.DataFrame(lines, columns=["row", "seed", *held_out.scoring.metrics])
-    return lines.drop_duplicates(["row", "seed"], ignore_index=True)  # stage one has one seed
+    for run in _runs(experiments, seeds):
+        if row := measured.find(run, held_out, shelf):
+            values = {name: unit * value for name, value in row.metrics.items()}
+            lines.append({"row": run.name, "seed": row.seed} | values)
+    return pd.DataFrame(lines, columns=["row", "seed", *held_out.scoring.metrics])
 
 
-def _lacking(
-    experiments: Sequence[Experiment], seeds: Sequence[int], held_out: HeldOut, shelf: Shelf
-) -> list[list[Experiment]]:
-    """A seed's runs that the shelf has no row of; one without a seed of its own comes once."""
-    lacking, seen = [], set()
-    for seed in seeds:
-        runs = [experiment.seeded(seed) for experiment in experiments]
-        new = [run for run in runs if run.stages not in seen]
-        seen.update(run.stages for run in new)
-        absent = [run for run in new if measured.find(run, held_out, shelf) is None]
-        lacking += [absent] if absent else []
-    return lacking
-
-
-def _shared(lacking: Sequence[Sequence[Experiment]]) -> list[Experiment]:
-    """First stages that the runs of more than one seed go on from."""
-    firsts = [{run.stages[0]: run for run in runs} for runs in lacking]
-    seeds = Counter(stage for of_seed in firsts for stage in of_seed)
-    by_stage = {stage: run for of_seed in firsts for stage, run in of_seed.items()}
-    return [replace(run, stages=(stage,)) for stage, run in by_stage.items() if seeds[stage] > 1]
-
-
-def _rows(runs: Sequence[Experiment], held_out: HeldOut, shelf: Shelf, device: str) -> int:
-    for run in runs:
-        measured.row(run, held_out, shelf, device, progress=False)
-    return len(runs)
+def _runs(experiments: Iterable[Experiment], seeds: Sequence[int]) -> list[Experiment]:
+    """All seeds of each experiment; one without a seed of its own comes once."""
+    runs = (experiment.seeded(seed) for experiment in experiments for seed in seeds)
+    return list({(run.name, run.stages): run for run in runs}.values())

@@ -13,7 +13,7 @@ import operator
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,17 +75,13 @@ def save(row: ResultRow, folder: Path | None = None) -> Path:
 
 def to_json(row: ResultRow) -> dict[str, Any]:
     """The row as strict json, which knows no NaN."""
-    content = asdict(row)
-    content["metrics"] = {
-        name: None if math.isnan(value) else value for name, value in row.metrics.items()
-    }
-    return content
+    metrics = {name: None if math.isnan(value) else value for name, value in row.metrics.items()}
+    return asdict(row) | {"metrics": metrics}
 
 
 def rows(folder: Path | None = None) -> list[ResultRow]:
     """Every stored row, by file name."""
-    found = (folder or paths.results()).glob("*.json")
-    return [_read(path) for path in sorted(found) if not path.name.startswith(".")]
+    return [_read(path) for path in sorted((folder or paths.results()).glob("[!.]*.json"))]
 
 
 def measure(
@@ -95,7 +91,7 @@ def measure(
     function: Callable[[], Mapping[str, float]],
     recompute: bool = False,
     folder: Path | None = None,
-    machine: Mapping[str, Any] | None = None,
+    machine: Callable[[], Mapping[str, Any]] = dict,
 ) -> ResultRow:
     """The stored row, or else `function()`'s metrics, stored with where they come from.
 
@@ -114,8 +110,8 @@ def measure(
         commit=commit,
         dirty=dirty,
         versions=provenance.versions(),
-        machine=provenance.machine() | dict(machine or {}),
         seconds=round(time.perf_counter() - start, 3),
+        machine=provenance.machine() | dict(machine()),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     save(row, folder)
@@ -136,26 +132,20 @@ def _slug(text: str) -> str:
 def _read(path: Path) -> ResultRow:
     remedy = "Restore it from git, or delete it and measure again"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
             raise ValueError(f"it does not say schema {SCHEMA}")
-        if wrong := set(content) ^ {field.name for field in fields(ResultRow)}:
-            raise ValueError(f"missing or unknown: {', '.join(sorted(wrong))}")
         content["metrics"] = {
             name: math.nan if value is None else value for name, value in content["metrics"].items()
         }
         row = ResultRow(**content)
         named = _path(row.recipe, row.dataset, row.seed, path.parent).name
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DataError(f"not a result row ({error})", file=path, remedy=remedy) from error
     if path.name != named:
         problem = f"the row it holds belongs in {named}: it was renamed or edited"
         raise DataError(problem, file=path, remedy=remedy)
     return row
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not json")
 
 
 def _plain_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 from evis.companion import held_out as sets
 from evis.companion import measured, store
 from evis.companion.held_out import IN_HALVES, HeldOut
-from evis.companion.measured import AGAIN, STORED
 from evis.data import paths, toy
 from evis.data.predictions import PredictedTrack
 from evis.metrics import attributes
@@ -42,7 +41,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def row(root):
-    return measured.row(brief("boxes"), SMALL, AGAIN, progress=False)
+    return measured.row(brief("boxes"), SMALL, measured.again(), progress=False)
 
 
 def test_a_row_has_every_metric_and_its_origin(row):
@@ -57,44 +56,44 @@ def test_a_row_has_every_metric_and_its_origin(row):
 
 
 def test_a_row_is_found_again_without_weights(row, root, monkeypatch):
-    runs = AGAIN.runs()
+    shelf = measured.again()
+    runs = shelf / "runs"
     away = runs.rename(root / "away")
     monkeypatch.setattr(measured, "train", None)  # neither is anything trained
     try:
-        assert measured.find(brief("boxes"), SMALL, AGAIN) == row
-        assert measured.row(brief("boxes"), SMALL, AGAIN, progress=False) == row
+        assert measured.find(brief("boxes"), SMALL, shelf) == row
+        assert measured.row(brief("boxes"), SMALL, shelf, progress=False) == row
     finally:
         away.rename(runs)
     monkeypatch.setattr(measured, "load", None)
     boxes = brief("boxes")
     others = [brief("boxes", seed=1), brief("TK"), replace(boxes, stages=boxes.stages[1:])]
     for other in (*others, replace(boxes, videos=VIDEOS + 1)):
-        assert measured.find(other, SMALL, AGAIN) is None
-    assert measured.find(boxes, replace(SMALL, seed=4), AGAIN) is None
+        assert measured.find(other, SMALL, shelf) is None
+    assert measured.find(boxes, replace(SMALL, seed=4), shelf) is None
 
 
 def test_shelves_do_not_mix(row, root):
-    assert AGAIN.results() == root / "build" / "again" / "no commit" / "results"
-    assert STORED.results() == paths.results() == root / "data" / "results"
+    shelf = measured.again()
+    assert shelf == root / "build" / "again" / "no commit"
     assert measured.find(brief("boxes"), SMALL) is None
-    assert not paths.results().exists() and not STORED.runs().exists()
-    runs = sorted(path.name.split("-0-")[0] for path in AGAIN.runs().iterdir())
+    assert not paths.results().exists() and not (paths.build() / "runs").exists()
+    runs = sorted(path.name.split("-0-")[0] for path in (shelf / "runs").iterdir())
     assert runs == ["toy.boxinst", "toy.eigencluster.stage1"]
 
 
 def test_measured_twice_the_numbers_are_the_same(row, tmp_path):
-    shelf = measured.Shelf.below(lambda: tmp_path)
-    again = measured.row(brief("boxes"), SMALL, shelf, progress=False)
+    again = measured.row(brief("boxes"), SMALL, tmp_path, progress=False)
     assert again.metrics == row.metrics and again.key == row.key
     assert again.machine == row.machine
     shutil.rmtree(tmp_path / "results")  # and so they are from the weights that it left
-    assert measured.row(brief("boxes"), SMALL, shelf, progress=False).metrics == row.metrics
-    other = measured.row(brief("boxes", seed=1), SMALL, shelf, progress=False)
+    assert measured.row(brief("boxes"), SMALL, tmp_path, progress=False).metrics == row.metrics
+    other = measured.row(brief("boxes", seed=1), SMALL, tmp_path, progress=False)
     assert other.metrics != row.metrics
 
 
 def test_stills_alone_are_tested_on_the_videos_classes(root):
-    row = measured.row(brief("stage one only"), SMALL, AGAIN, progress=False)
+    row = measured.row(brief("stage one only"), SMALL, measured.again(), progress=False)
     assert row.metrics["mIoU"] > 0
     assert row.recipe["data"] == {"toy-coco": toy.SPECS["toy-coco"].hash}
 
@@ -105,7 +104,7 @@ def test_classes_that_stills_do_not_have_start_alike_whatever_was_drawn_before(m
     alone, classifiers = experiments.group("comparison", "tiny_s")["stage one only"].seeded(0), []
     for seed in (5, 6):
         torch.manual_seed(seed)
-        model = measured._model(alone, STORED, "cpu", progress=False)
+        model = measured._model(alone, None, "cpu", progress=False)
         classifiers.append(model.decoder.classify.weight)
         assert torch.initial_seed() == seed
     assert torch.equal(*classifiers)
@@ -159,8 +158,7 @@ def test_stage_one_is_in_the_repository(size, tmp_path, monkeypatch):
     monkeypatch.delenv("EVIS_ROOT", raising=False)
     alone = experiments.group("comparison", size)["stage one only"].seeded(3)
     (recipe,) = alone.stages
-    shelf = measured.Shelf.below(lambda: tmp_path)
-    path = measured.trained(alone, shelf)
+    path = measured.trained(alone, tmp_path)
     assert path.parent == paths.data() / "weights" and not (tmp_path / "runs").exists()
     about = read_about(path)
     assert about["recipe"] == json.loads(json.dumps(recipe.to_json()))
@@ -195,7 +193,7 @@ def test_later_stages_are_not_taken_for_stage_one(monkeypatch):
 @pytest.mark.parametrize("toy_set", ["toy-ytvis21", "toy-ovis"])
 def test_other_classes_are_scored_as_objects(root, row, toy_set):
     held_out = replace(OTHER_CLASSES, toy_set=toy_set)
-    found = measured.row(brief("boxes"), held_out, AGAIN, progress=False).metrics
+    found = measured.row(brief("boxes"), held_out, measured.again(), progress=False).metrics
     halves = [f"mIoU, {half} {name}" for name in sets.SPLITS for half in ("low", "high")]
     assert list(found) == ["mIoU", *halves]
     assert 0 < found["mIoU"] < 1

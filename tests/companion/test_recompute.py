@@ -76,7 +76,7 @@ def test_a_stored_row_is_what_its_recipe_measures(tmp_path):
     stored = {seed: measured.find(run) for seed, run in runs.items()}
     commit, _ = provenance.commit(paths.repository())
     seed = random.Random(str(commit)).choice(list(stored))
-    again = measured.row(runs[seed], shelf=measured.Shelf.below(lambda: tmp_path), progress=False)
+    again = measured.row(runs[seed], shelf=tmp_path, progress=False)
     what = f"of 'boxes', seed {seed} (key {stored[seed].key}; picked by commit {commit})"
     if stored[seed].machine.get("fingerprint") == again.machine["fingerprint"]:
         assert again.metrics == stored[seed].metrics, what

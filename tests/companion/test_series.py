@@ -26,17 +26,13 @@ def _short(recipe):
     return replace(recipe, steps=2, batch=2, micro_batch=2, warm_up_steps=1)
 
 
-def shelf_at(folder):
-    return measured.Shelf.below(lambda: folder)
-
-
 def measure(shelf, names=NAMES, seeds=SEEDS, **options):
     return series.measure(brief(names), seeds, SMALL, shelf, progress=False, **options)
 
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory):
-    return shelf_at(tmp_path_factory.mktemp("shelf"))
+    return tmp_path_factory.mktemp("shelf")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +43,7 @@ def found(shelf):
 def test_the_table_has_a_line_a_row_and_seed_and_one_for_stage_one(found, shelf):
     lines = [("stage one only", 0), ("boxes", 0), ("boxes", 1)]
     assert list(zip(found["row"], found["seed"], strict=True)) == lines
-    assert len(store.rows(shelf.results())) == len(lines)
+    assert len(store.rows(shelf / "results")) == len(lines)
     metrics = measured.find(brief()[1].seeded(1), SMALL, shelf).metrics
     line = found[(found["row"] == "boxes") & (found["seed"] == 1)].iloc[0]
     assert list(found.columns) == ["row", "seed", *metrics]
@@ -77,7 +73,7 @@ def test_only_what_is_lacking_is_measured(found, shelf, monkeypatch):
     monkeypatch.setattr(measured, "row", spy)
     assert measure(shelf).equals(found) and not asked
     key = measured.find(brief()[1].seeded(1), SMALL, shelf).key
-    (lost,) = shelf.results().glob(f"*{key}.json")
+    (lost,) = (shelf / "results").glob(f"*{key}.json")
     lost.unlink()
     assert measure(shelf).equals(found)
     assert asked == [("boxes", 1)]
@@ -86,9 +82,8 @@ def test_only_what_is_lacking_is_measured(found, shelf, monkeypatch):
 @pytest.mark.slow
 def test_two_processes_make_the_rows_of_one(found, tmp_path):
     """They share stage one, which is trained once."""
-    other = shelf_at(tmp_path)
-    assert measure(other, jobs=2).equals(found)
-    assert len(list(other.runs().iterdir())) == 3
+    assert measure(tmp_path, jobs=2).equals(found)
+    assert len(list((tmp_path / "runs").iterdir())) == 3
 
 
 def test_at_smoke_scale_rows_are_made_each_time_and_kept_nowhere(monkeypatch):
@@ -111,15 +106,15 @@ def test_at_other_scales_the_stored_rows_are_shown(monkeypatch):
     shown = series.at_scale("toy", rows)
     assert shown.equals(series.table(rows, experiments.SEEDS)) and not asked
     assert series.at_scale("toy", rows, recompute=True) is None
-    assert asked == [(rows, experiments.SEEDS, TEST, measured.AGAIN)]
+    assert asked == [(rows, experiments.SEEDS, TEST, measured.again())]
 
 
 def test_clips_are_measured_with_the_same_weights_and_not_in_percent(shelf, found):
     """`found` has trained these rows; on clips Q is 1 or more, and no share."""
     clips = replace(clip_terms.CLIPS, videos=12)
-    before = set(shelf.runs().iterdir())
+    before = set((shelf / "runs").iterdir())
     rows = series.measure(brief(["boxes"]), SEEDS, clips, shelf, progress=False)
-    assert set(shelf.runs().iterdir()) == before
+    assert set((shelf / "runs").iterdir()) == before
     assert list(rows.columns) == ["row", "seed", "Q", "L_eig", "relative L_eig"]
     assert rows["Q"].between(1, 10).all() and (rows["relative L_eig"] <= 1).all()
     weights = measured.trained(brief(["boxes"])[0].seeded(1), shelf, progress=False)

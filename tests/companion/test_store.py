@@ -189,8 +189,8 @@ def test_an_empty_store_has_no_rows(tmp_path):
         (b"[1, 2]", "schema 1"),
         (b'{"AP": 0.5}', "schema 1"),
         (b'{"schema": 2}', "schema 1"),
-        (b'{"schema": 1, "recipe": {}}', "missing or unknown: commit, dataset"),
-        (b'{"schema": NaN}', "NaN is not json"),
+        (b'{"schema": 1, "recipe": {}}', "metrics"),
+        (b'{"schema": 1, "metrics": {}}', "missing 9 required"),
     ],
 )
 def test_a_foreign_or_broken_file_is_named(tmp_path, content, problem):

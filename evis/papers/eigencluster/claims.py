@@ -10,7 +10,7 @@ from evis.companion import claim_file, series
 from evis.companion import claims as ledger
 from evis.companion.claims import Claim, Comparison
 from evis.companion.held_out import CROWDED, TEST, UNSEEN, HeldOut
-from evis.companion.measured import SEEDS, STORED, Shelf
+from evis.companion.measured import SEEDS
 from evis.papers.eigencluster import checks
 from evis.papers.eigencluster.clip_terms import CLIPS
 from evis.papers.eigencluster.experiments import BOTH, CONTROL, GROUPS, QCC, SIZES, TEL, TK
@@ -26,14 +26,14 @@ CLAIMS = claim_file.read(FILE, TERMS)
 ALONE = ", no stage one"  # ends the names of the second regime's rows
 
 
-def verdicts(shelf: Shelf = STORED, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
+def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     """`ledger.verdicts` by the rows of this shelf, beside the row that trained as long as stage
     three does, without TEL and QCC.
     """
     return ledger.verdicts(claims, lambda *which: table(*which, shelf), control)
 
 
-def table(size: str, held_out: HeldOut, shelf: Shelf = STORED) -> pd.DataFrame:
+def table(size: str, held_out: HeldOut, shelf: Path | None = None) -> pd.DataFrame:
     rows = {name: row for group in GROUPS.values() for name, row in group(size).items()}
     return series.table(rows.values(), SEEDS, held_out, shelf)
 

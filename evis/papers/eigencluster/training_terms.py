@@ -1,20 +1,23 @@
 """How large the terms of the loss were in training: rows of a training log's means."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evis.companion import measured, store
 from evis.companion.held_out import VIDEOS
-from evis.companion.measured import STORED, Experiment, Shelf
+from evis.companion.measured import Experiment
 from evis.losses import boxinst
 from evis.training import log
 
 TERMS = ("class", "projection", "pairwise", "tk", "tel", "temporal", "total")
 
 
-def row(experiment: Experiment, shelf: Shelf = STORED, progress: bool = True) -> store.ResultRow:
+def row(
+    experiment: Experiment, shelf: Path | None = None, progress: bool = True
+) -> store.ResultRow:
     """The last stage's terms, as means over its log, before their weights.
 
     "TEL factor": by how much TEL raised TK, the median and the mean; "Q" likewise.
@@ -33,7 +36,7 @@ def row(experiment: Experiment, shelf: Shelf = STORED, progress: bool = True) ->
             means |= {"Q, mean": table["qcc"].mean(), "Q, last": table["qcc"].tail(3).mean()}
         return {name: float(value) for name, value in means.items()}
 
-    return store.measure(*key(experiment), measure, folder=shelf.results())
+    return store.measure(*key(experiment), measure, folder=measured.results(shelf))
 
 
 def key(experiment: Experiment) -> tuple[dict[str, Any], str, int]:

@@ -11,7 +11,6 @@ from evis.companion import claims as ledger
 from evis.companion import formulas, published, store
 from evis.companion.claims import Comparison, Finding, Side
 from evis.companion.held_out import CROWDED, SCORES, TEST, UNSEEN
-from evis.companion.measured import Shelf
 from evis.papers.eigencluster import checks
 from evis.papers.eigencluster.claims import ALONE, CLAIMS, control, verdicts
 from evis.papers.eigencluster.experiments import BOTH, CONTROL, GROUPS, SIZES, TEL, TK
@@ -242,5 +241,5 @@ NOTHING = Finding(ledger.UNMEASURED, "")
 
 def test_without_rows_no_comparison_has_a_verdict(tmp_path):
     compared = [claim for claim in CLAIMS if claim.tests]
-    found = verdicts(Shelf(lambda: tmp_path, lambda: tmp_path), compared)
+    found = verdicts(tmp_path, compared)
     assert set(found["verdict"]) == {"not measured yet"}

@@ -26,8 +26,7 @@ def test_terms_are_means_of_the_log_and_factors_are_after_warm_up(tmp_path, monk
     log = [dict(zip(names, line, strict=True)) | {"tel": 1.0, "total": 2.0} for line in lines]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
     monkeypatch.setattr(measured, "trained", lambda *_, **__: tmp_path / "weights.safetensors")
-    shelf = measured.Shelf.below(lambda: tmp_path)
-    found = training_terms.row(run, shelf, progress=False).metrics
+    found = training_terms.row(run, tmp_path, progress=False).metrics
     assert found["TEL factor, median"] == pytest.approx(5)
     assert found["TEL factor, mean"] == pytest.approx(7)
     assert (found["Q, mean"], found["Q, last"]) == pytest.approx((3, 4))
