@@ -135,8 +135,8 @@ def _video(record: Record, layout: Layout) -> Video:
     return Video(
         id=identifier,
         name=name if name != "." else str(identifier),
-        height=record.integer("height", minimum=1, maximum=LARGEST_SIDE),
-        width=record.integer("width", minimum=1, maximum=LARGEST_SIDE),
+        height=record.integer("height", least=1, most=LARGEST_SIDE),
+        width=record.integer("width", least=1, most=LARGEST_SIDE),
         frames=tuple(frames),
     )
 

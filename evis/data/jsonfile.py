@@ -4,7 +4,7 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +62,19 @@ class Record:
         """Whether the key is there with a value other than null."""
         return self.value.get(key) is not None
 
-    def _get(self, key: str) -> Any:
+    def checked(self, key: str, is_right: Callable[[Any], bool], wanted: str) -> Any:
+        """What the key holds, which should be what is wanted."""
         if key not in self.value:
             raise self.error("is missing", key)
-        return self.value[key]
+        value = self.value[key]
+        if not is_right(value):
+            raise self.error(f"should be {wanted}, is {brief(value)}", key)
+        return value
 
-    def integer(self, key: str, *, minimum: int = -_LARGEST, maximum: int = _LARGEST) -> int:
-        value = self._get(key)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self.error(f"should be a whole number, is {brief(value)}", key)
-        if not minimum <= value <= maximum:
-            raise self.error(f"should be between {minimum} and {maximum}, is {brief(value)}", key)
+    def integer(self, key: str, least: int = -_LARGEST, most: int = _LARGEST) -> int:
+        value = int(self.checked(key, _is_whole, "a whole number"))
+        if not least <= value <= most:
+            raise self.error(f"should be between {least} and {most}, is {brief(value)}", key)
         return value
 
     def one_of(self, key: str, known: Collection[int]) -> int:
@@ -86,42 +86,36 @@ class Record:
         return value
 
     def number(self, key: str) -> float:
-        value = self._get(key)
-        if not is_number(value):
-            raise self.error(f"should be a number, is {brief(value)}", key)
-        return float(value)
+        return float(self.checked(key, is_number, "a number"))
 
     def flag(self, key: str) -> bool:
         """0, 1, true or false; absent means false."""
-        value = self.value.get(key, 0)
-        if value not in (0, 1):  # True and False are 1 and 0
-            raise self.error(f"should be 0 or 1, is {brief(value)}", key)
-        return bool(value)
+        return key in self.value and bool(self.checked(key, lambda flag: flag in (0, 1), "0 or 1"))
 
     def text(self, key: str) -> str:
-        value = self._get(key)
-        if not is_text(value):
-            raise self.error(f"should be a text, is {brief(value)}", key)
-        return value
+        return self.checked(key, is_text, "a text")
 
     def list(self, key: str, length: int | None = None) -> list:
-        value = self._get(key)
-        if not isinstance(value, list):
-            raise self.error(f"should be a list, is {brief(value)}", key)
+        value = self.checked(key, lambda value: isinstance(value, list), "a list")
         if length is not None and len(value) != length:
-            raise self.error(
-                f"has {len(value)} entries, the video has {length} frames",
-                key,
-                remedy="Every frame needs an entry; write null where the object is not visible",
-            )
+            problem = f"has {len(value)} entries, the video has {length} frames"
+            remedy = "Every frame needs an entry; write null where the object is not visible"
+            raise self.error(problem, key, remedy=remedy)
         return value
+
+
+def _is_whole(value: Any) -> bool:
+    """3 or 3.0; booleans are not numbers."""
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> bool:
-    """A finite json number; booleans are not numbers."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) <= _LARGEST if isinstance(value, int) else math.isfinite(value)
+    """A finite json number that other readers take, too."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return _is_whole(value) and abs(value) <= _LARGEST
 
 
 def is_text(value: Any) -> bool:

@@ -65,12 +65,8 @@ class Track:
     def mask(self, frame: int) -> np.ndarray | None:
         """(h, w) bool, or None where the object is not visible."""
         if self.masks is None:
-            raise DataError(
-                f"track {self.id} carries no masks",
-                video=self.video_id,
-                frame=frame,
-                remedy='Its supervision is weaker than "mask"',
-            )
+            problem, remedy = f"track {self.id} carries no masks", 'It is weaker than "mask"'
+            raise DataError(problem, video=self.video_id, frame=frame, remedy=remedy)
         rle = self.masks[frame]
         return None if rle is None else masks.decode(rle)
 
@@ -127,11 +123,11 @@ class VISDataset:
     def kinds(self) -> frozenset[str]:
         """What its tracks hold of "masks", "boxes" and "points", annotated or made."""
         annotated = {"mask": {"masks", "boxes"}, "box": {"boxes"}, "point": {"points"}, "none": ()}
-        found = set(annotated[self.supervision])
-        if self.origin is not None:
-            kinds = ("masks", "boxes", "points")
-            found |= {k for k in kinds if any(getattr(t, k) is not None for t in self.tracks)}
-        return frozenset(found)
+        kinds = set(annotated[self.supervision])
+        for kind in ("masks", "boxes", "points") if self.origin is not None else ():
+            if any(getattr(track, kind) is not None for track in self.tracks):
+                kinds.add(kind)
+        return frozenset(kinds)
 
     @cached_property
     def category_names(self) -> dict[int, str]:
@@ -149,40 +145,31 @@ class VISDataset:
     def frame(self, video_id: int, frame: int) -> np.ndarray:
         """Read one frame: (h, w, 3) uint8 RGB, checked against the video's size."""
         video = self.video(video_id)
+        place = {"video": video.name, "frame": frame}
         if not 0 <= frame < video.length:
-            raise DataError(
-                f"there is no such frame; the video has {video.length}",
-                video=video.name,
-                frame=frame,
-            )
+            raise DataError(f"there is no such frame; the video has {video.length}", **place)
         if self.read_frame is None:
+            remedy = "Pass frames_root when reading it"
+            raise DataError("the data set was read without frames", **place, remedy=remedy)
+        picture = self.read_frame(video, frame)
+        if picture.shape != (video.height, video.width, 3):
             raise DataError(
-                "the data set was read without frames",
-                video=video.name,
-                frame=frame,
-                remedy="Pass frames_root when reading it",
-            )
-        image = self.read_frame(video, frame)
-        if image.shape != (video.height, video.width, 3):
-            raise DataError(
-                f"the picture is {image.shape[0]} x {image.shape[1]} (height x width), "
+                f"the picture is {picture.shape[0]} x {picture.shape[1]} (height x width), "
                 f"its video {video.height} x {video.width}",
                 file=video.frames[frame],
-                video=video.name,
-                frame=frame,
+                **place,
                 remedy="All frames of a video have one size: the one they were annotated at",
             )
-        return image
+        return picture
 
     def mask_stack(self, video_id: int) -> np.ndarray:
         """All masks of a video, decoded: (tracks, frames, h, w) bool, in `tracks_of` order."""
         video, tracks = self.video(video_id), self.tracks_of(video_id)
         stack = np.zeros((len(tracks), video.length, video.height, video.width), dtype=bool)
-        for n, track in enumerate(tracks):
-            for t in range(video.length):
-                mask = track.mask(t)
-                if mask is not None:
-                    stack[n, t] = mask
+        for n, t in np.ndindex(stack.shape[:2]):
+            mask = tracks[n].mask(t)
+            if mask is not None:
+                stack[n, t] = mask
         return stack
 
     def subset(self, video_ids: list[int]) -> "VISDataset":
@@ -198,6 +185,23 @@ class VISDataset:
         """The videos alone, without any label."""
         return replace(self, tracks=(), supervision="none", origin=None)
 
+    def under_classes(
+        self, categories: Sequence[Category], renames: Sequence[tuple[str, str]] = ()
+    ) -> "VISDataset":
+        """The same under another set's categories, matched by name; tracks of other classes go."""
+        ids = {_plain(category.name): category.id for category in categories}
+        ids |= {_plain(old): ids.get(_plain(new)) for old, new in renames}
+        matched = {category.id: ids.get(_plain(category.name)) for category in self.categories}
+        tracks = tuple(
+            replace(track, category_id=matched[track.category_id])
+            for track in self.tracks
+            if matched[track.category_id] is not None
+        )
+        if self.tracks and not tracks:
+            remedy = f"The first has {', '.join(c.name for c in categories)}; see Recipe.renames"
+            raise DataError("no class of the added set is a class of the first", remedy=remedy)
+        return replace(self, tracks=tracks, categories=tuple(categories))
+
     def __repr__(self) -> str:
         frames = sum(video.length for video in self.videos)
         made = f", origin={self.origin!r}" if self.origin else ""
@@ -205,3 +209,7 @@ class VISDataset:
             f"VISDataset({len(self.videos)} videos, {frames} frames, {len(self.tracks)} tracks, "
             f"{len(self.categories)} categories, supervision={self.supervision!r}{made})"
         )
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", " ").replace("-", " ")

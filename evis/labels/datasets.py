@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from evis.data import masks
 from evis.data.errors import DataError
-from evis.data.masks import RLE
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Track, VISDataset
 
@@ -30,26 +28,9 @@ def as_dataset(
                 remedy="Give one mask or None a frame, and a category of the data set's",
             )
         if any(mask is not None for mask in track.masks):
-            empty = Track(len(tracks) + 1, video.id, track.category_id)
-            tracks.append(with_masks(empty, track.masks))
+            bare = Track(len(tracks) + 1, video.id, track.category_id)
+            tracks.append(bare.with_masks(track.masks))
     return made(dataset, tracks, origin)
-
-
-def with_masks(track: Track, made_masks: Sequence[RLE | None]) -> Track:
-    """The track under these masks, with its own boxes or, where it has none, the masks'.
-
-    Where no mask was made, the object counts as not visible.
-    """
-    boxes = track.boxes or (None,) * len(made_masks)
-    return replace(
-        track,
-        masks=tuple(made_masks),
-        boxes=tuple(
-            mask and (box or masks.tight_box(mask))
-            for mask, box in zip(made_masks, boxes, strict=True)
-        ),
-        areas=tuple(mask and float(masks.area(mask)) for mask in made_masks),
-    )
 
 
 def made(dataset: VISDataset, tracks: Sequence[Track], origin: str) -> VISDataset:

@@ -4,6 +4,7 @@ A segmenter is a plain function (picture, box) -> mask: a foundation model fits 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,8 +14,8 @@ from evis.data import masks
 from evis.data.errors import DataError
 from evis.data.masks import RLE
 from evis.data.supervision import weaken
-from evis.data.types import Box, Track, VISDataset
-from evis.labels.datasets import made, with_masks
+from evis.data.types import Box, VISDataset
+from evis.labels.datasets import made
 
 Segmenter = Callable[[np.ndarray, Box], np.ndarray]  # (h, w, 3) uint8 RGB, box -> (h, w) bool
 
@@ -46,15 +47,9 @@ def grabcut(picture: np.ndarray, box: Box, iterations: int = 5) -> np.ndarray:
     if (labels == cv2.GC_PR_FGD).all():
         return fill(picture, box)
     cv2.setRNGSeed(0)  # its mixture models start from random clusters
-    cv2.grabCut(
-        np.ascontiguousarray(picture[..., ::-1]),
-        labels,
-        None,
-        np.zeros((1, 65)),
-        np.zeros((1, 65)),
-        iterations,
-        cv2.GC_INIT_WITH_MASK,
-    )
+    colours = np.zeros((1, 65)), np.zeros((1, 65))  # the models of outside and inside
+    bgr = np.ascontiguousarray(picture[..., ::-1])
+    cv2.grabCut(bgr, labels, None, *colours, iterations, cv2.GC_INIT_WITH_MASK)
     mask = labels == cv2.GC_PR_FGD
     return mask if mask.any() else fill(picture, box)
 
@@ -68,28 +63,21 @@ def label(
     Crowds are left out, and boxes that no mask was found in count as not visible.
     """
     if "boxes" not in dataset.kinds:
-        raise DataError(
-            f'masks are made from boxes, and this data set holds "{dataset.supervision}" labels',
-            remedy='Weaken the data set to "box", not further',
-        )
+        problem = f'masks are made from boxes, and this set holds "{dataset.supervision}" labels'
+        raise DataError(problem, remedy='Weaken the data set to "box", not further')
     dataset = dataset if dataset.origin is not None else weaken(dataset, "box")
     origin = origin or f"{getattr(segmenter, '__name__', type(segmenter).__name__)} from boxes"
-    tracks = [track for track in dataset.tracks if not track.is_crowd]
+    # Areas, which a set of made labels has, will be those of the new masks.
+    tracks = [replace(track, areas=None) for track in dataset.tracks if not track.is_crowd]
     labelled = []
     for track in tqdm(tracks, desc="boxes to masks", unit="track", disable=not progress):
-        made_masks = [
-            None if box is None else _segment(dataset, track, frame, box, segmenter)
-            for frame, box in enumerate(track.boxes)
-        ]
-        labelled.append(with_masks(track, made_masks))
+        encoded: list[RLE | None] = [None] * len(track.boxes)
+        for frame, box in enumerate(track.boxes):
+            if box is not None:
+                mask = segmenter(dataset.frame(track.video_id, frame), box)
+                encoded[frame] = masks.encode(mask) if mask.any() else None
+        labelled.append(track.with_masks(encoded))
     return made(dataset, labelled, origin)
-
-
-def _segment(
-    dataset: VISDataset, track: Track, frame: int, box: Box, segmenter: Segmenter
-) -> RLE | None:
-    mask = segmenter(dataset.frame(track.video_id, frame), box)
-    return masks.encode(mask) if mask.any() else None
 
 
 def _inside(picture: np.ndarray, box: Box) -> tuple[slice, slice]:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from evis.data.classes import under_classes
 from evis.data.clips import Clip, ClipDataset
 from evis.data.errors import DataError
 from evis.data.pseudo_clips import PseudoClips
@@ -46,7 +45,7 @@ def admit(recipe: Recipe, datasets: Mapping[str, VISDataset]) -> dict[str, VISDa
     weakened = {name: weaken(datasets[name], recipe.supervision) for name in names}
     categories = weakened[names[0]].categories
     return {
-        name: dataset if name == names[0] else under_classes(dataset, categories, recipe.renames)
+        name: dataset if name == names[0] else dataset.under_classes(categories, recipe.renames)
         for name, dataset in weakened.items()
     }
 

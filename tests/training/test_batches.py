@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from evis.data.classes import under_classes
 from evis.data.errors import DataError
 from evis.data.types import Category
 from evis.training import changed
@@ -90,18 +89,18 @@ def test_frames_are_read_once_when_kept(small, mixed):
 def test_added_sets_come_under_the_first_ones_classes(small):
     stills = small.dataset(frames=1)  # blue, red, green; objects are blue and red
     classes = (Category(7, "Red"), Category(9, "navy_blue"))
-    mapped = under_classes(stills, classes, [("blue", "navy blue")])
+    mapped = stills.under_classes(classes, [("blue", "navy blue")])
     assert mapped.categories == classes
     assert {track.category_id for track in mapped.tracks} == {7, 9}
     before = {track.id: stills.category_names[track.category_id] for track in stills.tracks}
     assert all((before[t.id] == "red") == (t.category_id == 7) for t in mapped.tracks)
-    without_red = under_classes(stills, classes, [("blue", "navy blue"), ("red", "")])
+    without_red = stills.under_classes(classes, [("blue", "navy blue"), ("red", "")])
     assert {track.category_id for track in without_red.tracks} == {9}
 
 
 def test_sets_without_a_common_class_are_refused(small):
     with pytest.raises(DataError, match="no class of the added set.*The first has car"):
-        under_classes(small.dataset(frames=1), [Category(1, "car")])
+        small.dataset(frames=1).under_classes([Category(1, "car")])
 
 
 def test_a_missing_source_is_named(small, mixed):
