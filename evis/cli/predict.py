@@ -59,8 +59,7 @@ def predict(
     """
     import torch
 
-    from evis.inference import Options, run, sources
-    from evis.inference import weights as weight_files
+    from evis.inference import Options, run
 
     if frame_wise and window != "auto":
         raise UsageError("--frame-wise is --window 1: give one of them")
@@ -76,10 +75,7 @@ def predict(
         raise UsageError(str(error)) from None
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    classes = weight_files.load(weights, device).config.classes
-    dataset = weight_files.with_classes(
-        sources.open_source(video, split, frames), weight_files.class_names(weights), classes
-    )
+    dataset = run.open_source(video, split, frames)
     overlays = None if overlay == "none" else overlay
     tracks = run.predict_and_write(
         dataset, weights, out, options, threshold, overlays, jobs, device

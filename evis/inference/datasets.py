@@ -6,12 +6,13 @@ with joblib.parallel_config(backend="dask"):  # or "ray": a cluster takes the jo
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import joblib
+import numpy as np
 import torch
 from torch import nn
 from tqdm.auto import tqdm
@@ -22,11 +23,9 @@ from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
 from evis.inference import weights
-from evis.inference.fitting import fitted, memory_budget
-from evis.inference.frames import VideoFrames
-from evis.inference.one_video import device_of, predict
+from evis.inference.fitting import fitted
+from evis.inference.one_video import predict
 from evis.inference.options import Options
-from evis.models import VideoMask2Former
 
 Tracks = tuple[PredictedTrack, ...]
 
@@ -51,15 +50,13 @@ def predict_dataset(
     folder: where each video's tracks are kept, so that an interrupted run goes on. A video is done
         again if the weights, the options or any frame of it changed.
     """
-    network, names = model, None
+    network = model
     if not isinstance(model, nn.Module):
-        network, names = weights.load(model, device), weights.class_names(model)
-    if isinstance(network, VideoMask2Former):
-        dataset = weights.with_classes(dataset, names, network.config.classes)
+        network, dataset = (weights.load(model, device), weights.with_classes(dataset, model))
     dataset = dataset.bare()
     if not isinstance(options, Mapping):
         options = fitted_to(network, dataset, options or Options())
-    made_by = {"evis": evis.__version__, "weights": weights.digest(model)}
+    made_by = folder and [evis.__version__, weights.digest(model)]
     alone = len(dataset.videos) == 1
     jobs_of_videos = [
         joblib.delayed(_tracks_of)(
@@ -74,9 +71,8 @@ def predict_dataset(
 
 def fitted_to(model: nn.Module, dataset: VISDataset, options: Options) -> dict[int, Options]:
     """For each video, by id, the options that `options` mean for it: without "auto"."""
-    budget = memory_budget(device_of(model))
     return {
-        video.id: fitted(options, model, video.length, (video.height, video.width), budget)
+        video.id: fitted(options, model, video.length, (video.height, video.width))
         for video in dataset.videos
     }
 
@@ -88,43 +84,29 @@ def _tracks_of(
     device: str,
     alone: bool,
     folder: str | Path | None,
-    made_by: dict[str, str],
+    made_by: list[str] | None,
 ) -> Tracks:
     """What a worker does with one video, a data set of its own: its tracks, kept or new."""
-    frames = VideoFrames(dataset, dataset.videos[0].id)
-    if folder is None:
-        return _predict(frames, model, options, device, alone)
-    content = [made_by, asdict(options), asdict(frames.video), frames.digest()]
-    content.append([asdict(category) for category in dataset.categories])
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    # What a result depends on is in its name, so that nothing else can be taken for it.
-    path = Path(folder) / f"{frames.video.id}-{digest[:16]}.json"
-    try:
-        return predictions.read(path, dataset)
-    except DataError:  # none yet, or damaged
-        tracks = _predict(frames, model, options, device, alone)
-        predictions.write(tracks, path)
-    for other in path.parent.glob(f"{frames.video.id}-*.json"):
-        if other != path:
-            other.unlink(missing_ok=True)
-    return tracks
-
-
-def _predict(
-    frames: VideoFrames, model: str | Path | nn.Module, options: Options, device: str, alone: bool
-) -> Tracks:
+    (video,) = dataset.videos
+    if folder is not None:
+        # What a result depends on is in its name, so that nothing else can be taken for it.
+        content = [made_by, *map(asdict, (options, video, *dataset.categories))]
+        digest = hashlib.sha256(json.dumps(content).encode())
+        for frame in range(video.length):
+            digest.update(np.ascontiguousarray(dataset.frame(video.id, frame)))
+        path = Path(folder) / f"{video.id}-{digest.hexdigest()[:16]}.json"
+        with suppress(DataError):  # none yet, or damaged
+            return predictions.read(path, dataset)
     if not isinstance(model, nn.Module):
         model = weights.load(model, device)
-    categories = frames.dataset.categories or None
-    with _threads(torch.get_num_threads() if alone else 1):
-        return predict(model, frames, options, categories, progress=alone)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads if alone else 1)
     try:
-        yield
+        tracks = predict(model, dataset, options, dataset.categories or None, progress=alone)
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+    if folder is not None:
+        for earlier in path.parent.glob(f"{video.id}-*.json"):
+            earlier.unlink(missing_ok=True)
+        predictions.write(tracks, path)
+    return tracks

@@ -28,16 +28,17 @@ def colour(index: int) -> tuple[int, int, int]:
 
 def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
     """(h, w, 3) or (h, w) enlarged by a whole factor, pixels kept square."""
-    return np.repeat(np.repeat(picture, scale, axis=0), scale, axis=1)
+    if scale == 1:
+        return picture
+    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def draw_mask(
     picture: np.ndarray, mask: np.ndarray, rgb: tuple[int, int, int], opacity: float = 0.5
 ) -> np.ndarray:
     """Tint the mask's pixels and trace its outline; picture (h, w, 3) uint8, mask (h, w) bool."""
-    drawn = picture.astype(np.float32)
-    drawn[mask] = (1 - opacity) * drawn[mask] + opacity * np.float32(rgb)
-    drawn = drawn.round().astype(np.uint8)
+    drawn = picture.copy()
+    drawn[mask] = ((1 - opacity) * np.float32(picture[mask]) + opacity * np.float32(rgb)).round()
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(drawn, outlines, -1, rgb, 1, cv2.LINE_8)
 

@@ -6,6 +6,7 @@ alike. Windows are 1, 2, 4, 8, ... frames long, for the same reason.
 """
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -13,19 +14,21 @@ import torch
 from torch import nn
 
 from evis.inference.options import Options
-from evis.models import VideoMask2Former, footprint
+from evis.models import ModelConfig, VideoMask2Former
+from evis.models.pixel_decoder import LEVELS
+from evis.models.video_mask2former import SEEN_AT_ONCE
 
 LEAST, MOST = 2**30, 2**32  # bytes for one window
 CGROUPS, CGROUP_ROOT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+_FLOAT = 4  # bytes
+_SEEING = 100  # floats a pixel that backbone and pixel decoder hold at their worst, about
 
 
-def fitted(
-    options: Options, model: nn.Module, frames: int, size: tuple[int, int], budget: int
-) -> Options:
+def fitted(options: Options, model: nn.Module, frames: int, size: tuple[int, int]) -> Options:
     """The options without "auto", for a video of so many frames of this size (height, width).
 
-    budget: bytes, as `memory_budget` gives them. A model that is not evis's own sees videos whole
-    and at their own size, as nothing is known of it.
+    A model that is not evis's own sees videos whole and at their own size, as nothing is known of
+    it.
     """
     if options.shorter_side == "auto":
         trained_at = getattr(model, "shorter_side", None)
@@ -34,28 +37,48 @@ def fitted(
     if options.window == "auto":
         window = None
         if isinstance(model, VideoMask2Former):
-            window = _window(model, frames, options.seen_size(*size), budget)
+            seen = options.seen_size(*size)
+            left = memory_budget(device_of(model)) - bytes_of_seeing(*seen)
+            fits = left // bytes_of_frame(model.config, *seen)
+            if frames > fits:
+                window = 2 ** (max(1, fits).bit_length() - 1)
         options = replace(options, window=window)
     return options
 
 
-def _window(model: VideoMask2Former, frames: int, size: tuple[int, int], budget: int) -> int | None:
-    a_frame = footprint.of_frame(model.config, *size)
-    fits = (budget - footprint.of_seeing(*size)) // a_frame
-    if frames <= fits:
-        return None
-    return 2 ** (max(1, fits).bit_length() - 1)
+def bytes_of_frame(config: ModelConfig, height: int, width: int) -> int:
+    """What each frame of a clip adds, the last layer's prediction included.
+
+    An estimate from above: the largest tensors of the video decoder that live at the same time.
+    """
+    strides = config.backbone.strides
+    height, width = (side + -side % strides[-1] for side in (height, width))
+    embedded = height * width // strides[0] ** 2
+    tokens = [height * width // stride**2 for stride in strides[-LEVELS:]]
+    features = 2 * config.hidden * sum(tokens) + 2 * config.mask_channels * embedded
+    # Keys and values of the finest level, and what each head of each query may not read there.
+    attention = 4 * config.hidden * tokens[0] + 1.25 * config.heads * config.queries * tokens[0]
+    masks = 3 * config.queries * embedded
+    return int(_FLOAT * (features + attention + masks))
+
+
+def bytes_of_seeing(height: int, width: int) -> int:
+    """What the features of one frame, or of a few small ones, take while they are made."""
+    return _FLOAT * _SEEING * max(height * width, SEEN_AT_ONCE)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where its weights are; a model without any computes on the CPU."""
+    return next(chain(model.parameters(), model.buffers()), torch.empty(0)).device
 
 
 def memory_budget(device: torch.device) -> int:
     """Bytes that one window may take there."""
-    return max(LEAST, min(MOST, _free(device) // 4))
-
-
-def _free(device: torch.device) -> int:
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return min([psutil.virtual_memory().available, *_limits_of_cgroups()])
+        free = torch.cuda.mem_get_info(device)[0]
+    else:
+        free = min([psutil.virtual_memory().available, *_limits_of_cgroups()])
+    return max(LEAST, min(MOST, free // 4))
 
 
 def _limits_of_cgroups() -> list[int]:

@@ -1,6 +1,5 @@
-"""A video's frames: what identifies them, and windows of them at the model's size."""
+"""A video's frames, read when they are asked for, and windows of them at the model's size."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from torch import Tensor
 
 from evis.data import video as own_video
 from evis.data.errors import DataError
-from evis.data.frames import PictureFolder, VideoFile
 from evis.data.types import VISDataset
 from evis.inference.options import Options
 from evis.trackers.windows import Window
@@ -20,10 +18,15 @@ Frames = Sequence[np.ndarray]  # (h, w, 3) uint8 RGB each, one size
 
 
 class VideoFrames(Sequence):
-    """One video of a data set; a frame is read when it is asked for."""
+    """The frames of a data set's only video."""
 
-    def __init__(self, dataset: VISDataset, video_id: int):
-        self.dataset, self.video = dataset, dataset.video(video_id)
+    def __init__(self, dataset: VISDataset):
+        if len(dataset.videos) != 1:
+            raise DataError(
+                f"holds {len(dataset.videos)} videos where one is asked for",
+                remedy="Use predict_dataset, or give dataset.subset([video_id])",
+            )
+        self.dataset, self.video = dataset, dataset.videos[0]
 
     def __len__(self) -> int:
         return self.video.length
@@ -31,36 +34,13 @@ class VideoFrames(Sequence):
     def __getitem__(self, frame: int) -> np.ndarray:
         return self.dataset.frame(self.video.id, frame)
 
-    def digest(self) -> str:
-        """A hash of all that the frames are read from: files' bytes, or else the pictures'."""
-        sha = hashlib.sha256()
-        for content in self._contents():
-            sha.update(hashlib.sha256(content).digest())
-        return sha.hexdigest()
-
-    def _contents(self) -> Iterator[bytes | np.ndarray]:
-        read = self.dataset.read_frame
-        if isinstance(read, VideoFile) and read.path.is_file():
-            yield np.memmap(read.path, mode="r")
-            return
-        for index, name in enumerate(self.video.frames):
-            if isinstance(read, PictureFolder) and (read.root / name).is_file():
-                yield (read.root / name).read_bytes()
-            else:
-                yield np.ascontiguousarray(self[index])
-
 
 def open_frames(source: str | Path | VISDataset | Frames) -> Frames:
     """A folder of pictures, a video file, a data set of one video, or frames in memory."""
     if isinstance(source, str | Path):
         source = own_video.read(source)
     if isinstance(source, VISDataset):
-        if len(source.videos) != 1:
-            raise DataError(
-                f"holds {len(source.videos)} videos where one is asked for",
-                remedy="Use predict_dataset, or VideoFrames(dataset, video_id)",
-            )
-        return VideoFrames(source, source.videos[0].id)
+        return VideoFrames(source)
     if not len(source):
         raise DataError("there are no frames", remedy="Give at least one picture")
     return source

@@ -1,8 +1,8 @@
 """A model over one video: windows in, predicted tracks out, in memory that doesn't grow with it."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from evis.data.masks import RLE
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, VISDataset
 from evis.inference import instances
-from evis.inference.fitting import fitted, memory_budget
+from evis.inference.fitting import device_of, fitted
 from evis.inference.frames import Frames, VideoFrames, open_frames, read_windows
 from evis.inference.options import Options
 from evis.models import VideoMask2Former
@@ -31,87 +31,73 @@ def predict(
 ) -> tuple[PredictedTrack, ...]:
     """The best tracks of one video, best first, with masks at its own size.
 
-    source: a folder of pictures, a video file, a data set of one video, `VideoFrames`, or frames in
-        memory, (h, w, 3) uint8 RGB each. Frames are read once, in order, as windows need them.
+    source: a folder of pictures, a video file, a data set of one video, or frames in memory,
+        (h, w, 3) uint8 RGB each. Frames are read once, in order, as windows need them.
     categories: what the model's classes stand for, in order; without them, ids count from 1.
     """
     frames = open_frames(source)
     size = frames[0].shape[:2]
-    budget = memory_budget(device_of(model))
-    options = fitted(options or Options(), model, len(frames), size, budget)
-    video_id = frames.video.id if isinstance(frames, VideoFrames) else 1
-    windows = plan(len(frames), options.window, options.overlap)
-    tracks = _Tracks(options, size, whole=len(windows) == 1)
+    options = fitted(options or Options(), model, len(frames), size)
+    tracks = _Tracks(options, len(frames), size)
     bar = tqdm(total=len(frames), unit="frame", desc="predict", disable=not progress, leave=False)
     with bar, evaluating(model), torch.inference_mode():
+        windows = plan(len(frames), options.window, options.overlap)
         for window, pictures in read_windows(frames, windows, options):
             with explained(window, frames):
                 tracks.add(window, _run(model, pictures), seen=tuple(pictures.shape[-2:]))
             bar.update(window.last - window.first)
     class_logits = tracks.mean_class_logits()
     ids = _category_ids(categories, class_logits.shape[1] - 1)
+    video_id = frames.video.id if isinstance(frames, VideoFrames) else 1
     return tuple(
-        PredictedTrack(video_id, ids[label], score, tracks.masks_of(track, len(frames)))
-        for track, label, score in instances.choose(
-            class_logits, options.top, options.class_agnostic
-        )
+        PredictedTrack(video_id, ids[label], score, tuple(tracks.masks[track]))
+        for track, label, score in tracks.best(class_logits)
     )
 
 
 class _Tracks:
     """The tracks so far: sums of class logits, and masks as run lengths."""
 
-    def __init__(self, options: Options, size: tuple[int, int], whole: bool):
-        self.options, self.size, self.whole = options, size, whole
+    def __init__(self, options: Options, length: int, size: tuple[int, int]):
+        self.options, self.length, self.size = options, length, size
         self.joined = JOINS[options.join]()
         self.stop = 0  # of the last window
-        self.class_logits: dict[int, Tensor] = {}  # by track: the sum over its windows, (C+1,)
-        self.windows: dict[int, int] = {}  # by track: in how many it was
-        self.masks: dict[int, dict[int, RLE]] = {}  # by track and frame
+        self.class_logits = defaultdict(float)  # by track: the sum over its windows, (C+1,)
+        self.windows = Counter()  # by track: in how many it was
+        self.masks: dict[int, list[RLE | None]] = defaultdict(lambda: [None] * length)
 
     def add(self, window: Window, prediction: ClipPrediction, seen: tuple[int, int]) -> None:
         class_logits = prediction.class_logits[0].double().cpu()
         mask_logits = prediction.mask_logits[0]
         shared, self.stop = self.stop - window.start, window.stop
-        queries = list(range(len(mask_logits)))
-        if self.whole:  # no later window can change which tracks are best
-            numbers, options = queries, self.options
-            best = instances.choose(class_logits, options.top, options.class_agnostic)
-            wanted = sorted({query for query, _, _ in best})
+        wanted = numbers = list(range(len(mask_logits)))
+        if window.last - window.first == self.length:  # nothing can change which tracks are best
+            wanted = sorted({query for query, _, _ in self.best(class_logits)})
         else:
             embeddings = None if prediction.embeddings is None else prediction.embeddings[0]
             numbers = self.joined.join(embeddings, mask_logits, shared).tolist()
-            wanted = queries
+        self.windows.update(numbers)
         for logits, number in zip(class_logits, numbers, strict=True):
-            self.class_logits[number] = self.class_logits.get(number, 0) + logits
-            self.windows[number] = self.windows.get(number, 0) + 1
+            self.class_logits[number] += logits
         for frame in range(window.first, window.last):
             logits = mask_logits[wanted, frame - window.start]
             encoded = instances.encode(logits, prediction.stride, seen, self.size)
             for query, mask in zip(wanted, encoded, strict=True):
-                if mask is not None:
-                    self.masks.setdefault(numbers[query], {})[frame] = mask
+                self.masks[numbers[query]][frame] = mask
 
     def mean_class_logits(self) -> Tensor:
         """(tracks, C+1): over the windows that a track was in, as MinVIS averages over frames."""
-        return torch.stack(
-            [self.class_logits[n] / self.windows[n] for n in range(len(self.windows))]
-        )
+        return torch.stack([self.class_logits[n] / self.windows[n] for n in sorted(self.windows)])
 
-    def masks_of(self, track: int, length: int) -> tuple[RLE | None, ...]:
-        by_frame = self.masks.get(track, {})
-        return tuple(by_frame.get(frame) for frame in range(length))
+    def best(self, class_logits: Tensor) -> list[tuple[int, int, float]]:
+        """(N, C+1) -> (track, class, score) of the wanted number."""
+        return instances.choose(class_logits, self.options.top, self.options.class_agnostic)
 
 
 def _run(model: nn.Module, pictures: Tensor) -> ClipPrediction:
     """pictures: (T, 3, h, w) uint8, on any device."""
     clip = pictures[None].to(device_of(model))
     return model(clip, every_layer=False) if isinstance(model, VideoMask2Former) else model(clip)
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where its weights are; a model without any computes on the CPU."""
-    return next(chain(model.parameters(), model.buffers()), torch.empty(0)).device
 
 
 def _category_ids(categories: Sequence[Category] | None, classes: int) -> list[int]:
@@ -145,11 +131,9 @@ def explained(window: Window, frames: Frames) -> Iterator[None]:
         told = isinstance(error, torch.OutOfMemoryError | MemoryError)
         if not (told or "DefaultCPUAllocator" in str(error)):
             raise
-        count = window.stop - window.start
-        smaller = f"Use windows of fewer frames (--window {max(1, count // 2)})"
         raise DataError(
-            f"out of memory with {count} frames at once",
+            f"out of memory with {window.stop - window.start} frames at once",
             video=frames.video.name if isinstance(frames, VideoFrames) else None,
             field=f"frames {window.start} to {window.stop - 1}",
-            remedy=(smaller if count > 1 else "Use smaller frames") + " or --shorter-side",
+            remedy="Use windows of fewer frames (--window) or smaller frames (--shorter-side)",
         ) from error

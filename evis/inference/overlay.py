@@ -11,7 +11,6 @@ from evis.data.frames import VideoFile, open_video
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
 from evis.inference import drawing
-from evis.inference.frames import VideoFrames
 from evis.inference.table import name, numbered
 from evis.inference.video_writer import write_video
 
@@ -40,11 +39,11 @@ def draw(
     threshold: float = 0.0,
 ) -> Iterator[np.ndarray]:
     """Each frame with masks, outlines, and a label of number, category and score a track."""
-    frames = VideoFrames(dataset, video_id)
+    video = dataset.video(video_id)
     shown = numbered(predictions, video_id, threshold)
-    scale = -(-LEAST_HEIGHT // frames.video.height)
-    for index in range(len(frames)):
-        picture = drawing.enlarge(frames[index], scale)
+    scale = -(-LEAST_HEIGHT // video.height)
+    for index in range(video.length):
+        picture = drawing.enlarge(dataset.frame(video_id, index), scale)
         found = [(n, t, t.masks[index]) for n, t in shown if t.masks[index] is not None]
         for number, _, mask in reversed(found):  # the best on top
             mask = drawing.enlarge(masks.decode(mask), scale)

@@ -1,7 +1,6 @@
 """A whole run of `evis predict`: from a source and weights to files on disk."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,9 +8,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 import evis
-from evis.data import files
-from evis.data import predictions as prediction_files
-from evis.data.predictions import PredictedTrack
+from evis.data import catalog, files, own, predictions
+from evis.data import video as own_video
+from evis.data.errors import DataError
 from evis.data.types import VISDataset
 from evis.inference import overlay
 from evis.inference import weights as weight_files
@@ -22,6 +21,30 @@ from evis.inference.video_writer import ENCODERS
 
 RESULTS, TRACKS, MADE_BY, PARTS = "results.json", "tracks.csv", "made_by.json", "videos"
 OVERLAY, OVERLAYS = "overlay", "overlays"
+
+
+def open_source(
+    path: str | Path, split: str | None = None, frames_root: str | Path | None = None
+) -> VISDataset:
+    """The videos at `path`, without annotations.
+
+    path: a folder of pictures, a video file, the folder of a data set in an official layout, or an
+        annotation json. `split` is needed where the folder holds several, and `frames_root` where
+        the frames of the json are neither where its official layout has them nor beside it.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".json":
+        return own.read(path, frames_root).bare()
+    splits = {known.name: (real, known) for real, known in catalog.splits_in(path)}
+    if not splits:
+        return own_video.read(path)
+    if split is None and len(splits) == 1:
+        (split,) = splits
+    if split not in splits:
+        problem = f"holds {len(splits)} splits" if split is None else f"holds no split {split!r}"
+        raise DataError(problem, file=path, remedy=f"Give --split {'|'.join(splits)}")
+    real, known = splits[split]
+    return real.read(path, known).bare()
 
 
 def predict_and_write(
@@ -45,11 +68,13 @@ def predict_and_write(
     What an earlier run wrote there, but for videos/, is removed before the first video.
     """
     folder = Path(folder)
-    model = weight_files.load(weights, device)
-    names = weight_files.class_names(weights)
-    dataset = weight_files.with_classes(dataset, names, model.config.classes)
-    fitted = fitted_to(model, dataset, options)
-    _remove_earlier(folder)
+    fitted = fitted_to(weight_files.load(weights, device), dataset, options)
+    dataset = weight_files.with_classes(dataset, weights)
+    # Nothing of an earlier run stands beside, or in place of, what this one writes.
+    drawn = [f"{place}{kind}" for place in (OVERLAY, f"{OVERLAYS}/*") for kind in ENCODERS]
+    for pattern in (RESULTS, TRACKS, MADE_BY, *drawn):
+        for earlier in folder.glob(pattern):
+            earlier.unlink()
     made_by = {
         "evis": evis.__version__,
         "weights": {"file": str(weights), "sha256": weight_files.digest(weights)},
@@ -57,34 +82,14 @@ def predict_and_write(
         "videos": [{"video": v.name, **asdict(fitted[v.id])} for v in dataset.videos],
     }
     tracks = predict_dataset(weights, dataset, fitted, jobs, folder / PARTS, device)
-    prediction_files.write(tracks, folder / RESULTS)
+    predictions.write(tracks, folder / RESULTS)
     files.write_json(folder / MADE_BY, made_by, indent=1)
     listed = table(tracks, dataset, threshold)
     files.write_text(folder / TRACKS, listed.to_csv(index=False, float_format="%.4f"))
-    if overlays is not None:
-        _write_overlays(folder, dataset, tracks, threshold, overlays)
-    return listed
-
-
-def _remove_earlier(folder: Path) -> None:
-    """So that nothing of an earlier run stands beside, or in place of, what this one writes."""
-    for name in (RESULTS, TRACKS, MADE_BY):
-        (folder / name).unlink(missing_ok=True)
-    for kind in ENCODERS:
-        for path in (folder / f"{OVERLAY}{kind}", *(folder / OVERLAYS).glob(f"*{kind}")):
-            path.unlink(missing_ok=True)
-
-
-def _write_overlays(
-    folder: Path,
-    dataset: VISDataset,
-    tracks: Sequence[PredictedTrack],
-    threshold: float,
-    kind: str,
-) -> None:
-    for video in tqdm(dataset.videos, desc="overlays", unit="video"):
+    for video in tqdm(dataset.videos, "overlays", unit="video") if overlays else ():
         name = OVERLAY if len(dataset.videos) == 1 else f"{OVERLAYS}/{file_name(video.name)}"
-        overlay.write(folder / f"{name}.{kind}", dataset, video.id, tracks, threshold)
+        overlay.write(folder / f"{name}.{overlays}", dataset, video.id, tracks, threshold)
+    return listed
 
 
 def file_name(video: str) -> str:

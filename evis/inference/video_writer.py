@@ -1,7 +1,8 @@
 """Pictures encoded as mp4 or gif while they come, so that memory doesn't grow with the video."""
 
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def write_video(path: str | Path, pictures: Iterable[np.ndarray], rate: float) -
         command = [imageio_ffmpeg.get_ffmpeg_exe(), *options, "-y", str(temporary)]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stderr=pipe) as encoder:
-            _feed(encoder, chain([first], even))
+            with suppress(BrokenPipeError):  # it has ended, and says why
+                for picture in chain([first], even):
+                    encoder.stdin.write(np.ascontiguousarray(picture))
             message = encoder.communicate()[1].decode(errors="replace").strip()
         if encoder.returncode != 0:
             raise DataError(
@@ -46,14 +49,6 @@ def write_video(path: str | Path, pictures: Iterable[np.ndarray], rate: float) -
                 remedy="Is there room on the disk?",
             )
     return path
-
-
-def _feed(encoder: subprocess.Popen, pictures: Iterator[np.ndarray]) -> None:
-    try:
-        for picture in pictures:
-            encoder.stdin.write(np.ascontiguousarray(picture))
-    except BrokenPipeError:
-        pass  # it has ended, and says why
 
 
 def _even(picture: np.ndarray) -> np.ndarray:

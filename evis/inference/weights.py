@@ -1,16 +1,16 @@
-"""The weights that predict: what identifies them, and what their classes are called."""
+"""The weights that predict: read once, told from others, their classes matched by name."""
 
 import hashlib
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
+import joblib
 from torch import nn
 
+from evis import models
 from evis.data.errors import DataError
 from evis.data.types import Category, VISDataset
-from evis.models import checkpoints
 
 
 def load(path: str | Path, device: str = "cpu") -> nn.Module:
@@ -23,56 +23,40 @@ def load(path: str | Path, device: str = "cpu") -> nn.Module:
 
 @lru_cache(maxsize=1)
 def _load(path: str, device: str, digest: str) -> nn.Module:
-    return checkpoints.load(path).to(device)
+    return models.load(path).to(device)
 
 
 def digest(model: str | Path | nn.Module) -> str:
     """A hash of the file, or of the module's type and tensors."""
-    if not isinstance(model, nn.Module):
-        try:
-            with open(model, "rb") as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
-        except FileNotFoundError:
-            raise DataError("there is no such file", file=model, remedy="Check the path") from None
-    sha = hashlib.sha256(type(model).__qualname__.encode())
-    for name, tensor in model.state_dict().items():
-        sha.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        sha.update(np.ascontiguousarray(tensor.detach().double().cpu().numpy()))
-    return sha.hexdigest()
-
-
-def class_names(path: str | Path) -> tuple[str, ...] | None:
-    """What `evis.models.save(..., categories=[...])` was told; None if the file doesn't say."""
+    if isinstance(model, nn.Module):
+        state = model.state_dict().items()
+        tensors = {name: (str(t.dtype), t.cpu().double().numpy()) for name, t in state}
+        return joblib.hash([type(model).__qualname__, tensors])
     try:
-        names = checkpoints.read_about(path).get("categories")
-    except DataError:  # a reference implementation's file, which says nothing about its classes
-        return None
-    return None if names is None else tuple(str(name) for name in names)
+        with open(model, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise DataError("there is no such file", file=model, remedy="Check the path") from None
 
 
-def with_classes(dataset: VISDataset, names: tuple[str, ...] | None, classes: int) -> VISDataset:
-    """The data set with its categories in the order of the model's classes.
+def with_classes(dataset: VISDataset, path: str | Path) -> VISDataset:
+    """The data set with its categories in the order of the classes that a file's model knows.
 
-    They are matched by name. A data set without categories, anyone's video, gets the model's; and
-    where the model's classes have no names, the data set's order is taken for theirs.
+    They are matched by the names that `evis.models.save(..., categories=[...])` was told; without
+    names the data set's order is taken for theirs. A data set without categories, anyone's video,
+    gets the model's.
     """
-    if not dataset.categories:
-        names = names or tuple(f"class {number}" for number in range(1, classes + 1))
-        own = tuple(Category(number, name) for number, name in enumerate(names, start=1))
-        return replace(dataset, categories=own)
-    if len(dataset.categories) != classes:
-        raise DataError(
-            f"the model knows {classes} classes, the data set has {len(dataset.categories)} "
-            "categories",
-            remedy="Use weights trained for this data set, or give its frames as a folder",
-        )
+    names = models.read_about(path).get("categories")
     if names is None:
         return dataset
+    if not dataset.categories:
+        named = tuple(Category(number, name) for number, name in enumerate(names, start=1))
+        return replace(dataset, categories=named)
     by_name = {category.name: category for category in dataset.categories}
-    unknown = [name for name in names if name not in by_name]
-    if unknown:
+    if differing := sorted(by_name.keys() ^ set(names)):
         raise DataError(
-            f"the model knows a class {unknown[0]!r}, the data set has no such category",
+            f"the model's {len(names)} classes and the data set's {len(by_name)} categories differ "
+            f"in {', '.join(differing[:3])}",
             remedy="Use weights trained for this data set, or give its frames as a folder",
         )
     return replace(dataset, categories=tuple(by_name[name] for name in names))

@@ -16,11 +16,6 @@ def test_keep_takes_scores_from_the_least_on():
     assert edit.keep(TRACKS, 0.95) == ()
 
 
-def test_drop_counts_from_one():
-    assert edit.drop(TRACKS, {1, 3}) == (TRACKS[1],)
-    assert edit.drop(TRACKS, ()) == TRACKS
-
-
 def test_rename_changes_one_track_and_nothing_else():
     renamed = edit.rename(TRACKS, 2, 9)
     assert [track.category_id for track in renamed] == [5, 9, 7]
@@ -37,7 +32,7 @@ def test_trim_empties_frames_outside():
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: edit.drop(TRACKS, {4}),
+        lambda: edit.rename(TRACKS, 4, 1),
         lambda: edit.rename(TRACKS, 0, 1),
         lambda: edit.trim(TRACKS, -1, 0, 1),
     ],

@@ -1,15 +1,17 @@
 """What "auto" comes to: frames never enlarged, small videos whole, machines alike."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 from planted import ByColour
 
 from evis.inference import fitting
-from evis.inference.fitting import LEAST, MOST, fitted, memory_budget
+from evis.inference.fitting import LEAST, MOST, memory_budget
 from evis.inference.options import Options
-from evis.models import VideoMask2Former, footprint, named
+from evis.models import VideoMask2Former, named
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +20,16 @@ def models():
         return {size: VideoMask2Former(named(size, 40)) for size in ("r50", "tiny", "tiny_l")}
 
 
-def test_frames_are_seen_as_in_training_and_never_enlarged(models):
+@pytest.fixture
+def fitted(monkeypatch):
+    def fitted(options, model, frames, size, budget):
+        monkeypatch.setattr(fitting, "memory_budget", lambda device: budget)
+        return fitting.fitted(options, model, frames, size)
+
+    return fitted
+
+
+def test_frames_are_seen_as_in_training_and_never_enlarged(models, fitted):
     def seen(size, height, width):
         options = fitted(Options(), models[size], 3, (height, width), MOST)
         return options.seen_size(height, width)
@@ -34,33 +45,33 @@ def test_frames_are_seen_as_in_training_and_never_enlarged(models):
     models["tiny"].shorter_side = 64
 
 
-def test_what_is_asked_for_stays(models):
+def test_what_is_asked_for_stays(models, fitted):
     asked = Options(window=7, overlap=2, shorter_side=500)
     assert fitted(asked, models["r50"], 900, (180, 320), LEAST) == asked
     asked = Options(window=None, shorter_side=None)
     assert fitted(asked, models["r50"], 900, (180, 320), LEAST) == asked
 
 
-def test_of_other_models_nothing_is_known_so_videos_are_seen_whole_and_as_they_are():
+def test_of_other_models_nothing_is_known_so_videos_are_seen_whole_and_as_they_are(fitted):
     assert fitted(Options(), ByColour(), 10**6, (4000, 3000), LEAST) == Options(
         None, 0, "queries", None
     )
 
 
-def test_toy_videos_and_published_protocols_are_seen_whole(models):
+def test_toy_videos_and_published_protocols_are_seen_whole(models, fitted):
     for size in ("tiny", "tiny_l"):
         assert fitted(Options(), models[size], 200, (64, 96), LEAST).window is None
     assert fitted(Options(), models["r50"], 36, (720, 1280), MOST).window is None  # YouTube-VIS
 
 
-def test_a_window_fits_its_budget_and_twice_as_many_frames_do_not(models):
+def test_a_window_fits_its_budget_and_twice_as_many_frames_do_not(models, fitted):
     for name, model in models.items():
         for size in ((180, 320), (720, 1280), (2160, 3840)):
             for budget in (LEAST, MOST):
                 options = fitted(Options(), model, 10**4, size, budget)
                 seen = options.seen_size(*size)
-                of_frame = footprint.of_frame(model.config, *seen)
-                needs = footprint.of_seeing(*seen) + options.window * of_frame
+                of_frame = fitting.bytes_of_frame(model.config, *seen)
+                needs = fitting.bytes_of_seeing(*seen) + options.window * of_frame
                 assert needs <= budget, name
                 assert needs + options.window * of_frame > budget
     options = replace(Options(), shorter_side=None)
@@ -69,7 +80,8 @@ def test_a_window_fits_its_budget_and_twice_as_many_frames_do_not(models):
 
 @pytest.mark.parametrize("free, budget", [(2**40, MOST), (10 * 2**30, 2.5 * 2**30), (0, LEAST)])
 def test_the_budget_is_a_quarter_of_what_is_free_within_limits(free, budget, monkeypatch):
-    monkeypatch.setattr(fitting, "_free", lambda device: free)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+    monkeypatch.setattr(fitting, "_limits_of_cgroups", lambda: [2**50])
     assert memory_budget(torch.device("cpu")) == budget
 
 
@@ -87,7 +99,7 @@ def test_a_containers_limit_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "CGROUPS", groups)
     monkeypatch.setattr(fitting, "CGROUP_ROOT", root)
     assert sorted(fitting._limits_of_cgroups()) == [3000, 4000]
-    (root / "box" / "memory.max").write_text("2000\n")
-    assert fitting._free(torch.device("cpu")) == 2000
+    (root / "box" / "memory.max").write_text(f"{6 * 2**30}\n")
+    assert memory_budget(torch.device("cpu")) == LEAST
     groups.unlink()
     assert fitting._limits_of_cgroups() == []
