@@ -83,11 +83,9 @@ def parse(content: Any, file: Path | None = None) -> VISDataset:
     tracks = _all(root, "annotations", partial(_track, dataset=dataset, layout=layout))
     boxes = [box for track in tracks for box in track.boxes or () if box is not None]
     if boxes and fields.are_shares(boxes):
-        raise root.error(
-            "all boxes lie within 0 and 1: they are shares of the frame, not pixels",
-            f"annotations.{layout.boxes}",
-            remedy="Multiply x and width by the frame's width, y and height by its height",
-        )
+        problem = "all boxes lie within 0 and 1: they are shares of the frame, not pixels"
+        remedy = "Multiply x and width by the frame's width, y and height by its height"
+        raise root.error(problem, f"annotations.{layout.boxes}", remedy=remedy)
     supervision, origin = _level(root, tracks, layout), None
     info = root.value.get("info")
     if isinstance(info, dict) and "origin" in info:  # as `write` notes it
@@ -117,11 +115,9 @@ def _video(record: Record, layout: Layout) -> Video:
     if not frames:
         raise record.error("the video has no frame", layout.frames, remedy="Drop it from the file")
     if record.has("length") and record.integer("length") != len(frames):
-        raise record.error(
-            f"says {record.integer('length')}, but {layout.frames} lists {len(frames)} frames",
-            "length",
-            remedy="List every frame once, or correct the length",
-        )
+        problem = f"says {record.integer('length')}, {layout.frames} lists {len(frames)} frames"
+        remedy = "List every frame once, or correct the length"
+        raise record.error(problem, "length", remedy=remedy)
     for frame, name in enumerate(frames):
         fail = partial(record.error, key=layout.frames, frame=frame if layout.lists else None)
         if not is_text(name):
@@ -178,23 +174,18 @@ def frame_values(
 
 def _level(root: Record, tracks: tuple[Track, ...], layout: Layout) -> Supervision:
     """The strongest level that every track supports."""
-    keys = {"mask": layout.masks, "box": layout.boxes, "point": "points"}
-    held = {"mask": "masks", "box": "boxes", "point": "points"}
-    for level, key in keys.items():
-        bearing = sum(getattr(track, held[level]) is not None for track in tracks)
+    levels = ("mask", "masks", layout.masks), ("box", "boxes", layout.boxes)
+    for level, kind, key in (*levels, ("point", "points", "points")):
+        bearing = sum(getattr(track, kind) is not None for track in tracks)
         if bearing == len(tracks):
             return level
         if bearing:
-            raise root.error(
-                f"{bearing} of {len(tracks)} tracks have {key}, the others have none",
-                "annotations",
-                remedy=f"Split the file, or drop the {key}",
-            )
-    raise root.error(
-        f"some tracks have neither {layout.masks} nor {layout.boxes} nor points",
-        "annotations",
-        remedy="Every track needs one kind of annotation, the same for all",
-    )
+            problem = f"{bearing} of {len(tracks)} tracks have {key}, the others have none"
+            remedy = f"Split the file, or drop the {key}"
+            raise root.error(problem, "annotations", remedy=remedy)
+    problem = f"some tracks have neither {layout.masks} nor {layout.boxes} nor points"
+    remedy = "Every track needs one kind of annotation, the same for all"
+    raise root.error(problem, "annotations", remedy=remedy)
 
 
 def write(dataset: VISDataset, path: str | Path, layout: Layout) -> Path:

@@ -88,21 +88,15 @@ def frames_of(annotations_json: Path) -> Path | None:
 
 def describe(name: str) -> str:
     """The expected layout, as text."""
-    real = _find(name)
+    if name not in SETS:
+        raise DataError(f"unknown data set {name!r}", remedy=f"Known sets: {', '.join(SETS)}")
+    real = SETS[name]
     lines = [f"{real.title}: {real.categories} categories. Licence: {real.licence}."]
     for split in real.splits:
         labels = "" if split.labelled else ", published without annotations"
-        lines.append(
-            f"  {split.name:<6} {split.videos:>7} videos   "
-            f"{split.annotations} + {split.frames}/{labels}"
-        )
+        count = f"{split.name:<6} {split.videos:>7} videos"
+        lines.append(f"  {count}   {split.annotations} + {split.frames}/{labels}")
     return "\n".join(lines)
-
-
-def _find(name: str) -> RealSet:
-    if name not in SETS:
-        raise DataError(f"unknown data set {name!r}", remedy=f"Known sets: {', '.join(SETS)}")
-    return SETS[name]
 
 
 def check(name: str, root: str | Path) -> Report:
@@ -110,10 +104,10 @@ def check(name: str, root: str | Path) -> Report:
 
     Reads every annotation, looks for every frame, and decodes one frame a video.
     """
-    real, root = _find(name), Path(root)
+    layout, root = describe(name), Path(root)
     if not root.is_dir():
-        raise DataError("there is no such folder", file=root, remedy=describe(name))
-    lines, complete = [describe(name), ""], True
+        raise DataError("there is no such folder", file=root, remedy=layout)
+    real, lines, complete = SETS[name], [layout, ""], True
     for split in real.splits:
         problems = _problems(real, split, root)
         lines.append(f"{split.name}: {'not as published' if problems else 'ok'}")

