@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import papermill
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -81,12 +82,12 @@ def select(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
         raise DataError("there is no notebook to run", file=paths.notebooks())
     chosen = set()
     for wanted in only:
-        matches = {path for path in numbered if wanted in (path.name, path.stem, path.stem[3:])}
-        if wanted.isdecimal():
-            matches |= {path for path in numbered if int(path.name[:2]) == int(wanted)}
+        number = f"{int(wanted):02d}" if wanted.isdecimal() else wanted
+        names = {path: (path.name, path.stem, path.stem[3:], path.name[:2]) for path in numbered}
+        matches = {path for path in numbered if number in names[path]}
         if not matches:
-            names = ", ".join(path.stem for path in numbered)
-            raise DataError(f"no notebook is called {wanted!r}", remedy=f"There are: {names}")
+            choices = ", ".join(path.stem for path in numbered)
+            raise DataError(f"no notebook is called {wanted!r}", remedy=f"There are: {choices}")
         chosen |= matches
     return [path for path in numbered if path in chosen or not only]
 
@@ -113,20 +114,17 @@ def kernel_environment() -> dict[str, str]:
 
 def report(runs: Sequence[NotebookRun]) -> str:
     """The summary table, then where each failed notebook stopped."""
-    width = max(len(run.notebook) for run in runs)
-    lines = [f"{'notebook':{width}}  seconds  figures  verdict"]
-    for run in runs:
-        written = len(run.figures)
-        lines.append(f"{run.notebook:{width}}  {run.seconds:7.1f}  {written:7d}  {run.verdict}")
+    lines = [(run.notebook, run.seconds, len(run.figures), run.verdict) for run in runs]
+    table = pd.DataFrame(lines, columns=["notebook", "seconds", "figures", "verdict"])
+    parts = [table.to_string(index=False)]
     for run in runs:
         if failure := run.failure:
-            lines += ["", f"{run.notebook}: {failure.error}"]
+            parts.append(f"\n{run.notebook}: {failure.error}")
             if failure.cell:
-                lines += [
-                    f"  in cell {failure.cell} (In [{failure.execution_count}]): {failure.source}",
-                    f"  read build/notebooks/{run.notebook}.ipynb",
-                ]
-    return "\n".join(lines)
+                place = f"cell {failure.cell} (In [{failure.execution_count}])"
+                parts.append(f"  in {place}: {failure.source}")
+                parts.append(f"  read build/notebooks/{run.notebook}.ipynb")
+    return "\n".join(parts)
 
 
 async def _run_all(

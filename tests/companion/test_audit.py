@@ -304,7 +304,7 @@ def test_decimals_are_those_of_the_first_number(printed, digits):
 )
 def test_a_mean_of_j_and_f(region, boundary, mean, severity):
     cells = pd.DataFrame([cell(1, "J&F", mean), cell(1, "J", region), cell(1, "F", boundary)])
-    rows = list(audit.means_of_j_and_f(cells))
+    rows = audit.judged(cells, audit.means_of_j_and_f(cells))
     assert severities(rows) == severity
     if severity:
         assert column(rows, "printed") == [mean]
@@ -326,7 +326,7 @@ def test_a_retention_percentage(printed, severity):
             cell(3, "AP", "10.0", method="MinVIS", dataset="another set"),
         ]
     )
-    rows = list(audit.retention(cells))
+    rows = audit.judged(cells, audit.retention(cells))
     assert severities(rows) == severity
     assert column(rows, "printed") == [f"{printed}%"] * len(severity)
 
@@ -349,15 +349,19 @@ def gain_table(gain: str, label: str) -> pd.DataFrame:
     ],
 )
 def test_a_row_of_gains(gain, label, severity):
-    assert severities(audit.gain_rows(gain_table(gain, label))) == severity
+    assert severities(gains(gain_table(gain, label))) == severity
+
+
+def gains(cells: pd.DataFrame) -> list[audit.Check]:
+    return audit.judged(cells, audit.gain_rows(cells))
 
 
 def test_a_row_of_improvements_looks_at_its_own_block_only():
     cells = gain_table("-5.0", "Improvement")
     cells.loc[0, ["value", "as_printed"]] = 90.0, "90.0"
-    assert severities(audit.gain_rows(cells)) == []
+    assert severities(gains(cells)) == []
     cells.row_label = cells.row_label.replace("Improvement", "vs. prev. SOTA")
-    assert severities(audit.gain_rows(cells)) == [CONTRADICTION]
+    assert severities(gains(cells)) == [CONTRADICTION]
 
 
 @pytest.mark.parametrize(
@@ -465,7 +469,7 @@ def test_a_statement_and_its_formula(relation, number, formula, reading, severit
     line = {"paper": "made-up", "place": "4.2", "says": "a gain", "kind": "text against table"}
     line |= {"relation": relation, "number": number, "formula": formula}
     lines = texts([line | {"reading": reading, "note": "why"}])
-    rows = list(audit.statements(OPERANDS, lines))
+    rows = audit.judged(OPERANDS, lines.itertuples())
     assert severities(rows) == severity
     assert column(rows, "place") == ["4.2"] * len(severity)
     assert column(rows, "note") == ["why"] * len(severity)
