@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -27,6 +27,7 @@ T = TypeVar("T")
 class Layout:
     """What a format calls a video, its frames, and what a track holds of them."""
 
+    lists: bool  # a list with an entry a frame, or the one frame's value
     video: str
     videos: str
     frames: str
@@ -34,15 +35,16 @@ class Layout:
     masks: str
     boxes: str
     areas: str
-    lists: bool  # a list with an entry a frame, or the one frame's value
 
 
-YTVIS = Layout(
-    "video", "videos", "file_names", "video_id", "segmentations", "bboxes", "areas", lists=True
-)
-COCO = Layout(
-    "picture", "images", "file_name", "image_id", "segmentation", "bbox", "area", lists=False
-)
+LAYOUTS = {
+    "ytvis": Layout(
+        True, "video", "videos", "file_names", "video_id", "segmentations", "bboxes", "areas"
+    ),
+    "coco": Layout(
+        False, "picture", "images", "file_name", "image_id", "segmentation", "bbox", "area"
+    ),
+}
 
 
 def read(annotations_json: str | Path, frames_root: str | Path | None = None) -> VISDataset:
@@ -68,9 +70,9 @@ def parse(content: Any, file: Path | None = None) -> VISDataset:
         problem = f"should be an object, is a list of {len(content)}"
         raise DataError(problem, file=file, remedy="Results are lists; give the annotations")
     root = Record(content, file=file, path="")
-    layout = next((known for known in (YTVIS, COCO) if root.has(known.videos)), None)
+    layout = next((known for known in LAYOUTS.values() if root.has(known.videos)), None)
     if layout is None:
-        problem = f"lists neither {YTVIS.videos} (YouTube-VIS) nor {COCO.videos} (COCO)"
+        problem = "lists neither videos (YouTube-VIS) nor images (COCO)"
         raise root.error(problem, remedy="Is it an annotation file?")
     categories = _all(root, "categories", lambda r: Category(r.integer("id"), r.text("name")))
     videos = _all(root, layout.videos, partial(_video, layout=layout))
@@ -188,8 +190,15 @@ def _level(root: Record, tracks: tuple[Track, ...], layout: Layout) -> Supervisi
     raise root.error(problem, "annotations", remedy=remedy)
 
 
-def write(dataset: VISDataset, path: str | Path, layout: Layout) -> Path:
+def write(
+    dataset: VISDataset, path: str | Path, layout: Literal["ytvis", "coco"] = "ytvis"
+) -> Path:
     """Write the data set's labels, at whatever level it holds, and what made them."""
+    layout = LAYOUTS[layout]
+    holds_all = all(video.length == 1 for video in dataset.videos) and "points" not in dataset.kinds
+    if not layout.lists and not holds_all:
+        remedy = "Write it in the layout of YouTube-VIS"
+        raise DataError("COCO's layout holds single pictures, and no points", remedy=remedy)
     info = {"description": f"written by evis, supervision: {dataset.supervision}"}
     if dataset.origin is not None:
         info |= {"supervision": dataset.supervision, "origin": dataset.origin}

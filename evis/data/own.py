@@ -57,18 +57,13 @@ _USES = {
 def check(path: str | Path, frames_root: str | Path | None = None) -> catalog.Report:
     """What the data set holds, what can be done with it, and what is wrong with its frames."""
     dataset = read(path, frames_root)
-    frames = sum(video.length for video in dataset.videos)
-    sizes = {f"{video.width} x {video.height}" for video in dataset.videos}
-    size = sizes.pop() if len(sizes) == 1 else f"{len(sizes)} sizes"
-    names = ", ".join(category.name for category in dataset.categories)
     lines = [
-        f"{path}: {len(dataset.videos)} videos, {frames} frames of {size}",
-        f"{len(dataset.categories)} categories: {names}",
-        f"{len(dataset.tracks)} tracks with {' and '.join(sorted(dataset.kinds)) or 'nothing'}",
+        f"{path}: {dataset!r}",
+        f"Its categories: {', '.join(category.name for category in dataset.categories)}",
         f"It is fit {_USES[dataset.supervision]}",
     ]
     if dataset.origin is not None:
-        lines.append(f"Its labels were made ({dataset.origin}): they are no ground truth")
+        lines.append("Its labels were made: they are no ground truth")
     bare = sum(not dataset.tracks_of(video.id) for video in dataset.videos)
     if dataset.tracks and bare:
         lines.append(f"{bare} videos have no track, so that they are not trained on")

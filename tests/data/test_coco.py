@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evis.data import Category, DataError, Track, Video, VISDataset, coco, masks
+from evis.data import Category, DataError, Track, Video, VISDataset, annotations, masks
 from evis.data.supervision import weaken
 
 HEIGHT, WIDTH = 12, 16
@@ -59,7 +59,7 @@ def read(tmp_path):
     def write_and_read(content, frames_root=None):
         path = tmp_path / "instances.json"
         path.write_text(json.dumps(content))
-        return coco.read(path, frames_root)
+        return annotations.read(path, frames_root)
 
     return write_and_read
 
@@ -230,7 +230,7 @@ def test_bad_input_is_one_clear_error(read, document, name):
 def test_what_is_written_is_read_back(read, document, tmp_path, level):
     document["annotations"][0]["segmentation"] = []  # one that is not visible
     dataset = weaken(read(document), level)
-    again = coco.read(coco.write(dataset, tmp_path / "again.json"))
+    again = annotations.read(annotations.write(dataset, tmp_path / "again.json", "coco"))
     assert again == dataset
 
 
@@ -239,8 +239,8 @@ def test_what_the_layout_cannot_hold_is_not_written(read, document, tmp_path):
     video = Video(1, "clip", HEIGHT, WIDTH, ("a.jpg", "b.jpg"))
     track = Track(1, 1, 1, boxes=((0, 0, 1, 1), None))
     clips = VISDataset((video,), (track,), (Category(1, "x"),), supervision="box")
-    with pytest.raises(DataError, match="video clip: COCO's layout holds single pictures"):
-        coco.write(clips, path)
+    with pytest.raises(DataError, match="COCO's layout holds single pictures"):
+        annotations.write(clips, path, "coco")
     with pytest.raises(DataError, match="and no points"):
-        coco.write(weaken(read(document), "point"), path)
+        annotations.write(weaken(read(document), "point"), path, "coco")
     assert not path.exists()

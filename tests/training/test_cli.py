@@ -5,7 +5,7 @@ import json
 import pytest
 
 from evis import cli
-from evis.data import coco, toy, ytvis
+from evis.data import annotations, toy, ytvis
 from evis.data.supervision import weaken
 from evis.labels import from_boxes
 from evis.papers.eigencluster import recipes
@@ -77,7 +77,7 @@ def test_boxes_of_one_s_own_are_trained_on(evis, tmp_path, capsys):
 
 def test_stills_of_one_s_own_beside_their_frames(evis, tmp_path, capsys):
     stills = toy.build("toy-coco", tmp_path / "stills", videos=4, progress=False)
-    own = coco.write(stills, stills.read_frame.root / "own.json")
+    own = annotations.write(stills, stills.read_frame.root / "own.json", "coco")
     stage = ("eigencluster.stage1", *COMMON, "--data", own, "--folder", tmp_path / "a")
     assert evis(*stage) == 0
     assert evis("boxinst", *COMMON, "--data", own, "--folder", tmp_path / "b") == 2

@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
-from evis.data import catalog, coco, davis, files, masks, paths, ytvis
+from evis.data import annotations, catalog, davis, files, masks, paths
 from evis.data.errors import DataError
 from evis.data.frames import PictureFolder
 from evis.data.jsonfile import Record, load
@@ -55,7 +55,10 @@ def build(
                 _note(root, split, claim, complete=False)
                 plans = plan(spec, split, claim["seed"], claim["videos"])
                 made = _make(spec, plans, root / part.frames, progress, processes)
-                _write(spec, made, root, part)
+                if spec.layout == "davis":
+                    davis.write(made, root, part.name, part.annotations)
+                else:
+                    annotations.write(made, root / part.annotations, spec.layout)
                 _note(root, split, claim, complete=True)
     return real.read(root, part)
 
@@ -175,11 +178,3 @@ def _tracks(scene: Scene, spec: ToySpec, video_id: int) -> list[Track]:
             track = Track(0, video_id, spec.category_id(shape))
             tracks.append(track.with_masks(encoded))
     return tracks
-
-
-def _write(spec: ToySpec, dataset: VISDataset, root: Path, part: catalog.Split) -> None:
-    if spec.layout == "davis":
-        davis.write(dataset, root, part.name, part.annotations)
-    else:
-        layout = coco if spec.layout == "coco" else ytvis
-        layout.write(dataset, root / part.annotations)
