@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from evis.losses.masks import random_points, sample_points
-from evis.losses.tensors import Diverged, check_shapes, full_precision
+from evis.losses.tensors import Diverged, check_choice, check_shapes, full_precision
 
 By = Literal["masks", "boxes"]
 Target = tuple[Tensor, Tensor]  # a clip's labels (N,) and masks (N, T, H, W)
@@ -104,27 +104,21 @@ def _assign(cost: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def seen(masks: Tensor, by: By, points: Tensor) -> Tensor:
-    """(B, N, T, h, w) logits or bool masks at the same (B, P, 2) points of all frames.
+    """(B, N, T, h, w) logits or bool masks, read between pixels at (B, P, 2) points of all frames.
 
-    -> (B, N, T * P): the masks' values or, by boxes, those of their tight boxes, filled.
+    -> (B, N, T * P): the masks' values or, by boxes, those of the tight box of what is above 0,
+    filled. A box is the product of what it spans across and down, and so is what is read of it: no
+    box is ever drawn. An empty mask stays empty.
     """
-    if by == "boxes":
-        return boxes_at(masks, points)
-    values = sample_points(masks.flatten(1, 2), points)  # (B, N * T, P)
-    return values.unflatten(1, masks.shape[1:3]).flatten(2)
-
-
-def boxes_at(masks: Tensor, points: Tensor) -> Tensor:
-    """Every mask filled up to the tight box of what is above 0, and read between pixels.
-
-    A box is the product of what it spans across and down, and so is what is read of it: no box is
-    ever drawn. An empty mask stays empty.
-    """
+    if by == "masks":
+        values = sample_points(masks.flatten(1, 2), points)  # (B, N * T, P)
+        return values.unflatten(1, masks.shape[1:3]).flatten(2)
     height, width = masks.shape[-2:]
     masks = masks.byte() if masks.dtype == torch.bool else masks  # maxima of bool are slow
     x, y = points[:, None, None].unbind(-1)
-    x, y = x * width - 0.5, y * height - 0.5
-    return (_span(masks.amax(-2) > 0, x) * _span(masks.amax(-1) > 0, y)).flatten(2)
+    across = _span(masks.amax(-2) > 0, x * width - 0.5)
+    down = _span(masks.amax(-1) > 0, y * height - 0.5)
+    return (across * down).flatten(2)
 
 
 def _span(occupied: Tensor, place: Tensor) -> Tensor:
@@ -136,7 +130,6 @@ def _span(occupied: Tensor, place: Tensor) -> Tensor:
     return torch.minimum(place - first, last - place).add_(1).clamp_(0, 1)
 
 
-@torch.no_grad()
 def costs(
     class_logits: Tensor, guess: Tensor, labels: Tensor, truth: Tensor, by: By, weights: Weights
 ) -> Tensor:
@@ -175,16 +168,14 @@ def _check(
     by: str,
     names: Sequence[str],
 ) -> None:
-    if by not in ("masks", "boxes"):
-        raise ValueError(f'matching is by "masks" or by "boxes", not by {by!r}')
+    check_choice("by", by, ("masks", "boxes"))
     for class_logits, mask_logits in layers:
         check_shapes(class_logits=(class_logits, "B Q C"), mask_logits=(mask_logits, "B Q T h w"))
-    class_logits, mask_logits = layers[0]
-    if len(targets) != len(class_logits):
-        raise ValueError(f"{len(class_logits)} clips came with the targets of {len(targets)}")
-    classes = class_logits.shape[2] - 1
+    batch, frames, classes = len(class_logits), mask_logits.shape[2], class_logits.shape[2] - 1
+    if len(targets) != batch:
+        raise ValueError(f"{batch} clips came with the targets of {len(targets)}")
     for name, (labels, masks) in zip(names, targets, strict=True):
-        shape = len(labels), mask_logits.shape[2]
+        shape = len(labels), frames
         if masks.ndim != 4 or masks.shape[:2] != shape:
             raise ValueError(
                 f"{name} needs target masks {shape} + (H, W), got {tuple(masks.shape)}"

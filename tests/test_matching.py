@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from evis import matching
 from evis.losses import masks
 from evis.losses.tensors import Diverged
-from evis.matching import WEIGHTS, Weights, boxes_at, match, seen
+from evis.matching import WEIGHTS, Weights, match, seen
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -99,12 +99,12 @@ def test_costs_are_the_losses_of_every_pair_one_by_one(by):
             expected = -2 * class_logits[0, q].softmax(0)[labels[n]]
             if by == "boxes":
                 p, t = (
-                    masks.sample_points(_boxes_by_loop(m), points).reshape(-1)
+                    masks.sample_points(_boxes_by_loop(m)[None], points).flatten()
                     for m in (guess > 0, truth > 0.5)
                 )
                 expected += 5 * (1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1))
             else:
-                p, t = (masks.sample_points(m, points).reshape(1, -1) for m in (guess, truth))
+                p, t = (masks.sample_points(m[None], points).flatten(1) for m in (guess, truth))
                 expected += 5 * masks.bce(p, t)[0] + 5 * masks.dice(p, t)[0]
             assert cost[q, n].item() == pytest.approx(expected.item(), abs=1e-5)
 
@@ -124,9 +124,9 @@ def test_tight_boxes_are_those_of_the_positive_pixels_read_between_them(height, 
     g = torch.Generator().manual_seed(seed)
     stack = torch.rand(3, height, width, generator=g) < share
     points = torch.rand(1, 40, 2, generator=g)
-    wanted = masks.sample_points(_boxes_by_loop(stack), points)
+    wanted = masks.sample_points(_boxes_by_loop(stack)[None], points)[0]
     for values in (stack, stack.float() - 0.5):  # masks, and logits
-        found = boxes_at(values[None, :, None], points)[0]
+        found = seen(values[None, :, None], "boxes", points)[0]
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
 
 
@@ -234,7 +234,7 @@ def test_logits_that_are_not_finite_are_named_with_their_clip(by, which, value):
 def test_wrong_input_is_refused_with_the_reason():
     class_logits, mask_logits, targets = _case()
     ((labels, target_masks),) = targets
-    with pytest.raises(ValueError, match="by 'points'"):
+    with pytest.raises(ValueError, match="by should be one of masks, boxes"):
         match(class_logits, mask_logits, targets, by="points")
     with pytest.raises(ValueError, match=r"mask_logits should be \(B, Q, T, h, w\), B = 1, Q = 4"):
         match(class_logits[:, 1:], mask_logits, targets)

@@ -43,8 +43,8 @@ class MaskLoss:
         weights = Weights(self.class_weight, self.mask_weight, self.dice_weight)
         with torch.autocast(prediction.mask_logits.device.type, enabled=False):
             parts = []
-            for group in grouped(prediction, clips, "mask", self.as_padded):
-                for match in matched(group, "mask", self.points, generator, weights):
+            for group in grouped(prediction, clips, "masks", self.as_padded):
+                for match in matched(group, self.points, generator, weights):
                     terms = mask_terms(match, self.points, objects, generator)
                     terms |= class_term(match, queries, objects, self.no_object_weight)
                     parts.append((match, terms))

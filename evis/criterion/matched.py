@@ -7,11 +7,11 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from evis.criterion.targets import Supervision, check_clips, pad, target_masks
+from evis.criterion.targets import check_clips, pad, target_masks
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.losses.tensors import full_precision
-from evis.matching import WEIGHTS, Pairs, Weights, match_layers
+from evis.matching import WEIGHTS, By, Pairs, Weights, match_layers
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Group:
     """B clips of one size, N objects in all, and what L decoder layers say of them."""
 
     clips: list[Clip]
+    by: By  # what their objects are told by
     layers: list[ClipPrediction]  # as large as the clips, up to the stride; the last one last
     labels: Tensor  # (N,) long: the objects, one clip after another
     clip_of: Tensor  # (N,) long
@@ -60,13 +61,13 @@ class Matched:
 
 
 def grouped(
-    prediction: ClipPrediction, clips: Sequence[Clip], supervision: Supervision, as_padded: bool
+    prediction: ClipPrediction, clips: Sequence[Clip], by: By, as_padded: bool
 ) -> list[Group]:
     """Clips of one size together, so that no loss depends on what a clip is padded to in its batch.
 
     as_padded: all of them together, on the canvas of their batch.
     """
-    check_clips(clips, prediction, supervision)
+    check_clips(clips, prediction, by)
     canvas, stride = tuple(prediction.mask_logits.shape[-2:]), prediction.stride
     sizes = [tuple(ceil(side / stride) for side in clip.frames.shape[-2:]) for clip in clips]
     sizes = [canvas] * len(clips) if as_padded else sizes
@@ -85,10 +86,11 @@ def grouped(
         groups.append(
             Group(
                 clips=own,
+                by=by,
                 layers=layers,
                 labels=torch.cat([clip.labels for clip in own]).to(device),
                 clip_of=torch.tensor(clip_of, dtype=torch.long, device=device),
-                targets=target_masks(own, supervision, size, device),
+                targets=target_masks(own, by, size, device),
             )
         )
     return groups
@@ -96,7 +98,6 @@ def grouped(
 
 def matched(
     group: Group,
-    supervision: Supervision,
     points: int,
     generator: torch.Generator | None = None,
     weights: Weights = WEIGHTS,
@@ -106,7 +107,7 @@ def matched(
     found = match_layers(
         [(layer.class_logits, layer.mask_logits) for layer in group.layers],
         list(zip([clip.labels for clip in group.clips], group.targets.split(counts), strict=True)),
-        "masks" if supervision == "mask" else "boxes",
+        group.by,
         points,
         generator,
         [f"video {clip.video_id}" for clip in group.clips],

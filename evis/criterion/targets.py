@@ -4,7 +4,6 @@ Under boxes nothing here reads a mask.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,18 +13,17 @@ from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.data.errors import DataError
 from evis.losses.tensors import check_shapes
-
-Supervision = Literal["mask", "box"]
+from evis.matching import By
 
 
 def target_masks(
-    clips: Sequence[Clip], supervision: Supervision, size: tuple[int, int], device: torch.device
+    clips: Sequence[Clip], by: By, size: tuple[int, int], device: torch.device
 ) -> Tensor:
     """(N, T, H, W) bool: all clips' objects one after another, as masks or as boxes, filled.
 
     Each clip lies in the upper left corner of a canvas of this size.
     """
-    if supervision == "mask":
+    if by == "masks":
         return torch.cat([pad(clip.masks, size) for clip in clips]).to(device)
     boxes = torch.cat([clip.boxes for clip in clips]).to(device)
     visible = torch.cat([clip.visible for clip in clips]).to(device)
@@ -59,10 +57,8 @@ def pad(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return F.pad(picture, (0, size[1] - width, 0, size[0] - height))
 
 
-def check_clips(
-    clips: Sequence[Clip], prediction: ClipPrediction, supervision: Supervision
-) -> None:
-    """Whether the clips carry what the supervision needs and fit what was predicted for them."""
+def check_clips(clips: Sequence[Clip], prediction: ClipPrediction, by: By) -> None:
+    """Whether the clips carry what they are matched by and fit what was predicted for them."""
     layers = (*prediction.layers, prediction)
     check_shapes(**{f"layer {n}": (x.mask_logits, "B Q T h w") for n, x in enumerate(layers)})
     batch, _, frames, height, width = prediction.mask_logits.shape
@@ -70,11 +66,11 @@ def check_clips(
     if len(clips) != batch:
         raise ValueError(f"a prediction of {batch} clips came with the targets of {len(clips)}")
     for clip in clips:
-        if (clip.masks if supervision == "mask" else clip.boxes) is None:
+        if getattr(clip, by) is None:
             raise DataError(
-                f"the clip carries no {'masks' if supervision == 'mask' else 'boxes'}",
+                f"the clip carries no {by}",
                 video=clip.video_id,
-                remedy=f'"{supervision}" supervision needs them',
+                remedy=f"Learning from {by} needs them",
             )
         length, _, clip_height, clip_width = clip.frames.shape
         if length != frames or clip_height > stride * height or clip_width > stride * width:

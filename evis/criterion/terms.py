@@ -13,7 +13,7 @@ from evis.criterion.matched import Matched
 from evis.criterion.step import Step
 from evis.data.clips import Clip
 from evis.losses import boxinst, masks
-from evis.losses.tensors import full_precision
+from evis.losses.tensors import Flavour, full_precision
 
 Terms = dict[str, Tensor]
 
@@ -24,9 +24,7 @@ def objects_of(step: Step, clips: Sequence[Clip]) -> float:
     return (own if step.objects is None else step.objects) or 1.0
 
 
-def class_term(
-    matched: Matched, queries: int, objects: float, no_object_weight: float
-) -> dict[str, Tensor]:
+def class_term(matched: Matched, queries: int, objects: float, no_object_weight: float) -> Terms:
     """Cross-entropy of all queries, a weighted mean: queries without an object count for less.
 
     queries, objects: how many the batch has. The sum of their weights, which the mean divides by,
@@ -63,7 +61,7 @@ def mask_terms(
 
 
 def box_terms(
-    logits: Tensor, boxes: Tensor, similar: Tensor, objects: float, flavour: boxinst.Flavour
+    logits: Tensor, boxes: Tensor, similar: Tensor, objects: float, flavour: Flavour
 ) -> Terms:
     """BoxInst's projection and pairwise term; every frame is a picture of its own.
 

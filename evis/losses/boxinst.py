@@ -4,17 +4,13 @@
 write: Eqs. 1-3 of PM-VIS, section III-B, which repeats BoxInst's own.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evis.losses.color import rgb_to_lab
 from evis.losses.neighbours import RING, Offsets, edge_costs, inside_picture, shifted
-from evis.losses.tensors import check_shapes, full_precision
-
-Flavour = Literal["paper", "released"]
+from evis.losses.tensors import FLAVOURS, Flavour, check_choice, check_shapes, full_precision
 
 
 def lab(frames_rgb: Tensor, stride: int = 4, flavour: Flavour = "released") -> Tensor:
@@ -26,7 +22,7 @@ def lab(frames_rgb: Tensor, stride: int = 4, flavour: Flavour = "released") -> T
     check_shapes(frames_rgb=(frames_rgb, "F 3 H W"))
     if min(frames_rgb.shape[2:]) < stride:
         raise ValueError(f"{tuple(frames_rgb.shape)} frames should have sides of at least {stride}")
-    _known(flavour)
+    check_choice("flavour", flavour, FLAVOURS)
     pooled = F.avg_pool2d(full_precision(frames_rgb), stride)
     if flavour == "released":
         pooled = pooled.floor().flip(1)
@@ -48,13 +44,6 @@ def similarity_between(first: Tensor, second: Tensor, dilation: int, offsets: Of
     """
     squares = [(second - moved).square().sum(-3) for moved in shifted(first, dilation, offsets)]
     return torch.stack(squares, dim=-3).sqrt_().mul_(-0.5).exp_()
-
-
-def resize_boxes(box_masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """(..., H, W) -> (..., h, w), bilinear as released: a box's border may cover half a pixel."""
-    flat = full_precision(box_masks).reshape(-1, 1, *box_masks.shape[-2:])
-    resized = F.interpolate(flat, size, mode="bilinear", align_corners=False)
-    return resized.reshape(*box_masks.shape[:-2], *size)
 
 
 def projection_loss(mask_logits: Tensor, box_masks: Tensor) -> Tensor:
@@ -99,7 +88,7 @@ def pairwise_loss(
 
 def alike(similarity: Tensor, threshold: float = 0.3, flavour: Flavour = "released") -> Tensor:
     """Whose colours are similar, of any shape: at the threshold too, if `released`."""
-    _known(flavour)
+    check_choice("flavour", flavour, FLAVOURS)
     return similarity >= threshold if flavour == "released" else similarity > threshold
 
 
@@ -129,8 +118,3 @@ def pairwise_sum(
 def warm_up(step: int, steps: int) -> float:
     """The factor of the colour terms: from 0, linearly to 1 at `steps`."""
     return min(step / steps, 1.0) if steps else 1.0
-
-
-def _known(flavour: str) -> None:
-    if flavour not in ("paper", "released"):
-        raise ValueError(f"unknown flavour {flavour!r}: choose paper or released")

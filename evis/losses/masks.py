@@ -10,6 +10,8 @@ from torch import Tensor
 
 from evis.losses.tensors import check_shapes, full_precision
 
+OVERSAMPLE, IMPORTANCE = 3, 0.75  # as Mask2Former chooses points
+
 
 def bce(logits: Tensor, targets: Tensor) -> Tensor:
     """Binary cross-entropy, averaged over a row's points."""
@@ -25,20 +27,16 @@ def dice(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def sample_points(maps: Tensor, points: Tensor) -> Tensor:
-    """Bilinear values of maps at points.
+    """Bilinear values of (M, h, w) maps at (M, P, 2) points -> (M, P).
 
-    (M, h, w) maps at (M, P, 2) points, or at (1, P, 2) for all -> (M, P); (B, K, h, w), of whose
-    maps K share the points (B, P, 2) -> (B, K, P). Points are x, y in [0, 1] over the whole map (0
-    and 1 are its outer edges, not pixel centres); beyond the edge the map is 0.
+    Or of (M, K, h, w), K maps that share their points -> (M, K, P). Points are x, y in [0, 1] over
+    the whole map (0 and 1 are its outer edges, not pixel centres); beyond the edge the map is 0.
     """
-    check_shapes(points=(points, "M P 2"))
     if maps.ndim == 3:
-        if len(points) == 1:
-            return sample_points(maps.unsqueeze(0), points).squeeze(0)
         return sample_points(maps.unsqueeze(1), points).squeeze(1)
     check_shapes(points=(points, "M P 2"), maps=(maps, "M K h w"))
     maps = full_precision(maps)
-    grid = (2 * points.to(maps) - 1).unsqueeze(2)  # (B, P, 1, 2) in [-1, 1]
+    grid = (2 * points.to(maps) - 1).unsqueeze(2)  # (M, P, 1, 2) in [-1, 1]
     return F.grid_sample(maps, grid, mode="bilinear", align_corners=False).squeeze(-1)
 
 
@@ -52,26 +50,17 @@ def random_points(
 
 @torch.no_grad()
 def uncertain_points(
-    mask_logits: Tensor,
-    count: int,
-    oversample: float = 3.0,
-    importance: float = 0.75,
-    generator: torch.Generator | None = None,
+    mask_logits: Tensor, count: int, generator: torch.Generator | None = None
 ) -> Tensor:
     """(M, h, w) logits -> (M, count, 2) points, most of them where the mask is undecided.
 
-    Of `oversample` * count uniform points, the `importance` * count with logits nearest to 0 are
+    Of `OVERSAMPLE` * count uniform points, the `IMPORTANCE` * count with logits nearest to 0 are
     kept. The rest are uniform.
     """
-    if count < 1 or oversample < 1 or not 0 <= importance <= 1:
-        raise ValueError(
-            f"count and oversample should be at least 1 and importance in [0, 1], "
-            f"got {count}, {oversample} and {importance}"
-        )
     rows, device = len(mask_logits), mask_logits.device
-    candidates = random_points(rows, int(oversample * count), device, generator)
+    candidates = random_points(rows, OVERSAMPLE * count, device, generator)
     certainty = sample_points(mask_logits, candidates).abs()
-    kept = certainty.topk(int(importance * count), dim=1, largest=False).indices
+    kept = certainty.topk(int(IMPORTANCE * count), dim=1, largest=False).indices
     chosen = candidates.gather(1, kept.unsqueeze(-1).expand(-1, -1, 2))
     others = random_points(rows, count - chosen.shape[1], device, generator)
     return torch.cat((chosen, others), dim=1)

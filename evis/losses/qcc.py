@@ -8,7 +8,7 @@ for the distance between them: 0 is perfect. Q is one plus that score, and multi
 import operator
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from sklearn.metrics import davies_bouldin_score
 from torch import Tensor
 
 from evis.losses import tel
-from evis.losses.tensors import check_finite, check_shapes
+from evis.losses.tensors import check_choice, check_finite, check_shapes
 
+FLAVOURS = ("paper", "released", "soft")
 Flavour = Literal["paper", "released", "soft"]
 
 _RESTARTS = 20
@@ -55,8 +56,7 @@ def quality_cluster_coefficient(
             f"features {tuple(features.shape)}, of which none may be 0, need a number of clusters "
             f"a clip, 0 or more, got {counts}"
         )
-    if flavour not in get_args(Flavour):
-        raise ValueError(f"unknown flavour {flavour!r}: choose from {', '.join(get_args(Flavour))}")
+    check_choice("flavour", flavour, FLAVOURS)
     if not temperature > 0:
         raise ValueError(f"temperature should be positive, got {temperature}")
     check_finite("features", features)
@@ -101,19 +101,16 @@ def kmeans(
     check_shapes(points=(points, "B n C"))
     if len(counts) != len(points) or min(counts) < 1:
         raise ValueError(f"{len(points)} clouds of points need a cluster each, got {counts}")
-    order = sorted(range(len(counts)), key=lambda clip: -counts[clip])
-    cloud = torch.stack([points[clip] for clip in order]).double()
+    cloud = points.double()
     cloud = cloud - cloud.mean(1, keepdim=True)
     radius = torch.linalg.vector_norm(cloud, dim=-1).amax(1)  # (B,)
     cloud = cloud / torch.where(radius > 0, radius, 1.0)[:, None, None]
-    centres, exists = _seeds(cloud, sorted(counts, reverse=True), seed, restarts)
+    centres, exists = _seeds(cloud, counts, seed, restarts)
     _, centres, inertia = _lloyd(cloud, centres, exists, _FIRST_STEPS)
     clip, best = torch.arange(len(cloud), device=cloud.device), inertia.argmin(-1)
     centres, exists = centres[clip, best, None], exists[clip, best, None]
     members, _, inertia = _lloyd(cloud, centres, exists, _STEPS)
-    labels, inertia = members.squeeze(1).argmax(1), inertia.squeeze(1) * radius**2
-    places = [order.index(clip) for clip in range(len(order))]
-    return tuple(torch.stack([x[place] for place in places]) for x in (labels, inertia))
+    return members.squeeze(1).argmax(1), inertia.squeeze(1) * radius**2
 
 
 def _seeds(
@@ -121,31 +118,31 @@ def _seeds(
 ) -> tuple[Tensor, Tensor]:
     """k-means++: centres (B, R, K, C) among the points (B, n, C), and which exist (B, R, K).
 
-    counts: how many centres each clip wants, falling. A point is drawn with odds in proportion to
-    its squared distance from the centres so far: the winner of a race where point i takes an
+    counts: how many centres each clip wants. A point is drawn with odds in proportion to its
+    squared distance from the centres so far: the winner of a race where point i takes an
     exponential time of rate odds_i. Of a few such draws the one that lowers the inertia most is
     kept. No centre is put where a centre is.
     """
     batch, n, width = points.shape
-    most = min(counts[0], n)
+    most = min(max(counts), n)
     squares = points.square().sum(-1, keepdim=True)
     turned = torch.cat((points, squares, torch.ones_like(squares)), -1).mT  # (B, C + 2, n)
     nearest = points.new_full((batch, restarts, 1), torch.inf)
     centres = points.new_zeros(batch, restarts, most, width)
     exists = torch.zeros(batch, restarts, most, dtype=torch.bool, device=points.device)
     for k, times in enumerate(_race(n, most, seed, restarts, points.device)):  # (R, L, n)
-        clips = sum(count > k for count in counts)  # the first ones want one more
-        nearest = nearest[:clips]
         drawn = (times / nearest.unsqueeze(2) if k else times).argmin(-1)
-        candidates = _rows(points[:clips], drawn.expand(clips, -1, -1))  # (clips, R, L, C)
+        candidates = _rows(points, drawn.expand(batch, -1, -1))  # (B, R, L, C)
         own = candidates.square().sum(-1, keepdim=True)
         sides = torch.cat((-2 * candidates, torch.ones_like(own), own), -1).flatten(1, 2)
-        distance = F.threshold_(sides @ turned[:clips], _SAME, 0.0)
+        distance = F.threshold_(sides @ turned, _SAME, 0.0)
         after = torch.minimum(nearest.unsqueeze(2), distance.unflatten(1, times.shape[:2]))
-        kept = after.sum(-1).argmin(-1)[..., None, None]  # (clips, R, 1, 1)
-        exists[:clips, :, k] = (nearest > 0).any(-1)
-        centres[:clips, :, k] = candidates.take_along_dim(kept, 2).squeeze(2)
+        kept = after.sum(-1).argmin(-1)[..., None, None]  # (B, R, 1, 1)
+        exists[:, :, k] = (nearest > 0).any(-1)
+        centres[:, :, k] = candidates.take_along_dim(kept, 2).squeeze(2)
         nearest = after.gather(2, kept.expand(-1, -1, 1, n)).squeeze(2)
+    for of_clip, count in zip(exists, counts, strict=True):
+        of_clip[:, count:] = False
     return centres, exists
 
 
@@ -245,15 +242,13 @@ def soft_memberships(points: Tensor, labels: Tensor, temperature: float) -> Tens
 
 
 def _released_scores(points: Tensor, counts: Sequence[int], seed: int) -> Tensor:
-    """Steps 2 and 3 by scikit-learn, on the CPU, as published: (B, n, C) -> (B,)."""
-    clouds = points.detach().cpu().numpy()
-    scores = [_sklearn_score(cloud, k, seed) for cloud, k in zip(clouds, counts, strict=True)]
-    return torch.tensor(scores, dtype=torch.float64, device=points.device)
+    """Steps 2 and 3 by scikit-learn, on the CPU, as published: (B, n, C) -> (B,).
 
-
-def _sklearn_score(points: np.ndarray, count: int, seed: int) -> float:
-    """(n, C) -> the score; 0 for what scikit-learn refuses: one cluster, or one for each point."""
-    if count < 2 or count >= len(np.unique(points, axis=0)):
-        return 0.0
-    labels = KMeans(count, random_state=seed, n_init=1).fit_predict(points)
-    return davies_bouldin_score(points, labels) if np.ptp(labels) else 0.0
+    0 for what it refuses to score: one cluster, or one for each point.
+    """
+    scores = np.zeros(len(points))
+    for clip, (cloud, count) in enumerate(zip(points.detach().cpu().numpy(), counts, strict=True)):
+        if 2 <= count < len(np.unique(cloud, axis=0)):
+            labels = KMeans(count, random_state=seed, n_init=1).fit_predict(cloud)
+            scores[clip] = davies_bouldin_score(cloud, labels) if np.ptp(labels) else 0.0
+    return torch.from_numpy(scores).to(points.device)

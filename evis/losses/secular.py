@@ -35,7 +35,10 @@ class _Nonzero(torch.autograd.Function):
     def forward(ctx, weights: Tensor, count: int):
         scale = weights.amax(-1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
         p = weights / scale  # (..., n) in [0, 1]
-        poles = _smallest_positive(p, count + 1)  # (..., count + 1) ascending, inf where none is
+        positive = torch.where(p > 0, p, torch.inf)
+        poles = positive.topk(min(count + 1, p.shape[-1]), dim=-1, largest=False).values
+        # (..., count + 1) ascending, inf where there are fewer
+        poles = F.pad(poles, (0, count + 1 - poles.shape[-1]), value=torch.inf)
         exists = poles[..., 1:].isfinite()
         poles = torch.where(poles.isfinite(), poles, 2.0)
         left = poles[..., :-1]
@@ -70,13 +73,6 @@ class _Nonzero(torch.autograd.Function):
         return gradient * (p > 0), None
 
 
-def _smallest_positive(p: Tensor, count: int) -> Tensor:
-    """(..., n) -> (..., count) ascending; inf where there are fewer."""
-    positive = torch.where(p > 0, p, torch.inf)
-    smallest = positive.topk(min(count, p.shape[-1]), dim=-1, largest=False).values
-    return F.pad(smallest, (0, count - smallest.shape[-1]), value=torch.inf)
-
-
 def _pair(p: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """The eigenvector of an eigenvalue between two equal weights: 1 on one, -1 on the other."""
     tied = (p == left) & (left == right)
@@ -100,10 +96,13 @@ def _roots(p: Tensor, poles: Tensor, exists: Tensor) -> Tensor:
     counted = torch.ones_like(below, dtype=torch.bool).tril()  # the first k of them lie below
     low, high = torch.zeros_like(width), width.clone()
     delta = _START * width
-    gaps = p.unsqueeze(-2) - left.unsqueeze(-1)
+    gaps = p.unsqueeze(-2) - left.unsqueeze(-1)  # from the left pole up, (..., K, n)
     weights = torch.where(gaps > 0, p.unsqueeze(-2), 0.0)
     for _ in range(_STEPS):
-        above, above_slope = _terms_above(gaps, weights, delta)
+        # The terms of g right of the root, all positive, then those left of it.
+        inverse = (gaps - delta.unsqueeze(-1)).reciprocal_()
+        term = weights * inverse
+        above, above_slope = term.sum(-1), term.mul_(inverse).sum(-1)
         inverse = torch.where(counted, 1 / (below + delta.unsqueeze(-1)), 0.0)
         term = left.unsqueeze(-2) * inverse
         under, under_slope = -term.sum(-1), (term * inverse).sum(-1)
@@ -117,16 +116,6 @@ def _roots(p: Tensor, poles: Tensor, exists: Tensor) -> Tensor:
         if (close | ~open_).all():
             break
     return torch.where(open_, delta, 0.0)
-
-
-def _terms_above(gaps: Tensor, weights: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
-    """The terms of g right of the root, all positive, and their slope: (..., K) each.
-
-    gaps: how far each pole lies above the left one, (..., K, n); weights: 0 where it does not.
-    """
-    inverse = (gaps - delta.unsqueeze(-1)).reciprocal_()
-    terms = weights * inverse
-    return terms.sum(-1), terms.mul_(inverse).sum(-1)
 
 
 def _two_pole_root(

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evis.losses.secular import nonzero_eigenvalues
-from evis.losses.tensors import check_finite, check_shapes, full_precision
+from evis.losses.tensors import Flavour, check_choice, check_finite, check_shapes, resize
 
 Solver = Literal["secular", "dense", "released"]
 Pairs = Sequence[tuple[int, int]]
@@ -39,8 +39,7 @@ def eigenvalues(
     check_shapes(mask_logits=(mask_logits, "N T h w"))
     if count < 1:
         raise ValueError(f"count should be at least 1, got {count}")
-    if solver not in _SOLVERS:
-        raise ValueError(f"unknown solver {solver!r}: choose from {', '.join(_SOLVERS)}")
+    check_choice("solver", solver, _SOLVERS)
     check_finite("mask_logits", mask_logits)  # here, as the resize reads only some of the pixels
     with torch.autocast(mask_logits.device.type, enabled=False):
         return spectra(features(mask_logits, scale), count, solver)
@@ -55,16 +54,10 @@ def spectra(pixels: Tensor, count: int, solver: Solver) -> Tensor:
 
 def features(mask_logits: Tensor, scale: int = 4) -> Tensor:
     """Eq. 4: (N, T, h, w) -> (N, T, pixels), resized by 1/scale a side, float32 at least."""
-    logits = full_precision(mask_logits)
-    height, width = (side // scale for side in logits.shape[-2:])
+    height, width = (side // scale for side in mask_logits.shape[-2:])
     if min(height, width) < 1:
-        raise ValueError(f"{tuple(logits.shape[-2:])} logits can't be resized by 1/{scale}")
-    if scale % 2 == 0 and logits.shape[-2:] == (height * scale, width * scale):
-        middle = scale // 2 - 1  # bilinear: the mean of a cell's four middle pixels, but faster
-        return F.avg_pool2d(logits[..., middle:, middle:], 2, stride=scale).flatten(2)
-    if scale > 1:
-        logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
-    return logits.flatten(2)
+        raise ValueError(f"{tuple(mask_logits.shape[-2:])} logits can't be resized by 1/{scale}")
+    return resize(mask_logits, (height, width)).flatten(2)
 
 
 def _secular(pixels: Tensor, count: int) -> Tensor:
@@ -158,9 +151,7 @@ def all_pairs(frames: int) -> list[tuple[int, int]]:
     return list(combinations(range(frames), 2))
 
 
-def eigenvalue_loss(
-    values: Tensor, pairs: Pairs, flavour: Literal["paper", "released"] = "paper"
-) -> Tensor:
+def eigenvalue_loss(values: Tensor, pairs: Pairs, flavour: Flavour = "paper") -> Tensor:
     """Eq. 10: (..., N, T, Y) -> (..., pairs); an L1 norm in the paper, a mean in the code."""
     frames = values.unbind(-2)
     change = torch.stack([frames[b] - frames[a] for a, b in pairs], dim=-2).abs()

@@ -1,7 +1,18 @@
-"""What losses ask of tensors: their shapes, finite numbers, and float32 at least."""
+"""What losses ask of tensors and options, float32 at least, and one way to make maps smaller."""
+
+from collections.abc import Collection
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+Flavour = Literal["paper", "released"]  # as a paper writes, or as its published code computes
+FLAVOURS = ("paper", "released")
+
+
+class Diverged(ValueError):
+    """Numbers that are not finite reached a loss: training went wrong in a step before."""
 
 
 def full_precision(values: Tensor) -> Tensor:
@@ -9,8 +20,20 @@ def full_precision(values: Tensor) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-class Diverged(ValueError):
-    """Numbers that are not finite reached a loss: training went wrong in a step before."""
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, T, H, W) -> (N, T, h, w) of this size, bilinear, float32 at least."""
+    maps, scale = full_precision(maps), maps.shape[-1] // size[1]
+    if maps.shape[-2:] == size:
+        return maps
+    if scale % 2 == 0 and maps.shape[-2:] == (scale * size[0], scale * size[1]):
+        middle = scale // 2 - 1  # bilinear: the mean of a cell's four middle pixels, but faster
+        return F.avg_pool2d(maps[..., middle:, middle:], 2, stride=scale)
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
+
+
+def check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} should be one of {', '.join(choices)}, is {value!r}")
 
 
 def check_finite(name: str, values: Tensor) -> None:

@@ -6,14 +6,13 @@ the box, as the published code computes; `paper` divides by the number of pixels
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evis.losses.neighbours import WINDOW, edge_costs, inside_picture
-from evis.losses.tensors import check_shapes, full_precision
+from evis.losses.tensors import FLAVOURS, Flavour, check_choice, check_shapes, full_precision
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -77,7 +76,7 @@ def tk_loss(
     pairs: Pairs,
     top_k: int = 5,
     threshold: float = THRESHOLD,
-    flavour: Literal["paper", "released"] = "released",
+    flavour: Flavour = "released",
 ) -> Tensor:
     """One value a pair (a, b) of frames, before weight and warm-up.
 
@@ -86,16 +85,16 @@ def tk_loss(
     their costs, summed over the whole frame, by its number of pixels, a mean over instances.
     """
     check_masks(mask_logits, box_masks, pairs)
-    if flavour not in ("paper", "released"):
-        raise ValueError(f"unknown flavour {flavour!r}: choose paper or released")
+    check_choice("flavour", flavour, FLAVOURS)
     if len(similarity) != len(pairs):
         raise ValueError(f"similarity should be one for each of {len(pairs)} pairs")
-    of_pairs = []
     for alike in similarity:
-        found = matches(alike, top_k, threshold)
-        of_pairs.append(found.expand(len(mask_logits), -1, -1, -1) if len(found) == 1 else found)
-        check_shapes(mask_logits=(mask_logits, "N T h w"), similarity=(of_pairs[-1], "N 9 h w"))
-    return matched_cost(mask_logits, torch.stack(of_pairs, 1), box_masks, pairs, flavour)
+        clips = "1" if len(alike) == 1 else "N"
+        shapes = {"mask_logits": (mask_logits, "N T h w"), "similarity": (alike, f"{clips} 9 h w")}
+        check_shapes(**shapes)
+    of_pairs = [matches(alike, top_k, threshold) for alike in similarity]
+    matched = [found.expand(len(mask_logits), -1, -1, -1) for found in of_pairs]
+    return matched_cost(mask_logits, torch.stack(matched, 1), box_masks, pairs, flavour)
 
 
 def matched_cost(
@@ -103,7 +102,7 @@ def matched_cost(
     matched: Tensor,
     box_masks: Tensor,
     pairs: Pairs,
-    flavour: Literal["paper", "released"],
+    flavour: Flavour,
 ) -> Tensor:
     """`tk_loss` of known matches, in any number of decoder layers: (..., pairs).
 

@@ -20,10 +20,10 @@ def test_filled_boxes_hold_the_pixels_whose_centres_are_inside(device):
     assert torch.equal(filled.cpu(), expected)
 
 
-@pytest.mark.parametrize("supervision", ["mask", "box"])
-def test_clips_lie_in_the_upper_left_of_their_canvas_one_after_another(supervision, device):
+@pytest.mark.parametrize("by", ["masks", "boxes"])
+def test_clips_lie_in_the_upper_left_of_their_canvas_one_after_another(by, device):
     clips = [clip(1), clip(2, objects=0), clip(3, objects=3, height=48, seed=3)]
-    found = target_masks(clips, supervision, (76, 100), device)
+    found = target_masks(clips, by, (76, 100), device)
     assert found.shape == (5, 3, 76, 100) and found.device.type == device.type
     assert torch.equal(found[:2, :, :64, :80].cpu(), clips[0].masks)
     assert torch.equal(found[2:, :, :48, :80].cpu(), clips[2].masks)
@@ -35,15 +35,15 @@ def test_clips_lie_in_the_upper_left_of_their_canvas_one_after_another(supervisi
 def test_what_does_not_fit_is_refused_with_the_reason():
     predicted = prediction()
     with pytest.raises(DataError, match="video 7: the clip carries no boxes"):
-        check_clips([replace(clip(), boxes=None)], predicted, "box")
+        check_clips([replace(clip(), boxes=None)], predicted, "boxes")
     with pytest.raises(DataError, match="video 7: the clip carries no masks"):
-        check_clips([replace(clip(), masks=None)], predicted, "mask")
+        check_clips([replace(clip(), masks=None)], predicted, "masks")
     with pytest.raises(ValueError, match="1 clips came with the targets of 2"):
-        check_clips([clip(), clip()], predicted, "box")
+        check_clips([clip(), clip()], predicted, "boxes")
     with pytest.raises(DataError, match="doesn't fit logits of 3 frames of 16 x 20"):
-        check_clips([clip(height=96)], predicted, "box")
+        check_clips([clip(height=96)], predicted, "boxes")
     with pytest.raises(DataError, match="a clip of 2 frames"):
-        check_clips([clip(frames=2)], predicted, "box")
+        check_clips([clip(frames=2)], predicted, "boxes")
     odd = replace(predicted, layers=(prediction(height=8, layers=0),))
     with pytest.raises(ValueError, match=r"layer 1 should be \(B, Q, T, h, w\), .*h = 8"):
-        check_clips([clip()], odd, "box")
+        check_clips([clip()], odd, "boxes")

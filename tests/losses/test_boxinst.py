@@ -17,6 +17,7 @@ from torch.nn.functional import logsigmoid
 from evis.losses import boxinst
 from evis.losses.color import rgb_to_lab
 from evis.losses.neighbours import RING, inside_picture, window_cost
+from evis.losses.tensors import resize
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("boxinst_tk_*.npz"))
 
@@ -36,8 +37,8 @@ def close(found, wanted, relative=1e-5):
 def matched(golden):
     """Logits that need gradients, and boxes at their size, both (B * N * T, h, w)."""
     logits = golden["mask_logits"].clone().requires_grad_()
-    boxes = boxinst.resize_boxes(golden["box_masks"], logits.shape[-2:])
-    return logits, logits.flatten(0, 2), boxes.flatten(0, 2)
+    boxes = resize(golden["box_masks"].flatten(0, 1), logits.shape[-2:])
+    return logits, logits.flatten(0, 2), boxes.flatten(0, 1)
 
 
 def similarities(golden):

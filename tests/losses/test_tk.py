@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 
 from evis.losses import boxinst, tk
 from evis.losses.neighbours import WINDOW, window_cost
+from evis.losses.tensors import resize
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("boxinst_tk_*.npz"))
 PAIRS = [(0, 1), (0, 2), (1, 2)]
@@ -48,7 +49,7 @@ def test_golden_best_five_and_their_cost():
 def test_golden_loss(golden):
     """It is 0: these pictures are noise, and no patch resembles another. See the loops below."""
     logits = golden["mask_logits"].clone().requires_grad_()
-    boxes = boxinst.resize_boxes(golden["box_masks"], logits.shape[-2:]).flatten(0, 1)
+    boxes = resize(golden["box_masks"].flatten(0, 1), logits.shape[-2:])
     instances = logits.shape[1]
     similarity = [each.repeat_interleave(instances, 0) for each in found_in(clips(golden))]
     loss = tk.tk_loss(logits.flatten(0, 1), similarity, boxes, PAIRS).sum()

@@ -17,6 +17,7 @@ from evis.data.clips import Clip
 from evis.losses import boxinst, tel
 from evis.losses.neighbours import RING, shifted
 from evis.losses.qcc import feature_points, kmeans, quality_cluster_coefficient
+from evis.losses.tensors import resize
 from evis.models import VideoMask2Former, load
 from evis.models import named as model_named
 from evis.papers.eigencluster import clip_terms
@@ -149,7 +150,7 @@ def similar_colours_share_a_mask() -> Finding:
     for clip in clip_terms.held_out_clips(toy.sample("toy-ytvis19", _VIDEOS)):
         masks = F.avg_pool2d(clip.masks.float(), 4) > 0.5  # (N, T, h, w), at the logits' size
         boxes = fill_boxes(clip.boxes, clip.visible, tuple(clip.frames.shape[-2:]))
-        in_box = boxinst.resize_boxes(boxes, masks.shape[-2:]).any(0).unsqueeze(1)  # (T, 1, h, w)
+        in_box = resize(boxes, masks.shape[-2:]).any(0).unsqueeze(1)  # (T, 1, h, w)
         numbers = torch.arange(len(masks)).view(-1, 1, 1, 1) + 2
         labels = (masks * numbers).amax(0).clamp_min(1)  # (T, h, w); 1 is background, 0 is outside
         neighbours = torch.stack(shifted(labels, 2, RING), 1)  # (T, 8, h, w)

@@ -17,6 +17,7 @@ from evis.data import paths
 from evis.data import toy as toy_sets
 from evis.losses import boxinst
 from evis.losses.tel import cyclic_pairs
+from evis.losses.tensors import resize
 from evis.losses.tk import best_candidates, in_any_box, patch_similarity
 from evis.models import VideoMask2Former, load
 from evis.papers.eigencluster.loss import Loss
@@ -135,7 +136,7 @@ def pairs_kept(of: Sequence[Batch], thresholds: Sequence[float]) -> pd.Series:
     for clip in (clip for batch in of for clip in batch.clips):
         lab = boxinst.lab(clip.frames, 4, RECIPE.settings.flavour)  # (T, 3, h, w)
         boxes = fill_boxes(clip.boxes, clip.visible, tuple(clip.frames.shape[-2:]))
-        seen = in_any_box(boxinst.resize_boxes(boxes, tuple(lab.shape[-2:]))).amax(0).bool()
+        seen = in_any_box(resize(boxes, tuple(lab.shape[-2:]))).amax(0).bool()
         for a, b in cyclic_pairs(len(lab)):
             alike = patch_similarity(lab[a, None], lab[b, None])[0]  # (9, h, w)
             similarities.append(alike[best_candidates(alike) & seen])

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from evis.criterion.targets import target_masks
 from evis.data.clips import Clip
 from evis.losses import boxinst, tel, tk
+from evis.losses.tensors import Flavour
 from evis.papers.eigencluster.settings import Settings
 
 SPATIAL = ("projection", "pairwise")
@@ -47,9 +48,9 @@ class Boxed:
         return outside + (inside - outside) * self.boxes + 0.1 * noise.to(self.boxes)
 
 
-def boxed(clip: Clip, stride: int = 1, flavour: boxinst.Flavour = "paper") -> Boxed:
+def boxed(clip: Clip, stride: int = 1, flavour: Flavour = "paper") -> Boxed:
     """The clip's colours and boxes at 1/stride of its size; its masks are not read."""
-    filled = target_masks([clip], "box", tuple(clip.frames.shape[-2:]), clip.frames.device)
+    filled = target_masks([clip], "boxes", tuple(clip.frames.shape[-2:]), clip.frames.device)
     return Boxed(boxinst.lab(clip.frames, stride, flavour), shrunk(filled, stride).float())
 
 
@@ -69,7 +70,7 @@ class BoxLoss:
     terms: tuple[str, ...] = SPATIAL
     threshold: float = 0.3  # of colour similarity
     beta: float = 0.0
-    flavour: boxinst.Flavour = "paper"
+    flavour: Flavour = "paper"
 
     def __call__(self, logits: Tensor) -> dict[str, Tensor]:
         single, boxes = logits.flatten(0, 1), self.clip.boxes.flatten(0, 1)

@@ -18,6 +18,7 @@ from evis.criterion.terms import Terms, box_terms, by_layer, class_term, objects
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.losses import boxinst, qcc, tel, tk
+from evis.losses.tensors import resize
 from evis.matching import Weights
 from evis.papers.eigencluster.settings import Settings
 from evis.papers.eigencluster.temporal import Scheme
@@ -85,10 +86,10 @@ class Loss(nn.Module):
         objects, queries = objects_of(step, clips), prediction.class_logits.shape[:2].numel()
         weights = Weights(settings.class_weight, settings.mask_weight, settings.dice_weight)
         with torch.autocast(prediction.mask_logits.device.type, enabled=False):
-            groups = grouped(prediction, clips, "box", as_padded)
+            groups = grouped(prediction, clips, "boxes", as_padded)
             parts = []
             for group in groups:
-                for match in matched(group, "box", settings.points, generator, weights):
+                for match in matched(group, settings.points, generator, weights):
                     terms = self._box_terms(match, objects)
                     terms |= class_term(match, queries, objects, settings.no_object_weight)
                     parts.append((match, terms))
@@ -110,7 +111,7 @@ class Loss(nn.Module):
         similar = boxinst.alike(boxinst.color_similarity(lab), flavour=flavour["pairwise"])
         similar = similar.unflatten(0, frames.shape[:2])[match.clip_of]  # (M, T, 8, h, w)
         lab = lab.unflatten(0, frames.shape[:2])  # (B, T, 3, h, w)
-        boxes = boxinst.resize_boxes(group.targets[match.objects], logits.shape[-2:])
+        boxes = resize(group.targets[match.objects], logits.shape[-2:])
         terms = box_terms(logits, boxes, similar, objects, flavour["pairwise"])
         if frames.shape[1] < 2 or not settings.temporal_factor:
             return terms

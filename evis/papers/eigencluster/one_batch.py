@@ -20,6 +20,7 @@ from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip, ClipDataset
 from evis.data.supervision import weaken
 from evis.losses import boxinst, tk
+from evis.losses.tensors import Flavour, resize
 from evis.models import load
 from evis.papers.eigencluster.loss import PARTS, Loss
 from evis.papers.eigencluster.settings import Settings
@@ -45,13 +46,13 @@ class Batch:
     def boxes(self) -> Tensor:
         """(M, T, h, w), at the logits' size."""
         targets = self.match.group.targets[self.match.objects]
-        return boxinst.resize_boxes(targets, tuple(self.instances.shape[-2:]))
+        return resize(targets, tuple(self.instances.shape[-2:]))
 
     @property
     def objects(self) -> list[int]:
         return [len(clip.labels) for clip in self.clips]
 
-    def lab(self, flavour: boxinst.Flavour = "paper") -> Tensor:
+    def lab(self, flavour: Flavour = "paper") -> Tensor:
         """(B, T, 3, h, w) at the logits' size."""
         frames = self.match.group.frames
         lab = boxinst.lab(frames.flatten(0, 1), self.prediction.stride, flavour)
@@ -91,8 +92,8 @@ def matched_batch(
     of: Sequence[Clip], prediction: ClipPrediction, settings: Settings = SETTINGS
 ) -> Batch:
     """Queries and objects matched, as in training under boxes."""
-    (group,) = grouped(prediction, of, "box", as_padded=True)
-    (match,) = matched(group, "box", settings.points, points())
+    (group,) = grouped(prediction, of, "boxes", as_padded=True)
+    (match,) = matched(group, settings.points, points())
     return Batch(tuple(of), settings, prediction, match)
 
 

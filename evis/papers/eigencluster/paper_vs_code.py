@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from evis.losses import boxinst, masks, qcc, tel
+from evis.losses.tensors import Flavour
 from evis.papers.eigencluster import one_batch
 from evis.papers.eigencluster.one_batch import SETTINGS, Batch
 
@@ -51,7 +52,7 @@ def solver_error(b: Batch, solver: str) -> float:
 
 
 def of_pairs(
-    logits: Tensor, scale: int = 4, solver: tel.Solver = "secular", norm: boxinst.Flavour = "paper"
+    logits: Tensor, scale: int = 4, solver: tel.Solver = "secular", norm: Flavour = "paper"
 ) -> Tensor:
     """L_eig, one value a pair of frames. norm: a sum over objects and eigenvalues, or a mean."""
     return tel.eigenvalue_loss(tel.eigenvalues(logits, scale=scale, solver=solver), _PAIRS, norm)
@@ -119,7 +120,7 @@ def l_tk(b: Batch, everywhere: bool = False, turned: bool = False, **how) -> Ten
     return b.l_tk(pairs, torch.ones_like(b.boxes) if everywhere else b.boxes, **how).mean()
 
 
-def similar_colours(b: Batch, flavour: boxinst.Flavour) -> Tensor:
+def similar_colours(b: Batch, flavour: Flavour) -> Tensor:
     return (boxinst.color_similarity(b.lab(flavour).flatten(0, 1)) >= 0.3).double().mean()
 
 

@@ -18,6 +18,7 @@ from evis.data.clip_prediction import ClipPrediction
 from evis.data.errors import DataError
 from evis.losses import boxinst, masks, tel, tk
 from evis.losses.qcc import quality_cluster_coefficient
+from evis.losses.tensors import resize
 from evis.matching import match
 from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.settings import Settings
@@ -66,7 +67,7 @@ def test_the_terms_of_the_last_layer_are_those_of_its_parts():
         classes, all_logits = prediction.class_logits.cpu(), prediction.mask_logits.cpu()
         ((rows, columns),) = match(classes, all_logits, [(clip.labels, boxes)], "boxes")
         logits = all_logits[0, rows]
-        small = boxinst.resize_boxes(boxes[columns], (16, 20))
+        small = resize(boxes[columns], (16, 20))
         lab = boxinst.lab(clip.frames, 4, flavour)
         flat = logits.flatten(0, 1), small.flatten(0, 1)
         color = boxinst.color_similarity(lab).repeat(2, 1, 1, 1)
