@@ -1,25 +1,41 @@
 """`evis reproduce`, `evis measure` and `evis results`."""
 
-import textwrap
-from typing import Literal
+import argparse
+import json
 
-from evis.cli.arguments import Count, FromZero, UsageError
+from evis.cli.arguments import add_command, count, whole
 
 
-def reproduce(
-    *,
-    scale: Literal["smoke", "toy", "full"] = "toy",
-    only: tuple[str, ...] = (),
-    recompute: bool = False,
-    store: bool = False,
-) -> int:
+def register(commands) -> None:
+    add = add_command(commands, "reproduce", reproduce)
+    scale = (
+        "smoke: seconds; toy: every table and figure on generated data; full: real sets, on GPUs"
+    )
+    add("--scale", scale, choices=("smoke", "toy", "full"), default="toy")
+    only = "numbers or names of notebooks, such as 01 or 09_published_numbers"
+    add("--only NOTEBOOK", only, nargs="+", default=())
+    add("--recompute", "measure again what data/results already holds", action="store_true")
+    store = "put the outputs into notebooks/, as they are committed; run at the default scale"
+    add("--store", store, action="store_true")
+
+    add = add_command(commands, "measure", measure)
+    add("groups GROUP", "without one, list the groups", nargs="*")
+    add("--size SIZE", "tiny_s, tiny or tiny_l", default="tiny_s")
+    add("--rows ROW", "of the groups, these alone", nargs="+", default=())
+    add("--seeds N", "0 to 7 unless given", type=whole(0), nargs="+")
+    add("--jobs N", "seeds at a time", type=count, default=1)
+    add("--validation", "test on the videos that choices are made on", action="store_true")
+    add("--generalisation", "test on toy-ytvis21 and toy-ovis", action="store_true")
+    add("--clips", "what TEL and QCC say of clips of the test videos", action="store_true")
+    add("--terms", "also keep how large the terms of the loss were", action="store_true")
+    add("--again", "leave stored rows alone, measure below build/again", action="store_true")
+
+    add = add_command(commands, "results", results)
+    add("--json", "whole rows, with every number and setting", action="store_true")
+
+
+def reproduce(options: argparse.Namespace) -> int:
     """Run the notebooks in order and write their figures.
-
-    scale: smoke: seconds; toy: every table and figure on generated data (the default); full: the
-      real data sets, on GPUs
-    only NOTEBOOK: numbers or names of notebooks, such as 01 or 09_published_numbers
-    recompute: measure again what data/results already holds
-    store: put the outputs into notebooks/, as they are committed; run at the default scale
 
     examples:
       evis reproduce
@@ -27,73 +43,50 @@ def reproduce(
     """
     from evis.companion import reproduce as notebooks
 
-    runs = notebooks.reproduce(scale, only, recompute, store)
+    runs = notebooks.reproduce(options.scale, options.only, options.recompute, options.store)
     print(notebooks.report(runs))
     return int(any(run.failure for run in runs))
 
 
-def measure(
-    groups: tuple[str, ...] = (),
-    *,
-    size: str = "tiny_s",
-    rows: tuple[str, ...] = (),
-    seeds: tuple[FromZero, ...] | None = None,
-    jobs: Count = 1,
-    validation: bool = False,
-    generalisation: bool = False,
-    clips: bool = False,
-    terms: bool = False,
-    again: bool = False,
-) -> None:
+def measure(options: argparse.Namespace) -> None:
     """Train and test the toy rows of a group of experiments.
 
     A stored row is not measured again; an interrupted one goes on.
-
-    groups GROUP: without one, list the groups
-    size SIZE: tiny_s, tiny or tiny_l
-    rows ROW: of the groups, these alone
-    seeds N: 0 to 7 unless given
-    jobs N: seeds at a time
-    validation: test on the videos that choices are made on
-    generalisation: test on toy-ytvis21 and toy-ovis
-    clips: what TEL and QCC say of clips of the test videos
-    terms: also keep how large the terms of the loss were
-    again: leave stored rows alone and measure below build/again
 
     examples:
       evis measure comparison --size tiny_s --seeds 0 1
       evis measure components eigenvalues --size tiny_s --jobs 2
       evis measure comparison --rows boxes --again     # apart, below build/again
     """
-    from evis.companion import held_out as sets
-    from evis.companion import measured, series
+    from evis.companion import held_out, measured, series
     from evis.data.errors import DataError
     from evis.papers.eigencluster import clip_terms, training_terms
     from evis.papers.eigencluster.experiments import GROUPS, SEEDS, group
 
-    if validation + generalisation + clips > 1:
-        raise UsageError("--validation, --generalisation and --clips exclude each other")
-    if not groups:
-        if rows:
+    if options.validation + options.generalisation + options.clips > 1:
+        options.parser.error("--validation, --generalisation and --clips exclude each other")
+    if not options.groups:
+        if options.rows:
             raise DataError("--rows needs a group", remedy=f"There are {', '.join(GROUPS)}")
         print("Groups: " + ", ".join(GROUPS))
         return
     experiments = {}
-    for name in groups:
-        experiments |= group(name, size)
-    if unknown := set(rows) - set(experiments):
+    for name in options.groups:
+        experiments |= group(name, options.size)
+    if unknown := set(options.rows) - set(experiments):
         problem = f"these groups have no row {'; '.join(sorted(unknown))}"
         raise DataError(problem, remedy=f"They have {'; '.join(experiments)}")
-    chosen = [row for name, row in experiments.items() if not rows or name in rows]
-    held_out = [sets.VALIDATION] if validation else [sets.TEST]
-    if generalisation or clips:
-        held_out = [sets.UNSEEN, sets.CROWDED] if generalisation else [clip_terms.CLIPS]
-    shelf = measured.again() if again else None
-    seeds = SEEDS if seeds is None else seeds
-    for videos in held_out:
-        print(_means(series.measure(chosen, seeds, videos, shelf, jobs=jobs), videos))
+    chosen = [experiments[name] for name in experiments if name in (options.rows or experiments)]
+    sets = [held_out.VALIDATION] if options.validation else [held_out.TEST]
+    if options.generalisation or options.clips:
+        unseen = [held_out.UNSEEN, held_out.CROWDED]
+        sets = unseen if options.generalisation else [clip_terms.CLIPS]
+    shelf = measured.again() if options.again else None
+    seeds = options.seeds or SEEDS
+    for videos in sets:
+        print(_means(series.measure(chosen, seeds, videos, shelf, jobs=options.jobs), videos))
     for run in (row.seeded(seed) for row in chosen for seed in seeds):
-        if terms and not measured.committed(run):  # which leaves no log
+        if options.terms and not measured.committed(run):  # which leaves no log
             training_terms.row(run, shelf)
 
 
@@ -107,32 +100,28 @@ def _means(table, videos) -> str:
     return f"{videos}: means over seeds{', percent' if percent else ''}\n{means.to_string()}"
 
 
-def results(*, json: bool = False) -> None:
+def results(options: argparse.Namespace) -> None:
     """List the measured results.
 
-    A line each; … stands for numbers left out.
-
-    json: whole rows, with every number and setting
+    A line each; … stands for what is left out.
 
     examples:
       evis results
       evis results --json
     """
-    from json import dumps
-
     from evis.companion import store
 
     rows = store.rows()
-    if json:
-        print(dumps([{"key": row.key, **store.to_json(row)} for row in rows], indent=1))
+    if options.json:
+        print(json.dumps([{"key": row.key, **store.to_json(row)} for row in rows], indent=1))
     elif rows:
         print("\n".join(map(_listed, rows)))
     else:
         print("No measured results yet: notebooks write them to data/results.")
 
 
-def _listed(row, width: int = 160) -> str:
-    """Where a row comes from, what it is of, and as many of its numbers as the line has room for.
+def _listed(row) -> str:
+    """Where a row comes from, what it is of, and numbers as far as the line has room for them.
 
     Of stages the last one's name and model: rows that end alike are told apart by their keys.
     """
@@ -145,14 +134,9 @@ def _listed(row, width: int = 160) -> str:
     commit = (row.commit[:8] if row.commit else "no commit") + "+" * bool(row.dirty)
     device = _short(row.machine["cpu"] if device == "cpu" else device, 24)
     origin = [row.key, row.date[:10], commit, device, row.dataset, f"seed {row.seed}"]
-    line = "  ".join([*origin, _short(words, 48)])
-    for name, value in row.metrics.items():
-        longer = f"{line}  {name} {value:.4g}"
-        if len(longer) > width - 3:
-            return f"{line}  …"
-        line = longer
-    return line
+    numbers = [f"{name} {value:.4g}" for name, value in row.metrics.items()]
+    return _short("  ".join([*origin, _short(words, 48), *numbers]), 160)
 
 
 def _short(text: str, width: int) -> str:
-    return textwrap.shorten(text, width, placeholder=" …")
+    return text if len(text) <= width else text[: width - 1] + "…"

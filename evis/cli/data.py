@@ -1,35 +1,43 @@
-"""`evis data`."""
+"""`evis data toy` and `evis data check`."""
 
+import argparse
 from pathlib import Path
 
-from evis.cli.arguments import Count, UsageError
+from evis.cli.arguments import add_command, count, whole
 
 
-def toy(name: str, *, root: Path, videos: Count | None = None, seed: int = 0) -> None:
+def register(commands) -> None:
+    group = commands.add_parser("data", help="make toy sets, check real ones and your own")
+    places = group.add_subparsers(metavar="COMMAND", required=True)
+
+    add = add_command(places, "toy", toy)
+    add("name NAME", "e.g. toy-ytvis19")
+    add("--root DIR", "where to write it", type=Path, required=True)
+    add("--videos N", "how many; default: the set's own", type=count)
+    add("--seed S", "fixes every byte; default: 0", type=whole(0), default=0)
+
+    add = add_command(places, "check", check)
+    add("name NAME|JSON", "a set of the list, or the annotation json of your own", nargs="?")
+    add("--root DIR", "the folder that holds a set of the list", type=Path)
+    add("--frames DIR", "the frames of a json, where they are not beside it", type=Path)
+
+
+def toy(options: argparse.Namespace) -> None:
     """Write a toy set in its real format.
-
-    name NAME: e.g. toy-ytvis19
-    root DIR: where to write it
-    videos N: how many; default: the set's own
-    seed S: fixes every byte
 
     examples:
       evis data toy toy-ytvis19 --root /tmp/toy --videos 20 --seed 1
     """
     from evis.data import toy as toy_sets
 
-    dataset = toy_sets.build(name, root, videos=videos, seed=seed)
-    print(f"{name}: {len(dataset.videos)} videos in {root}")
+    dataset = toy_sets.build(options.name, options.root, options.videos, options.seed)
+    print(f"{options.name}: {len(dataset.videos)} videos in {options.root}")
 
 
-def check(name: str | None = None, *, root: Path | None = None, frames: Path | None = None) -> int:
+def check(options: argparse.Namespace) -> int:
     """Say what is there of a data set, and what is missing.
 
     Without NAME, list the sets evis knows.
-
-    name NAME|JSON: a set of the list, or the annotation json of your own
-    root DIR: the folder that holds a set of the list
-    frames DIR: the frames of a json, where they are not beside it
 
     examples:
       evis data check
@@ -38,13 +46,14 @@ def check(name: str | None = None, *, root: Path | None = None, frames: Path | N
     """
     from evis.data import catalog, own
 
+    name = options.name
     if name is None:
         print("\n".join(catalog.SETS))
         return 0
     is_own = name not in catalog.SETS and (name.endswith(".json") or Path(name).exists())
-    if not is_own and root is None:
+    if not is_own and options.root is None:
         print(catalog.describe(name))
-        raise UsageError("--root DIR, the folder that holds it, is needed to check it")
-    report = own.check(name, frames) if is_own else catalog.check(name, root)
+        options.parser.error("--root DIR, the folder that holds it, is needed to check it")
+    report = own.check(name, options.frames) if is_own else catalog.check(name, options.root)
     print("\n".join(report.lines))
     return int(not report.complete)

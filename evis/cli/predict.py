@@ -1,56 +1,52 @@
 """`evis predict` and `evis evaluate`."""
 
+import argparse
 from pathlib import Path
-from typing import Annotated, Literal
 
-from evis.cli.arguments import Count, UsageError, whole
+from evis.cli.arguments import add_command, count, whole
 
 SHOWN = 20  # lines of the table that are printed
 
 
-def predict(
-    video: Path,
-    *,
-    weights: Path,
-    out: Path,
-    split: str | None = None,
-    frames: Path | None = None,
-    window: Annotated[int | str, whole(1, "auto", "all")] = "auto",
-    frame_wise: bool = False,
-    overlap: Annotated[int | str, whole(0, "auto")] = "auto",
-    join: Literal["queries", "masks"] = "queries",
-    shorter_side: Annotated[int | str, whole(1, "auto", "native")] = "auto",
-    top: Count = 10,
-    class_agnostic: bool = False,
-    threshold: float = 0.3,
-    overlay: Literal["mp4", "gif", "none"] = "mp4",
-    jobs: Count = 1,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-) -> None:
+def register(commands) -> None:
+    add = add_command(commands, "predict", predict)
+    kinds = "a folder of frames, a video file, a data set's folder or its annotation json"
+    add("video VIDEO", kinds, type=Path)
+    add("--weights W", "the model's file", type=Path, required=True)
+    add("--out DIR", "where to write", type=Path, required=True)
+    add("--split NAME", "which split of a data set, if its folder holds several")
+    add("--frames DIR", "the frames of a json, where they are not beside it", type=Path)
+    window = "frames that the model sees at once; auto: as many as memory allows"
+    add("--window N|auto|all", window, type=whole(1, "auto", "all"), default="auto")
+    add("--frame-wise", "frame by frame, as MinVIS: --window 1", action="store_true")
+    overlap = "frames shared by two windows; auto: N // 4"
+    add("--overlap M|auto", overlap, type=whole(0, "auto"), default="auto")
+    join = "windows become one video by the model's queries, or by the masks on shared frames"
+    add("--join", join, choices=("queries", "masks"), default="queries")
+    side = "what frames are resized to for the model; auto: what its weights were trained at"
+    add("--shorter-side PIXELS|auto|native", side, type=whole(1, "auto", "native"), default="auto")
+    add("--top N", "tracks a video", type=count, default=10)
+    add("--class-agnostic", "score objects whatever their class", action="store_true")
+    threshold = "least score in overlays and table; results.json holds all"
+    add("--threshold S", threshold, type=float, default=0.3)
+    add("--overlay", "the video under its tracks", choices=("mp4", "gif", "none"), default="mp4")
+    add("--jobs N", "videos at a time", type=count, default=1)
+    add("--device", "where to compute", choices=("auto", "cpu", "cuda"), default="auto")
+
+    add = add_command(commands, "evaluate", evaluate)
+    add("results RESULTS", "json, or zip for a server", type=Path)
+    annotations = "YouTube-VIS or COCO annotations, with masks or boxes"
+    add("--annotations JSON", annotations, type=Path, required=True)
+    add("--class-agnostic", "ignore the categories", action="store_true")
+    add("--per-class", "a line a category too", action="store_true")
+    add("--json OUT", "write the scores there too", type=Path)
+
+
+def predict(options: argparse.Namespace) -> None:
     """Find and follow the objects in a video, or in every video of a data set.
 
     Writes results.json (YouTube-VIS layout), tracks.csv and overlays to DIR. Started again, it
     skips the videos that are done.
-
-    video VIDEO: a folder of frames, a video file, a data set's folder or its annotation json
-    weights W: the model's file
-    out DIR: where to write
-    split NAME: which split of a data set, if its folder holds several
-    frames DIR: the frames of an annotation json, where they are not beside it
-    window N|auto|all: frames that the model sees at once; all: the whole video; auto (the
-      default): as many as memory allows
-    frame_wise: frame by frame, as MinVIS: --window 1
-    overlap M|auto: frames shared by two windows; auto (the default): N // 4
-    join: what tells which object of the next window is which: the model's queries (the default) or
-      the masks on shared frames
-    shorter_side PIXELS: what frames are resized to for the model, or `native`; auto (the default):
-      what its weights were trained at
-    top N: tracks a video
-    class_agnostic: score objects whatever their class
-    threshold S: least score in overlays and table; results.json holds all; default: 0.3
-    overlay: the video under its tracks
-    jobs N: videos at a time
-    device: where to compute
 
     examples:
       evis predict clip.mp4 --weights model.safetensors --out out
@@ -61,26 +57,37 @@ def predict(
 
     from evis.inference import Options, run
 
-    if frame_wise and window != "auto":
-        raise UsageError("--frame-wise is --window 1: give one of them")
-    window = 1 if frame_wise else {"all": None}.get(window, window)
-    if overlap == "auto" and isinstance(window, int):
-        overlap = window // 4
-    side = {"native": None}.get(shorter_side, shorter_side)
-    chosen = {"window": window, "overlap": overlap, "shorter_side": side}
-    chosen = {name: value for name, value in chosen.items() if value != "auto"}
+    if options.frame_wise and options.window != "auto":
+        options.parser.error("--frame-wise is --window 1: give one of them")
+    window = 1 if options.frame_wise else {"all": None}.get(options.window, options.window)
+    overlap = options.overlap
+    if overlap == "auto":
+        overlap = window // 4 if isinstance(window, int) else 0
     try:
-        options = Options(join=join, top=top, class_agnostic=class_agnostic, **chosen)
+        chosen = Options(
+            window,
+            overlap,
+            options.join,
+            {"native": None}.get(options.shorter_side, options.shorter_side),
+            top=options.top,
+            class_agnostic=options.class_agnostic,
+        )
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        options.parser.error(str(error))
+    device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    dataset = run.open_source(video, split, frames)
-    overlays = None if overlay == "none" else overlay
     tracks = run.predict_and_write(
-        dataset, weights, out, options, threshold, overlays, jobs, device
+        run.open_source(options.video, options.split, options.frames),
+        options.weights,
+        options.out,
+        chosen,
+        options.threshold,
+        None if options.overlay == "none" else options.overlay,
+        options.jobs,
+        device,
     )
-    print(_listing(tracks, threshold), f"All of it is in {out}", sep="\n")
+    print(_listing(tracks, options.threshold), f"All of it is in {options.out}", sep="\n")
 
 
 def _listing(tracks, threshold: float) -> str:
@@ -93,47 +100,33 @@ def _listing(tracks, threshold: float) -> str:
     return shown.to_string(index=False, formatters=formats) + f"\n... and {more} more" * (more > 0)
 
 
-def evaluate(
-    results: Path,
-    *,
-    annotations: Path,
-    class_agnostic: bool = False,
-    per_class: bool = False,
-    json: Path | None = None,
-) -> None:
+def evaluate(options: argparse.Namespace) -> None:
     """Score predicted tracks against annotations, with the official evaluator's numbers.
 
     Where the annotations hold boxes only, the boxes around the predicted masks are scored.
-
-    results RESULTS: json, or zip for a server
-    annotations JSON: YouTube-VIS or COCO annotations, with masks or boxes
-    class_agnostic: ignore the categories
-    per_class: a line a category too
-    json OUT: write the scores there too
 
     examples:
       evis evaluate out/results.json --annotations valid.json
       evis evaluate results.zip --annotations valid.json --per-class --json scores.json
     """
-    from evis.data import annotations as annotation_files
-    from evis.data import files
+    from evis.data import annotations, files
     from evis.metrics import ytvis
 
-    truth = annotation_files.read(annotations)
+    truth = annotations.read(options.annotations)
     by = "boxes" if truth.kinds == {"boxes"} else "masks"
-    scores = ytvis.evaluate(truth, results, class_agnostic, by=by)
+    scores = ytvis.evaluate(truth, options.results, options.class_agnostic, by=by)
     if by == "boxes":
         print("The annotations hold no masks: IoU is of boxes, around the predicted masks.")
-    tables = [scores.table(), *[scores.per_class()] * per_class]
+    tables = [scores.table(), *[scores.per_class()] * options.per_class]
     numbers = ["value", "AP", "AP50", "AP75", "AR1", "AR10", "AR100"]
     percent = dict.fromkeys(numbers, lambda fraction: f"{100 * fraction:.1f}")
     shown = [table.to_string(index=False, na_rep="-", formatters=percent) for table in tables]
     print("\n\n".join(shown))
-    if json is not None:
+    if options.json is not None:
         content = {"iou": by, "stats": _json(scores.stats)}
-        if per_class:
+        if options.per_class:
             content["per_class"] = [_json(row) for row in tables[1].to_dict("records")]
-        files.write_json(json, content, indent=1)
+        files.write_json(options.json, content, indent=1)
 
 
 def _json(numbers: dict) -> dict:

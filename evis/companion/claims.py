@@ -162,6 +162,13 @@ def weakest(results: Sequence[Result]) -> Result:
     return max(results, key=Result.p)
 
 
+_NO_COMPARISON = {"compared": "", "control": "", "seeds": 0, "digits": 2} | dict.fromkeys(
+    ("published", "measured", "low", "high", "resolvable", "p")
+    + ("against control", "control low", "control high"),
+    np.nan,
+)
+
+
 def verdicts(
     claims: Iterable[Claim], table: Table, control: Control = lambda test: None
 ) -> pd.DataFrame:
@@ -170,66 +177,51 @@ def verdicts(
     published, measured, low, high, seeds and resolvable are of the claim's one comparison, or of
     the `weakest` of several. "control": the verdict with the control's row in the baseline's place;
     its numbers are of the same comparison. "first": no earlier claim compares the same rows. p is
-    of the claim alone, "p, Holm" among all that are first.
+    of the claim alone, "p, Holm" among all that are first. "digits" are to be printed.
     """
-    table = cache(table)
-    ledger = pd.DataFrame([_EMPTY | _line(claim, table, control) for claim in claims])
-    compared = ledger["tests"].map(_rows_compared)
-    ledger["first"] = ~compared.duplicated()
+    table, lines = cache(table), []
+    for claim in claims:
+        told = ("id", "place", "says", "tests", "group", "note")
+        line = {name: getattr(claim, name) for name in told} | _NO_COMPARISON
+        if claim.tests:
+            line |= _compared(claim.tests, table, control)
+        elif claim.check:
+            found = claim.check()
+            note = "; ".join(filter(None, (found.words, claim.note)))
+            line |= {"verdict": found.verdict, "compared": "computed", "note": note}
+        else:
+            line |= {"verdict": UNTESTABLE, "note": claim.untestable}
+        lines.append(line)
+    ledger = pd.DataFrame(lines)
+    # Without what is printed: claims that differ in that alone are decided by the same rows.
+    rows = ledger["tests"].map(lambda tests: tuple(replace(test, published=None) for test in tests))
+    ledger["first"] = ~rows.duplicated()
     once = ledger["first"] & ledger["p"].notna()
-    corrected = dict(zip(compared[once], holm(ledger["p"][once]), strict=True))
-    ledger["p, Holm"] = [corrected.get(tests, np.nan) for tests in compared]
+    corrected = dict(zip(rows[once], holm(ledger["p"][once]), strict=True))
+    ledger["p, Holm"] = [corrected.get(tests, np.nan) for tests in rows]
     return ledger
-
-
-def _rows_compared(tests: Sequence[Comparison]) -> tuple[Comparison, ...]:
-    """Without what is printed: claims that differ in that alone are decided by the same rows."""
-    return tuple(replace(test, published=None) for test in tests)
-
-
-_NUMBERS = ("published", "measured", "low", "high", "resolvable", "p")
-_OF_CONTROL = ("against control", "control low", "control high")
-_TOLD = ("id", "place", "says", "tests", "group")
-_EMPTY = dict.fromkeys((*_TOLD, "verdict", "compared", "control", "note"), "")
-_EMPTY |= dict.fromkeys((*_NUMBERS, *_OF_CONTROL), np.nan)
-_EMPTY |= {"seeds": 0, "digits": 2}  # digits to print
-
-
-def _line(claim: Claim, table: Table, control: Control) -> dict:
-    line = {name: getattr(claim, name) for name in _TOLD}
-    if claim.tests:
-        return line | {"note": claim.note} | _compared(claim.tests, table, control)
-    if claim.check is None:
-        return line | {"verdict": UNTESTABLE, "note": claim.untestable}
-    finding = claim.check()
-    note = "; ".join(filter(None, (finding.words, claim.note)))
-    return line | {"verdict": finding.verdict, "compared": "computed", "note": note}
 
 
 def _compared(tests: Sequence[Comparison], table: Table, control: Control) -> dict:
     results = [Result(test, difference(test, table)) for test in tests]
     shown = weakest(results)
-    mean, low, high = shown.numbers
     line = {
         "verdict": joint_verdict(results),
         "compared": describe(shown.test) + (f"; weakest of {len(results)}" if results[1:] else ""),
         "published": shown.published,
-        "measured": mean,
-        "low": low,
-        "high": high,
         "seeds": shown.difference.seeds,
         "digits": 2 if shown.test.left.held_out.scoring.in_percent else 3,
         "resolvable": shown.difference.smallest,
         "p": joint_p(results),
-    }
+    } | dict(zip(("measured", "low", "high"), shown.numbers, strict=True))
     controls = {test: control(test) for test in tests}
-    if not any(controls.values()):
-        return line
-    against = {test: other or test for test, other in controls.items()}
-    results = {test: Result(other, difference(other, table)) for test, other in against.items()}
-    line["control"] = joint_verdict(list(results.values()))
-    if controls[shown.test]:
-        line |= dict(zip(_OF_CONTROL, results[shown.test].numbers, strict=True))
+    if any(controls.values()):
+        against = {test: other or test for test, other in controls.items()}
+        results = {test: Result(other, difference(other, table)) for test, other in against.items()}
+        line["control"] = joint_verdict(list(results.values()))
+        if controls[shown.test]:
+            numbers = ("against control", "control low", "control high")
+            line |= dict(zip(numbers, results[shown.test].numbers, strict=True))
     return line
 
 

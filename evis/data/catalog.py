@@ -75,15 +75,14 @@ def absent_parts(split: Split, root: Path) -> list[Path]:
     return [part for part in parts if not part.exists()]
 
 
-def frames_of(annotations_json: Path) -> Path | None:
-    """Where an official layout has the frames of an annotation file that lies as in it."""
-    for real in SETS.values():
-        for split in real.splits:
-            if annotations_json.as_posix().endswith(f"/{split.annotations}"):
-                folder = annotations_json.parents[split.annotations.count("/")] / split.frames
-                if folder.is_dir():
-                    return folder
-    return None
+def frames_of(annotations_json: Path) -> list[Path]:
+    """Where official layouts have the frames of an annotation file that lies as in them."""
+    return [
+        annotations_json.parents[split.annotations.count("/")] / split.frames
+        for real in SETS.values()
+        for split in real.splits
+        if annotations_json.as_posix().endswith(f"/{split.annotations}")
+    ]
 
 
 def describe(name: str) -> str:

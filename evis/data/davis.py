@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from evis.data import files, masks
 from evis.data.errors import DataError
-from evis.data.frames import DAMAGED, PictureFolder, read_picture
+from evis.data.frames import PictureFolder, opened, read_picture
 from evis.data.types import Category, Track, Video, VISDataset
 
 UNSUPERVISED = "Annotations_unsupervised"
@@ -89,13 +89,8 @@ def read_labels(folder: Path, video: Video, frame: int) -> np.ndarray:
     """(h, w) uint8: the object at each pixel, 0 for none."""
     path = folder / Path(video.frames[frame]).with_suffix(".png").name
     place = {"file": path, "video": video.name, "frame": frame}
-    try:
-        with Image.open(path) as picture:
-            mode, labels = picture.mode, np.asarray(picture)
-    except DAMAGED as error:
-        problem = "is missing" if isinstance(error, FileNotFoundError) else "can't be decoded"
-        remedy = "Every frame needs a label picture; copy it again"
-        raise DataError(f"the label picture {problem}", **place, remedy=remedy) from None
+    with opened(path, "label picture", video=video.name, frame=frame) as picture:
+        mode, labels = picture.mode, np.asarray(picture)
     if mode not in ("P", "L"):
         remedy = "Save labels as palette PNGs whose index is the object"
         raise DataError(f"the label picture is {mode}, not indexed", **place, remedy=remedy)
@@ -119,17 +114,13 @@ def write(
     root = Path(root)
     pictures: dict[Path, bytes] = {}  # all encoded before the first is written
     for video in dataset.videos:
+        folder = root / annotations / RESOLUTION / video.name
         for frame, name in enumerate(video.frames):
-            target = root / annotations / RESOLUTION / video.name / Path(name).name
-            target = target.with_suffix(".png")
-            if target in pictures:
-                raise DataError(
-                    f"two frames would both be written as {target}",
-                    video=video.name,
-                    frame=frame,
-                    remedy="Give every video its own name and every frame its own file name",
-                )
-            pictures[target] = _png(_label_picture(dataset, video, frame))
+            picture = _png(_label_picture(dataset, video, frame))
+            pictures[folder / Path(name).with_suffix(".png").name] = picture
+    if len(pictures) < sum(video.length for video in dataset.videos):
+        remedy = "Give every video its own name and every frame its own file name"
+        raise DataError("two frames would be written into one file", remedy=remedy)
     for target, content in pictures.items():
         files.write_bytes(target, content, durable=False)
     listing = "".join(f"{video.name}\n" for video in dataset.videos)

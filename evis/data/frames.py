@@ -2,6 +2,8 @@
 
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +15,23 @@ from evis.data.errors import DataError
 from evis.data.types import Video
 
 # What Pillow raises for a file that is cut off, garbled or claims an absurd size.
-DAMAGED = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.DecompressionBombError)
+_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.DecompressionBombError)
+
+
+@contextmanager
+def opened(path: Path, what: str, **place: object) -> Iterator[Image.Image]:
+    """Pillow's picture; a file that is missing or damaged is a `DataError` that says what it is."""
+    try:
+        with Image.open(path) as picture:
+            yield picture
+    except FileNotFoundError:
+        remedy = "Unpack or extract it again, or check frames_root"
+        raise DataError(f"the {what} is missing", file=path, **place, remedy=remedy) from None
+    except _DAMAGED as error:
+        first_line = str(error).partition("\n")[0]
+        problem = f"the {what} can't be decoded ({first_line or repr(error)})"
+        remedy = "The file is cut off or not a picture; copy it again"
+        raise DataError(problem, file=path, **place, remedy=remedy) from None
 
 
 def read_picture(
@@ -25,25 +43,16 @@ def read_picture(
     The picture is turned as its EXIF orientation says, which is how people saw it when they drew
     on it, unless it has the annotated `size` (height, width) only as it is stored.
     """
-    place = {"file": path, "video": video, "frame": frame}
-    try:
-        with Image.open(path) as picture:
-            mode = picture.mode
-            stored = picture.height, picture.width
-            is_on_its_side = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            if size != stored or not is_on_its_side:
-                ImageOps.exif_transpose(picture, in_place=True)
-            pixels = np.asarray(picture if mode[0] in "IF" else picture.convert("RGB"))
-    except FileNotFoundError:
-        remedy = "Extract the frames again, or check frames_root"
-        raise DataError("the frame is missing", **place, remedy=remedy) from None
-    except DAMAGED as error:
-        first_line = str(error).partition("\n")[0]
-        problem = f"the frame can't be decoded ({first_line or error!r})"
-        remedy = "The file is cut off or not a picture; copy it again"
-        raise DataError(problem, **place, remedy=remedy) from None
+    with opened(path, "frame", video=video, frame=frame) as picture:
+        mode = picture.mode
+        stored = picture.height, picture.width
+        is_on_its_side = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        if size != stored or not is_on_its_side:
+            ImageOps.exif_transpose(picture, in_place=True)
+        pixels = np.asarray(picture if mode[0] in "IF" else picture.convert("RGB"))
     if mode in ("I", "F"):
         problem = "the picture holds numbers of 32 bits, whose black and white are not known"
+        place = {"file": path, "video": video, "frame": frame}
         raise DataError(problem, **place, remedy="Save it as an 8-bit or 16-bit picture")
     if mode.startswith("I;16"):
         grey = (pixels.astype(np.uint32) + 128) // 257

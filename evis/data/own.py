@@ -38,7 +38,7 @@ def _frames(json: Path, given: str | Path | None, dataset: VISDataset) -> Path:
     """The folder that the names of frames start from: the one that holds the first of them."""
     first = dataset.videos[0].frames[0]
     beside = (json.parent / name for name in ("", "JPEGImages", "frames", "images", json.stem))
-    for root in [Path(given)] if given else [catalog.frames_of(json) or json.parent, *beside]:
+    for root in [Path(given)] if given else [*beside, *catalog.frames_of(json)]:
         if (root / first).is_file():
             return root
     place = f"in {given}" if given else "beside it"

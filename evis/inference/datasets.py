@@ -71,10 +71,7 @@ def predict_dataset(
 
 def fitted_to(model: nn.Module, dataset: VISDataset, options: Options) -> dict[int, Options]:
     """For each video, by id, the options that `options` mean for it: without "auto"."""
-    return {
-        video.id: fitted(options, model, video.length, (video.height, video.width))
-        for video in dataset.videos
-    }
+    return {video.id: fitted(options, model, video) for video in dataset.videos}
 
 
 def _tracks_of(

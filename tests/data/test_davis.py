@@ -197,5 +197,9 @@ def test_what_a_label_picture_can_not_hold_is_refused(root, tmp_path):
     refused(replace(dataset, tracks=(*dataset.tracks, *hidden)), target, "has 255 tracks.* 254")
     davis.write(replace(dataset, tracks=(*dataset.tracks, *hidden[1:])), tmp_path / "most")
     twins = tuple(replace(video, name="one") for video in dataset.videos)
-    refused(replace(dataset, videos=twins), target, "video one, frame 0: two frames would")
+    refused(
+        replace(dataset, videos=twins),
+        target,
+        "two frames would be written into one file. Give every",
+    )
     refused(weaken(dataset, "box"), target, "carries no masks")

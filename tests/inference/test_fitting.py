@@ -8,6 +8,7 @@ import pytest
 import torch
 from planted import ByColour
 
+from evis.data.types import Video
 from evis.inference import fitting
 from evis.inference.fitting import LEAST, MOST, memory_budget
 from evis.inference.options import Options
@@ -24,7 +25,7 @@ def models():
 def fitted(monkeypatch):
     def fitted(options, model, frames, size, budget):
         monkeypatch.setattr(fitting, "memory_budget", lambda device: budget)
-        return fitting.fitted(options, model, frames, size)
+        return fitting.fitted(options, model, Video(1, "v", *size, ("",) * frames))
 
     return fitted
 
@@ -99,7 +100,9 @@ def test_a_containers_limit_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "CGROUPS", groups)
     monkeypatch.setattr(fitting, "CGROUP_ROOT", root)
     assert sorted(fitting._limits_of_cgroups()) == [3000, 4000]
-    (root / "box" / "memory.max").write_text(f"{6 * 2**30}\n")
-    assert memory_budget(torch.device("cpu")) == LEAST
-    groups.unlink()
+    for file in root.rglob("memory.*"):
+        file.write_text(f"{8 * 2**30}\n")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**40))
+    assert memory_budget(torch.device("cpu")) == 2 * 2**30
+    monkeypatch.setattr(fitting, "CGROUP_ROOT", tmp_path / "not Linux")
     assert fitting._limits_of_cgroups() == []
