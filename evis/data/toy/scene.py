@@ -260,6 +260,7 @@ def _places(rng: np.random.Generator, scene: Scene) -> tuple[Motion, np.ndarray]
     rates = speed[:, None] * np.stack([np.cos(direction), np.sin(direction)], -1)
     rates = together * rates[0] + (1 - together) * rates[1:]
     rates = rates + rng.random() * scene.camera.centre.rate  # the camera follows objects, in part
+    rates = rates * (rng.random((count, 1)) >= spec.resting)
     when = rng.uniform(0, scene.length - 1, (count, 1))
     seen_from = scene.camera.centre.rate * (when - scene.camera.centre.when)
     return replace(scene.objects.place, value=spots + seen_from, rate=rates, when=when), focus

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-VERSION = 2  # raise it whenever a change of the generator changes a byte
+VERSION = 3  # raise it whenever a change of the generator changes a byte
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ToySpec:
     # Format
     size: tuple[int, int] = (64, 96)  # height, width
     frames: tuple[int, int] = (8, 16)  # shortest and longest video
-    jpeg_quality: int = 92
+    jpeg_quality: int = 99
 
     # When an object is annotated. Objects that never are are left out of the scene.
     least_visible: float = 0.35  # share of its outline to be seen in one frame at least
@@ -52,40 +52,42 @@ class ToySpec:
     # Objects
     object_size: tuple[float, float] = (0.24, 0.48)  # square root of the area
     pose: float = 3.14  # how far from upright an object starts
-    speed: tuple[float, float] = (0.0, 0.06)  # against the ground, a frame
-    spin: float = 0.12  # a frame
-    growth: float = 0.25  # how much an object's log size swings
+    speed: tuple[float, float] = (0.0, 0.04)  # against the ground, a frame
+    resting: float = 0.55  # share of objects that stay where they are on the ground
+    spin: float = 0.05  # a frame
+    growth: float = 0.10  # how much an object's log size swings
     stretch: float = 0.3  # log of width over height
-    wobble: float = 0.10  # waves around the outline, relative to its radius
-    bend: float = 0.45  # bending into an arc
+    wobble: float = 0.05  # waves around the outline, relative to its radius
+    bend: float = 0.25  # bending into an arc
     camouflage: float = 0.12  # share of objects wearing the background's own texture
     camouflage_shift: float = 28.0  # grey levels by which they are brighter or darker than it
     typical: float = 1.0  # share of the other objects in their class's colour, as far as it has one
-    typical_chroma: float = 70.0  # grey levels by which that colour is off grey
+    typical_chroma: float = 55.0  # grey levels by which that colour is off grey
     typical_spread: float = 0.12  # standard deviation of its hue
-    relief: float = 0.35  # darkening towards an object's edge
-    shadow: float = 0.35  # darkness of the shadow an object casts
+    relief: float = 0.25  # darkening towards an object's edge
+    shadow: float = 0.25  # darkness of the shadow an object casts
 
     # Textures
     photos: tuple[str, ...] = ("china", "flower", "flag", "uniform", "terrain")  # see textures
-    grain: tuple[float, float] = (90.0, 280.0)  # photo pixels a frame height: small means coarse
+    grain: tuple[float, float] = (12.0, 50.0)  # photo pixels a frame height: small means coarse
     recolour: float = 0.5  # how far hues turn, 1 is anything
+    contrast: tuple[float, float] = (0.08, 0.30)  # of a texture, against the photo's
 
     # Scenery
     backdrops: int = 2  # further regions of the background, each with its own texture
     posts: float = 0.25  # share of videos with an unannotated post in front of objects
 
     # Camera, light and film
-    pan: float = 0.035  # a frame
-    zoom: float = 0.12  # log zoom swing
-    roll: float = 0.06
-    shake: float = 0.012
+    pan: float = 0.002  # a frame
+    zoom: float = 0.01  # log zoom swing
+    roll: float = 0.006
+    shake: float = 0.0015
     shutter: float = 0.7  # share of the time between frames that the film is exposed: motion blur
     defocus: float = 0.012  # blur's standard deviation at its worst
     unsharp: float = 0.3  # share of videos that go out of focus at times
-    light: float = 0.25  # swing of the log brightness, and slope of the light across the frame
-    tint: float = 0.10  # swing of the log brightness of single colours
-    noise: float = 3.0  # grey levels
+    light: float = 0.02  # swing of the log brightness, and slope of the light across the frame
+    tint: float = 0.02  # swing of the log brightness of single colours
+    noise: float = 0.75  # grey levels
 
     shares: Sharing | None = None
 

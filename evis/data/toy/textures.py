@@ -88,17 +88,17 @@ class Surface:
         )
 
 
-def recolouring(rng: np.random.Generator, strength: float, mean: float) -> np.ndarray:
+def recolouring(rng: np.random.Generator, spec: ToySpec, mean: float) -> np.ndarray:
     """(3, 4) matrix that turns hues about grey, and changes saturation, contrast, brightness.
 
     `mean` is the photo's mean brightness: a dark photo is lifted, so that little of it is black.
     """
-    turn = strength * rng.uniform(-np.pi, np.pi)
+    turn = spec.recolour * rng.uniform(-np.pi, np.pi)
     grey = np.full((3, 3), 1 / 3)
     axis = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
     saturation = np.exp(rng.uniform(-0.5, 0.5))
     hue = np.cos(turn) * (np.eye(3) - grey) + np.sin(turn) * axis
-    contrast = np.exp(rng.uniform(-0.6, 0.1))
+    contrast = np.exp(rng.uniform(*np.log(spec.contrast)))
     matrix = contrast * (grey + saturation * hue)
     brightness = rng.uniform(80, 170)
     return np.column_stack([matrix, brightness - matrix @ np.full(3, mean)])
@@ -111,7 +111,7 @@ def pick(rng: np.random.Generator, spec: ToySpec) -> Surface:
     wanted = np.log2(grain / spec.size[0])
     level = int(np.clip(np.rint(wanted), 0, LEVELS - 1))
     mean = float(pyramid(photo)[-1].mean())
-    picture = cv2.transform(pyramid(photo)[level], recolouring(rng, spec.recolour, mean))
+    picture = cv2.transform(pyramid(photo)[level], recolouring(rng, spec, mean))
     height, width = picture.shape[:2]
     angle = rng.uniform(-np.pi, np.pi)
     layout = grain / 2**level * rotation(angle)

