@@ -13,11 +13,6 @@ GREY = np.full((*SIZE, 3), 90, np.uint8)
 PICTURES = [[GREY] * qualitative.COLUMNS] * 2
 
 
-def test_columns_go_from_the_first_frame_to_the_last():
-    assert qualitative.times(11) == [0, 2, 5, 8, 10]
-    assert qualitative.times(1) == [0] * 5
-
-
 def test_the_first_track_lies_on_top():
     video = Video(1, "v", *SIZE, ("0.jpg",))
     dataset = VISDataset((video,), (), (Category(1, "disc"),), lambda video, t: GREY)
