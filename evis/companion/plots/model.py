@@ -1,4 +1,4 @@
-"""Pictures of a clip's way through a video Mask2Former, and of what its queries look at."""
+"""Masks on frames, and what a query of a video Mask2Former looks at, layer by layer."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Pictures of published numbers: the field, what weak labels keep, what parts and settings do."""
+"""Pictures of published numbers: the field, what weak labels keep, what each part brings."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Figs 1 and 5: which frames are shown, and around what dashed lines are drawn."""
+"""Figs 1 and 5: what lies on top, how tracks are named, around what dashed lines are drawn."""
 
 import numpy as np
 
