@@ -206,6 +206,7 @@ def set_aside(report) -> set[str]:
     return set(with_fate(report, "set aside"))
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(data=st.data())
 def test_whatever_is_in_a_file_each_tensor_has_one_fate(data, tmp_path_factory):
