@@ -1,4 +1,4 @@
-"""Weights in and out: evis's own files, and those of the papers' reference implementations.
+"""Weights in and out: evis's own files, those of reference implementations, Hugging Face's folders.
 
 `load` builds the model that a file holds; `load_into`, `load_backbone` and `warm_start` fill one
 that exists. Each accounts for every tensor on both sides in a `Report`, and unless told otherwise
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from evis.data import files
 from evis.data.errors import DataError
-from evis.models import reference, weight_files
+from evis.models import huggingface, reference, weight_files
 from evis.models.config import Backbone, ModelConfig
 from evis.models.video_mask2former import VideoMask2Former
 
@@ -57,10 +57,11 @@ class Report(dict[str, str]):
 
 
 def load(weights: Mapping[str, Any] | str | Path) -> VideoMask2Former:
-    """The model in a file, in eval mode, whatever its size.
+    """The model in a file, in eval mode, whatever its size; `classes` are their names if it tells.
 
     weights: what `save` wrote; a .pth or .pkl of Mask2Former-VIS, MinVIS, MaskFreeVIS or
-    Eigen-Cluster VIS; or the state dict of one of these.
+        Eigen-Cluster VIS; the state dict of one of these; or a folder in Hugging Face's Mask2Former
+        format (instance segmentation, with a ResNet or a Swin).
     """
     return load_with_report(weights)[0]
 
@@ -83,6 +84,7 @@ def load_with_report(
             remedy="Is it a whole checkpoint of Mask2Former-VIS?",
         ) from error
     report = _fill(model, source)
+    model.classes = source.about.get("categories")
     recipe = source.about.get("recipe")
     if isinstance(recipe, dict) and recipe.get("shorter_sides"):
         model.shorter_side = min(recipe["shorter_sides"])
@@ -154,7 +156,7 @@ def save(model: VideoMask2Former, path: str | Path, **about: Any) -> Path:
 
 def read_about(path: str | Path) -> dict[str, Any]:
     """What `save` was told about a model; of a reference implementation's file nothing is known."""
-    return _open(path).about
+    return huggingface.about(Path(path)) if Path(path).is_dir() else _open(path).about
 
 
 class _Source(NamedTuple):
@@ -168,6 +170,9 @@ def _open(weights: Mapping[str, Any] | str | Path) -> _Source:
     if isinstance(weights, Mapping):
         return _Source(reference.up_to_date(weight_files.tensors_of(weights)))
     path = Path(weights)
+    if path.is_dir():
+        tensors, config, about = huggingface.read(path)
+        return _Source(tensors, path, config, about)
     tensors, metadata = weight_files.read(path)
     if metadata is None:
         return _Source(reference.up_to_date(tensors), path)

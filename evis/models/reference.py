@@ -83,7 +83,7 @@ _SET_ASIDE = {
     r"backbone\..*\.relative_position_index": "follows from the window's size",
     r"backbone\..*\.attn_mask": "follows from the picture's size",
     r".*\.num_batches_tracked": "batch norms are frozen",
-    r"backbone\.(stem\.fc|norm|head)\.\w+": "belongs to ImageNet's classifier",
+    r"backbone\.(stem\.fc|norm|head|swin\.layernorm)\.\w+": "belongs to ImageNet's classifier",
     r"criterion\..*": "belongs to the loss",
     r"pixel_(mean|std)": "the model brings its own, ImageNet's in RGB",
 }
