@@ -18,6 +18,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import expit
 
 from evis.labels.lattice import Lattice
+from evis.losses.tensors import check_choice
 
 # As CutLER has them: reaches in pixels and in steps of 255, then weights.
 GAUSSIAN_REACH, GAUSSIAN_WEIGHT = 3, 7
@@ -37,19 +38,20 @@ def refine(
 ) -> np.ndarray:
     """(h, w, 3) uint8, (h, w) bool -> (h, w) float64, the probability of foreground.
 
-    Several masks of one picture, (N, h, w), are refined one by one in hardly more time. `exact`
-    sums over all pairs of pixels; `fast` uses permutohedral lattices.
+    Several masks of one picture, (N, h, w), are refined each on its own, but share the kernels.
+    `exact` sums over all pairs of pixels; `fast` uses permutohedral lattices.
     """
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise ValueError(f"picture should be (h, w, 3) uint8, got {picture.shape} {picture.dtype}")
     if mask.shape[-2:] != picture.shape[:2] or mask.dtype != bool:
         raise ValueError(f"mask should be {picture.shape[:2]} bool, got {mask.shape} {mask.dtype}")
     pixels = picture.shape[0] * picture.shape[1]
+    check_choice("solver", solver, ("fast", "exact"))
     if solver == "exact" and pixels > MOST_EXACT:
         raise ValueError(f'"exact" takes at most {MOST_EXACT} pixels, got {pixels}; use "fast"')
     if mask.size == 0:
         return np.zeros(mask.shape)
-    sums = {"fast": _on_lattices, "exact": _over_pairs}[solver](_terms(picture))
+    sums = (_over_pairs if solver == "exact" else _on_lattices)(_terms(picture))
     unary = LOG_ODDS * np.where(mask.reshape(-1, pixels).T, 1, -1)  # (n, N)
     foreground = expit(unary)
     for _ in range(iterations):
@@ -98,7 +100,11 @@ def _on_lattices(terms: list[Term]) -> Sums:
 def _over_pairs(terms: list[Term]) -> Sums:
     matrix = 0.0
     for weight, points in terms:
-        kernel = np.exp(-0.5 * cdist(points, points, "sqeuclidean"))
+        kernel = cdist(points, points, "sqeuclidean")
+        kernel *= -0.5
+        np.exp(kernel, out=kernel)
         scale = np.sqrt(weight / kernel.sum(1))
-        matrix += scale[:, None] * kernel * scale
+        kernel *= scale
+        kernel *= scale[:, None]
+        matrix += kernel
     return lambda x: matrix @ x

@@ -9,15 +9,14 @@ Features may come from appearance and motion together: see `combined`.
 """
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
 from evis.data.errors import DataError
 from evis.labels import ncut
-
-Flavour = Literal["paper", "released"]
+from evis.losses.tensors import FLAVOURS, Flavour, check_choice
 
 SMALLEST = 0.01  # of all patches: what is not above is noise
 REPEATED = 0.5  # IoU above which a cut has found the mask before it again
@@ -28,10 +27,10 @@ _RELEASED_DENSE = 1024  # patches up to which `released` takes LAPACK's own sign
 class Cut(NamedTuple):
     """One cut, step by step; arrays are (h, w)."""
 
-    vector: np.ndarray  # float64, one value a patch; 0 for patches that have left
+    vector: np.ndarray  # float64, one value a patch; 0 for patches taken out
     foreground: np.ndarray  # bool
     seed: tuple[int, int]  # row, column
-    reversed: bool  # whether the foreground is the lower side of the vector
+    reversed: bool  # whether the foreground lies below the vector's mean
     component: np.ndarray  # bool, the part of the foreground around the seed
     mask: np.ndarray  # bool, what is kept of it
 
@@ -67,11 +66,10 @@ def cuts(
     but takes them out, as the same cut would come again. `released` drops those, and those that
     repeat the mask before, from the second cut on, and leaves them in.
     """
-    if flavour not in ("paper", "released"):
-        raise ValueError(f'flavour should be "paper" or "released", is {flavour!r}')
+    check_choice("flavour", flavour, FLAVOURS)
     unit = _unit(features)
     grid = unit.shape[:2]
-    linked = _linked(unit.reshape(-1, unit.shape[-1]), tau)
+    linked = _linked(unit.reshape(grid[0] * grid[1], unit.shape[2]), tau)
     taken, before = np.zeros((2, *grid), bool)
     for number in range(count):
         present = ~taken if flavour == "paper" else np.ones(grid, bool)
@@ -81,9 +79,8 @@ def cuts(
         if flavour == "released" and taken.size <= _RELEASED_DENSE:
             vector = ncut.dense(affinity)
         else:
-            vector = ncut.second_eigenvector(affinity)
-            vector = vector * np.sign(vector[np.argmax(np.abs(vector))])
-        foreground, seed, turned = _object_side(vector.reshape(grid), present)
+            vector = _settled(ncut.second_eigenvector(affinity))
+        foreground, seed, turned = object_side(vector.reshape(grid), present)
         regions, _ = ndimage.label(foreground)  # 4-connected
         component = regions == regions[seed]
         small = component.mean() <= SMALLEST
@@ -99,10 +96,19 @@ def cuts(
         linked[:, before.ravel()] = False
 
 
-def _object_side(vector: np.ndarray, present: np.ndarray):
-    """The foreground (h, w), its seed (row, column), and whether it is the vector's lower side.
+def _settled(vector: np.ndarray) -> np.ndarray:
+    """Its most extreme value is 1; rounded, so that patches which tie do so on every machine."""
+    vector = np.round(vector / np.abs(vector).max(), 9)
+    return vector * vector[np.abs(vector).argmax()]
 
-    The object is the side of the most extreme value, unless that holds three corners or more.
+
+def object_side(
+    vector: np.ndarray, present: np.ndarray
+) -> tuple[np.ndarray, tuple[int, int], bool]:
+    """(h, w) each -> the foreground (h, w), its seed (row, column), and whether it lies below.
+
+    The object is the side of the most extreme value, unless the upper side has three corners or
+    more of the picture: then it is the lower.
     """
     foreground = present & (vector > vector[present].mean())
     extreme = np.unravel_index(np.abs(vector).argmax(), vector.shape)
