@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evis.trackers import idol
@@ -172,6 +172,7 @@ def test_short_tracks_that_are_gone_are_no_results_and_come_back_without_their_p
     assert len(short) == 5  # nothing is dropped of a video this short
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 2**16))
 def test_in_every_frame_a_track_has_one_query_and_ids_begin_in_order(seed):
     torch.manual_seed(seed)
