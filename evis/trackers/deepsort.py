@@ -174,7 +174,9 @@ class DeepSort:
 
         def join(tracks: list[Track], cost: Callable[[Track], np.ndarray], limit: float) -> None:
             """`tracks` take from `left` at the least sum of costs; `cost` gives (left,) of each."""
-            costs = np.array([cost(known) for known in tracks]).reshape(len(tracks), len(left))
+            if not (tracks and left):
+                return
+            costs = np.stack([cost(known) for known in tracks])
             # All that is too far costs the same, so that it is nowhere worth a worse pair.
             rows, columns = linear_sum_assignment(np.where(costs > limit, limit + 1e-5, costs))
             near = costs[rows, columns] <= limit
@@ -183,16 +185,17 @@ class DeepSort:
             over = [*np.setdiff1d(np.arange(len(left)), columns), *columns[~near]]
             left[:] = [left[column] for column in over]
 
+        def unlike(known: Track) -> np.ndarray:
+            return known.looks_unlike(measured[left], looks[left])
+
+        confirmed = [known for known in self.tracks if known.confirmed]
         for missed in range(1, self.max_age + 1):
-            of_age = [known for known in self.tracks if known.confirmed and known.missed == missed]
-            if of_age and left:
-                join(
-                    of_age, lambda t: t.looks_unlike(measured[left], looks[left]), self.max_distance
-                )
-        tentative = [known for known in self.tracks if not known.confirmed]
-        recent = [known for known in self.tracks if known.confirmed and known.missed == 1]
-        rest = tentative + [known for known in recent if known not in taken]
-        join(rest, lambda t: t.moved(boxes[left]), MOVED)
+            join(
+                [known for known in confirmed if known.missed == missed], unlike, self.max_distance
+            )
+        rest = [known for known in self.tracks if not known.confirmed]
+        rest += [known for known in confirmed if known.missed == 1 and known not in taken]
+        join(rest, lambda known: known.moved(boxes[left]), MOVED)
         return taken, left
 
 

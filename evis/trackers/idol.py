@@ -129,7 +129,7 @@ class Tracker:
         for row, of_row in enumerate(likeness):
             like = of_row > LIKE
             if like.sum() > 1:
-                of_row = of_row * torch.where(like, frames, frames[like].mean())
+                of_row = of_row * frames * like  # the released mean weight of the rest never wins
             best = of_row.argmax()
             if of_row[best] > LIKE:
                 found[row] = known[best]

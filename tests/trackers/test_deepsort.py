@@ -122,8 +122,20 @@ def test_after_a_gap_neither_looks_nor_place_alone_are_enough():
     assert ids(*before, seen((400, 0)))[-1] == [2]
 
 
-def test_without_a_gap_the_place_alone_is_enough():
-    assert ids(*[seen((100, 0))] * 4, seen((102, 1)))[-1] == [1]
+@pytest.mark.parametrize(("left", "expected"), [(119, 1), (124, 2)])  # IoU 0.36 and 0.25
+def test_without_a_gap_the_place_alone_is_enough(left, expected):
+    assert ids(*[seen((100, 0))] * 4, seen((left, 1)))[-1] == [expected]
+
+
+def test_what_is_too_far_anyway_is_worth_no_worse_pair():
+    """IoU costs 0.1 and 0.97, the other way round 0.64 and 0.6: the sum would be lower that way."""
+    before = [seen((100, 0), (119, 1))] * 4
+    assert ids(*before, seen((102, 2), (81, 3)))[-2:] == [[2, 1], [2, 3]]
+
+
+def test_what_was_missed_before_does_not_join_by_its_place():
+    steps = [seen((100, 0))] * 4 + [seen(), seen((100, 1))]
+    assert ids(*steps)[-1] == [2]
 
 
 def test_the_gallery_is_as_long_as_the_budget():

@@ -93,6 +93,12 @@ def test_boxes_repeat_within_a_class_and_masks_across_classes():
     assert ids(twice) == [[-4, 0, -3, -4]]
 
 
+def test_what_repeats_a_repetition_alone_stays():
+    same = torch.eye(3, dtype=torch.bool)
+    same[[1, 2], [0, 1]] = True  # the second is as the first, the third as the second
+    assert idol.first_of_each(same).tolist() == [True, False, True]
+
+
 def test_the_best_query_goes_in_alone_where_none_is_a_detection():
     first = frame((0.9, 0, 1, 0), (0.8, 0, 4, 1))
     assert ids(first, frame((0.03, 0, 1, 0), (0.05, 0, 4, 1))) == [[0, 1], [-4, 1]]
