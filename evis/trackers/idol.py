@@ -88,6 +88,7 @@ class Tracker:
         self._frame, self._begun = 0, 0
 
     @torch.no_grad()
+    @torch.autocast("cpu", enabled=False)  # where all of it is computed
     def step(
         self, class_logits: Tensor, boxes: Tensor, mask_logits: Tensor, embeddings: Tensor
     ) -> Tensor:
@@ -95,7 +96,7 @@ class Tracker:
         scores, classes = class_logits.float().cpu().sigmoid().max(-1)
         ids = torch.full((len(scores),), NOT_DETECTED)
         queries = detections(scores, classes, boxes.float().cpu())
-        overlaps = mask_ious(mask_logits[queries.to(mask_logits.device)] > 0).cpu()
+        overlaps = mask_ious((mask_logits[queries.to(mask_logits.device)] > 0).cpu())
         kept = first_of_each(overlaps > self.settings.same_mask)
         ids[queries[~kept]] = REPEATED
         queries, overlaps = queries[kept], overlaps[kept][:, kept]

@@ -34,25 +34,41 @@ def propagate(
             "last_frames and radius should be at least 0, top_k at least 1, temperature above 0, "
             f"got {last_frames}, {radius}, {top_k}, {temperature}"
         )
-    frames, height, width, _ = features.shape
     features = F.normalize(features.float(), dim=-1)
-    reach = radius or max(height, width)
-    columns = torch.arange(width, device=features.device)
-    far = ((columns[:, None] - columns).abs() > reach)[:, None]  # (w, 1, w)
     labels = [first.to(features)]
-    for t in range(1, frames):
+    for t in range(1, len(features)):
         context = [0, *range(max(1, t - last_frames), t)]
         seen, known = features[context], torch.stack([labels[frame] for frame in context], 1)
-        rows = []
-        for y in range(height):  # a row at a time, as only so many rows are near enough
-            around = slice(max(0, y - reach), y + reach + 1)
-            cosine = (features[t, y] @ seen[:, around].flatten(0, 2).T).view(width, -1, width)
-            cosine = cosine.masked_fill(far, -torch.inf).flatten(1)  # (w, frames * rows * w)
-            least = cosine.topk(min(top_k, cosine.shape[1])).values[:, -1:]
-            weights = (cosine.masked_fill(cosine < least, -torch.inf) / temperature).softmax(1)
-            rows.append(known[:, :, around].flatten(1) @ weights.T)
-        labels.append(torch.stack(rows, 1))
-    return torch.stack(labels[1:]) if frames > 1 else labels[0].new_zeros(0, *first.shape)
+        with torch.autocast(features.device.type, enabled=False):
+            labels.append(_carried(features[t], seen, known, top_k, radius, temperature))
+    return torch.stack(labels)[1:]
+
+
+def _carried(
+    now: Tensor,
+    seen: Tensor,
+    known: Tensor,
+    top_k: int,
+    radius: int,
+    temperature: float,
+) -> Tensor:
+    """(h, w, C) of one frame, (F, h, w, C) and (K, F, h, w) of those looked at -> (K, h, w).
+
+    A row at a time, as only so many rows are near enough.
+    """
+    height, width, _ = now.shape
+    reach = radius or max(height, width)
+    columns = torch.arange(width, device=now.device)
+    far = ((columns[:, None] - columns).abs() > reach)[:, None]  # (w, 1, w)
+    rows = []
+    for y in range(height):
+        around = slice(max(0, y - reach), y + reach + 1)
+        cosine = (now[y] @ seen[:, around].flatten(0, 2).T).view(width, -1, width)
+        cosine = cosine.masked_fill(far, -torch.inf).flatten(1)  # (w, F * rows * w)
+        least = cosine.topk(min(top_k, cosine.shape[1])).values[:, -1:]
+        weights = (cosine.masked_fill(cosine < least, -torch.inf) / temperature).softmax(1)
+        rows.append(known[:, :, around].flatten(1) @ weights.T)
+    return torch.stack(rows, 1)
 
 
 def hard(soft: Tensor, patch: int) -> Tensor:

@@ -24,6 +24,8 @@ def test_soft_and_hard_labels_are_the_reference_ones(name, device):
         "temperature": float(case["temperature"]),
     }
     soft = propagate(case["features"], first, **options)
+    with torch.autocast(device.type, torch.bfloat16):
+        assert torch.equal(propagate(case["features"], first, **options), soft)
     torch.testing.assert_close(soft, case["soft_labels"], rtol=0, atol=1e-5)
     expected = case["labels_full_size"].long()
     assert torch.equal(hard(soft, int(case["patch_size"])), expected)
