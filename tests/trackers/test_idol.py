@@ -94,6 +94,15 @@ def test_boxes_repeat_within_a_class_and_masks_across_classes():
     assert ids(twice) == [[-4, 0, -3, -4]]
 
 
+def test_pixels_are_counted_exactly_under_autocast(device):
+    logits, boxes, _, embeddings = frame((0.9, 0, 1, 0), (0.8, 1, 4, 1))
+    masks = torch.full((2, 30, 40), 9.0)
+    masks[1].flatten()[601:] = -9.0  # an IoU of 0.5008; in bfloat16, 601 is 600
+    with torch.autocast(device.type, torch.bfloat16):
+        found = idol.Tracker().step(*(x.to(device) for x in (logits, boxes, masks, embeddings)))
+    assert found.tolist() == [0, -3]
+
+
 def test_what_repeats_a_repetition_alone_stays():
     same = torch.eye(3, dtype=torch.bool)
     same[[1, 2], [0, 1]] = True  # the second is as the first, the third as the second
