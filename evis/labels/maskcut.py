@@ -133,12 +133,11 @@ def _unit(features: np.ndarray) -> np.ndarray:
 
 
 def _linked(unit: np.ndarray, tau: float) -> np.ndarray:
-    """(n, C) -> (n, n) bool: a cosine above tau (FlowCut, Eq. 1); exactly symmetric."""
+    """(n, C) -> (n, n) bool: a cosine above tau (FlowCut, Eq. 1)."""
     linked = np.zeros((len(unit), len(unit)), bool)
     for start in range(0, len(unit), _ROWS):
         rows = slice(start, min(start + _ROWS, len(unit)))
         block = unit[rows] @ unit[: rows.stop].T > tau  # (rows, up to and with these)
-        block[:, rows] |= block[:, rows].T.copy()
         linked[rows, : rows.stop] = block
         linked[: rows.stop, rows] = block.T
     return linked

@@ -88,6 +88,15 @@ def test_lattice_has_the_width_of_its_gaussian():
     assert np.mean(at) == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize("axes", [1, 2, 3, 5])
+def test_lattice_keeps_far_points_apart(axes):
+    """Its sums end: no two corners share a number, nor does a neighbour that is not there."""
+    points = np.random.default_rng(0).uniform(0, 8, (300, axes))
+    between = Lattice(points)(np.eye(300))
+    distance = cdist(points, points)
+    assert (between[distance > 5.5] == 0).all() and (between[distance == 0] > 0).all()
+
+
 def test_lattice_takes_coinciding_points_and_one_alone():
     same = Lattice(np.full((5, 3), 7.3))(np.arange(5.0)[:, None])
     np.testing.assert_allclose(same, same.mean())
@@ -141,6 +150,17 @@ def test_outlines_of_patches_are_refined_filled_or_dropped():
     assert iou(found[0], disc) > 0.97 and found[0][eye].all()
     assert not found[1:].any()
     assert crf.outline(picture, patches[:0]).shape == (0, 40, 60)
+
+
+def test_an_outline_unlike_its_patches_is_dropped(monkeypatch):
+    picture = np.zeros((4, 6, 3), np.uint8)
+    patches = np.zeros((2, 2, 3), bool)
+    patches[:, 0] = True  # the upper 12 pixels
+    refined = np.zeros((2, 4, 6))
+    refined[0, 0, :] = 1  # 6 of 12
+    refined[1, 0, :5] = 1  # 5 of 12
+    monkeypatch.setattr(crf, "refine", lambda picture, masks: refined)
+    assert (crf.outline(picture, patches) == [refined[0], 0 * refined[1]]).all()
 
 
 def test_bad_input_is_refused():

@@ -54,6 +54,31 @@ def test_golden_sides_seeds_and_components(golden):
         assert (regions == regions[seed]).tolist() == golden["components"][number].tolist()
 
 
+@pytest.mark.parametrize("corners, turned", [(1, False), (2, False), (3, True), (4, True)])
+def test_a_side_with_three_corners_is_ground_however_extreme(corners, turned):
+    vector = np.full((5, 7), -1.0)
+    vector[[0, 0, 4, 4][:corners], [0, 6, 0, 6][:corners]] = 2
+    vector[2, 3] = 3
+    foreground, seed, below = maskcut.object_side(vector, np.ones((5, 7), bool))
+    assert below == turned and (foreground == ((vector > 0) ^ turned)).all()
+    assert seed == ((0, 1) if turned else (2, 3))
+
+
+def test_released_rules_on_cuts_by_script(monkeypatch):
+    """The first mask may be any; later ones are held against the one before, as that was left."""
+    speck, block, more, other = np.zeros((4, 10, 10), bool)
+    speck[5, 8] = True  # 1% of all
+    block[1:5, 1:5] = True
+    more[1:5, 1:6] = True  # IoU with the block 0.8
+    other[6:9, 2:5] = True
+    script = iter([speck, block, more, more, speck, other])
+    monkeypatch.setattr(maskcut.ncut, "dense", lambda affinity: 1.0 * next(script).ravel())
+    features = planted(np.arange(100).reshape(10, 10) % 2)
+    found = maskcut.masks(features, count=6, flavour="released")
+    nothing = np.zeros((10, 10), bool)
+    assert (found == [speck, block, nothing, more & ~block, nothing, other]).all()
+
+
 @pytest.mark.parametrize("golden", GOLDEN[:3], ids=lambda path: path.stem, indirect=True)
 def test_golden_cuts_in_their_order(golden):
     """Of the cases that do not depend on the sign that LAPACK gives."""
