@@ -26,7 +26,6 @@ from scipy.optimize import linear_sum_assignment
 from evis.data import masks
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
-from evis.data.supervision import weaken
 from evis.data.types import Track, Video, VISDataset
 from evis.labels.datasets import made
 
@@ -150,8 +149,6 @@ def label(
 
     Objects without any mask in the end are left out, and so are crowds.
     """
-    if dataset.origin is None and "points" in dataset.kinds:
-        dataset = weaken(dataset, "point")
     of_video: dict[int, list[PredictedTrack]] = {video.id: [] for video in dataset.videos}
     for proposal in proposals:
         of_video[dataset.video(proposal.video_id).id].append(proposal)
