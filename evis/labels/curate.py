@@ -1,4 +1,4 @@
-"""FlowCut's curation (section 3.3): two frames of a video whose masks agree make a training clip."""
+"""FlowCut's curation (section 3.3): two frames whose masks agree make a training clip."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +55,8 @@ def mask_ious(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         if masks.ndim != 3 or masks.dtype != bool or masks.shape[1:] != first.shape[1:]:
             shapes = f"{first.shape} {first.dtype} and {second.shape} {second.dtype}"
             raise ValueError(f"masks should be (N, h, w) and (M, h, w) bool, got {shapes}")
-    flat = [masks.reshape(len(masks), -1).astype(np.float32) for masks in (first, second)]
+    pixels = first.shape[1] * first.shape[2]
+    flat = [masks.reshape(len(masks), pixels).astype(np.float32) for masks in (first, second)]
     shared = (flat[0] @ flat[1].T).astype(float)  # whole numbers, exact up to 2^24 pixels
     union = flat[0].sum(1)[:, None] + flat[1].sum(1) - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
@@ -83,7 +84,7 @@ def pairs(
     dataset: pseudo masks, whatever tracks they stand in; each pair's masks are matched anew, and
     a match is a track. Pairs without a match are left out.
     """
-    if dataset.origin is None or "masks" not in dataset.kinds:
+    if dataset.origin is None or any(track.masks is None for track in dataset.tracks):
         problem = "curation chooses among pseudo masks, and this set has no made masks"
         raise DataError(problem, remedy="Make them first, for instance with evis.labels.maskcut")
     if not gaps or min(gaps) < 1:

@@ -52,7 +52,7 @@ def mask_iou(first: RLE | None, second: RLE | None) -> float:
 
 
 def _filtered(truth: VISDataset, pseudo: VISDataset, keeps: Keeps, what: str) -> VISDataset:
-    if "masks" not in pseudo.kinds or pseudo.origin is None:
+    if pseudo.origin is None or any(track.masks is None for track in pseudo.tracks):
         remedy = "Give the set that evis.labels made of its boxes"
         raise DataError("annotations are filtered by pseudo masks", remedy=remedy)
     if "boxes" not in truth.kinds:
@@ -62,7 +62,7 @@ def _filtered(truth: VISDataset, pseudo: VISDataset, keeps: Keeps, what: str) ->
     tracks = []
     for track in truth.tracks:
         other = theirs.get((track.video_id, track.id))
-        if other is None or other.masks is None:
+        if other is None:
             continue
         if len(other.masks) != len(track.boxes):
             problem = f"track {track.id} has {len(track.boxes)} frames, its pseudo masks "

@@ -183,6 +183,6 @@ def _check(of_frame: np.ndarray | None, boxes: Sequence[Corners]) -> None:
 
 
 def _check_made(dataset: VISDataset) -> None:
-    if dataset.origin is None or not {"masks", "boxes"} <= dataset.kinds:
+    if dataset.origin is None or any(None in (t.masks, t.boxes) for t in dataset.tracks):
         problem = "pseudo masks and their boxes are asked for, and this set has no such masks"
         raise DataError(problem, remedy="Make them from boxes: see evis.labels.from_boxes")
