@@ -318,12 +318,14 @@ def test_at_first_boxes_are_small_and_stay_where_they_are_and_nothing_is_an_obje
 
 
 @pytest.mark.parametrize("recompute", [False, True])
-def test_every_parameter_of_the_tiny_size_learns_from_64_x_96_pixels(recompute, device):
-    model = lively(named("tiny", classes=4)).to(device)
+@pytest.mark.parametrize("config, stride", [(named("tiny", 3), 2), (SMALL, 4)], ids=["tiny", "r"])
+def test_every_parameter_learns_from_64_x_96_pixels(config, stride, recompute, device):
+    model = lively(config).to(device)
     frames = some_frames(1, 2, 64, 96).to(device)
     model.recompute_activations = recompute
     found = model(frames)
-    assert found.mask_logits.shape == (1, 2, 20, 32, 48) and found.stride == 2
+    assert found.mask_logits.shape == (1, 2, config.queries, 64 // stride, 96 // stride)
+    assert found.stride == stride
     summed(found).backward()
     assert [name for name, p in model.named_parameters() if not p.grad.any()] == []
 
