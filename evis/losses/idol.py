@@ -27,9 +27,9 @@ def assign(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor
     """The target of each query, (Q,) long, -1 for none, and the best query of each target, (N,).
 
     class_logits: (Q, C), boxes: (Q, 4), targets: labels (N,) and boxes (N, 4), all of one picture.
-    A query that several targets want goes to the cheapest; a target that is left without any takes
-    its cheapest among the free ones. Two such targets may take the same query, as in the released
-    code: it learns the first and is the best query of both.
+    A query that several targets want goes to its cheapest of all, be that one of them or not; a
+    target that is left without any takes its cheapest among the free ones. Two such targets may
+    take the same query, as in the released code: it learns the first and is the best of both.
     """
     cost, iou = costs(class_logits, boxes, targets)
     if not len(targets[0]):
@@ -76,12 +76,13 @@ def costs(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor,
 def dynamic(cost: Tensor, iou: Tensor, best: int) -> Tensor:
     """(Q, N) each, N at least 1 -> (Q, N) bool: the k cheapest queries of each target.
 
-    k: the whole part of the sum of its `best` highest IoUs, at least 1. No query has two targets.
+    k: the whole part of the sum of its `best` highest IoUs, at least 1. A query of several
+    goes to its cheapest target.
     """
     k = iou.topk(min(best, len(iou)), dim=0).values.sum(0).long().clamp(min=1)
     matched = cost.argsort(dim=0, stable=True).argsort(dim=0) < k
     cheapest = F.one_hot(cost.argmin(1), cost.shape[1]).bool()
-    return matched & (cheapest | (matched.sum(1, keepdim=True) < 2))
+    return torch.where(matched.sum(1, keepdim=True) > 1, cheapest, matched)
 
 
 @torch.no_grad()

@@ -166,7 +166,7 @@ def slow_assign(class_logits, boxes, labels, wanted):
         k = max(1, int(np.sort(iou[:, n])[::-1][:10].sum()))
         for q in np.argsort(cost[:, n])[:k]:
             wants.setdefault(q, []).append(n)
-    owned = {q: [min(those, key=lambda n: cost[q, n])] for q, those in wants.items()}
+    owned = {q: [int(cost[q].argmin())] if len(n) > 1 else n for q, n in wants.items()}
     taken = set(owned)
     for n in range(count):
         if not any(n in those for those in owned.values()):
@@ -181,8 +181,8 @@ def slow_assign(class_logits, boxes, labels, wanted):
 
 def test_assignment_by_plain_loops():
     repaired = 0
-    for seed in range(40):
-        class_logits, boxes, targets = scene(seed) if seed % 2 else scene(seed, 12, 6)
+    for seed in range(200):
+        class_logits, boxes, targets = scene(seed) if seed % 2 else scene(seed, 20, 6)
         class_logits, boxes = class_logits.double(), boxes.double()
         targets = targets[0], targets[1].double()
         learns, best = idol.assign(class_logits, boxes, targets)
@@ -190,7 +190,7 @@ def test_assignment_by_plain_loops():
         assert (learns.tolist(), best.tolist()) == slow_assign(*arrays), seed
         cost, iou = idol.costs(class_logits, boxes, targets)
         repaired += not idol.dynamic(cost, iou, 10).any(0).all()
-    assert repaired > 3  # the rule for targets that are left without a query was asked
+    assert repaired > 20  # the rule for targets that are left without a query was asked
 
 
 @settings(max_examples=20, deadline=None)
