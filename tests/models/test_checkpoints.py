@@ -534,7 +534,7 @@ def bad_files(folder):
     (folder / "plain.safetensors").write_bytes(safetensors.torch.save({"a": torch.zeros(3)}))
     return {
         "missing.pth": "no such file",
-        "folder.pth": "Is a directory",
+        "folder.pth": "is a directory without config.json",
         "cut.pth": "cannot be read (",
         "cut_old.pth": "cannot be read (",
         "cut.pkl": "cannot be read (",
