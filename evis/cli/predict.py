@@ -12,7 +12,8 @@ def register(commands) -> None:
     add = add_command(commands, "predict", predict)
     kinds = "a folder of frames, a video file, a data set's folder or its annotation json"
     add("video VIDEO", kinds, type=Path)
-    add("--weights W", "the model's file", type=Path, required=True)
+    weights = "the model's file, or its folder in Hugging Face's Mask2Former format"
+    add("--weights W", weights, type=Path, required=True)
     add("--out DIR", "where to write", type=Path, required=True)
     add("--split NAME", "which split of a data set, if its folder holds several")
     add("--frames DIR", "the frames of a json, where they are not beside it", type=Path)

@@ -19,10 +19,10 @@ from evis.labels import from_boxes
 Tracks = tuple[PredictedTrack, ...]
 
 
-def perfect(dataset: VISDataset, lowest: float = 0.6, seed: int = 0) -> Tracks:
-    """Every object but crowds as its own prediction, its score drawn from `lowest` to 1."""
+def perfect(dataset: VISDataset, seed: int = 0) -> Tracks:
+    """Every object but crowds as its own prediction, its score drawn from 0.6 to 1."""
     tracks = predictions.from_dataset(dataset)
-    scores = iter(np.random.default_rng(seed).uniform(lowest, 1, len(tracks)))
+    scores = iter(np.random.default_rng(seed).uniform(0.6, 1, len(tracks)))
     return rescore(tracks, lambda _: next(scores))
 
 
@@ -84,11 +84,11 @@ def switch_identities(tracks: Tracks, at: float = 0.5) -> Tracks:
     return tuple(switched)
 
 
-def split(tracks: Tracks, at: float = 0.5) -> Tracks:
-    """Cut every track in two predictions of the same score: before and from the share `at` on."""
+def split(tracks: Tracks) -> Tracks:
+    """Cut every track in two predictions of the same score, in the middle of its video."""
     parts = []
     for track in tracks:
-        start, nothing = round(at * len(track.masks)), (None,) * len(track.masks)
+        start, nothing = round(len(track.masks) / 2), (None,) * len(track.masks)
         parts.append(replace(track, masks=track.masks[:start] + nothing[start:]))
         parts.append(replace(track, masks=nothing[:start] + track.masks[start:]))
     return tuple(part for part in parts if any(part.masks))
@@ -117,16 +117,16 @@ def duplicate(tracks: Tracks, factor: float) -> Tracks:
     return tracks + rescore(tracks, lambda score: factor * score)
 
 
-def clutter(tracks: Tracks, score: float, size: float = 0.15, seed: int = 0) -> Tracks:
+def clutter(tracks: Tracks, score: float, seed: int = 0) -> Tracks:
     """For every track one more of its class: a square that stands still at a random place.
 
-    Its side is `size` of the frame's height.
+    Its side is 15% of the frame's height.
     """
     generator = np.random.default_rng(seed)
     false = []
     for track in tracks:
         height, width = next(rle["size"] for rle in track.masks if rle is not None)
-        side = max(1, round(size * height))
+        side = max(1, round(0.15 * height))
         top, left = (int(generator.integers(room - side + 1)) for room in (height, width))
         square = from_boxes.fill(np.empty((height, width)), (left, top, side, side))
         still = (masks.encode(square),) * len(track.masks)

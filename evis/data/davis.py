@@ -21,13 +21,11 @@ VOID = 255  # pixels that belong to no object and count for nothing
 RESOLUTION = "480p"
 
 
-def read(
-    root: str | Path, split: str = "val", annotations: str | None = UNSUPERVISED
-) -> VISDataset:
+def read(root: str | Path, split: str = "val", annotations: str = UNSUPERVISED) -> VISDataset:
     """Read the videos of `ImageSets/2017/<split>.txt` with the labels of the `annotations` folder.
 
-    `annotations=None` reads the videos without labels. All objects share the one category "object".
-    Videos number from 1 in the order of the split file; track ids count through the set.
+    All objects share the one category "object". Videos number from 1 in the order of the split
+    file; track ids count through the set.
     """
     root = Path(root)
     names = _split_names(root, split)
@@ -35,11 +33,9 @@ def read(
     for video_id, name in enumerate(tqdm(names, desc="DAVIS", delay=10, leave=False), start=1):
         video = _video(root, name, video_id)
         videos.append(video)
-        if annotations is not None:
-            tracks += _tracks(root / annotations / RESOLUTION / name, video, len(tracks) + 1)
+        tracks += _tracks(root / annotations / RESOLUTION / name, video, len(tracks) + 1)
     reader = PictureFolder(root / "JPEGImages" / RESOLUTION)
-    level = "none" if annotations is None else "mask"
-    return VISDataset(tuple(videos), tuple(tracks), (Category(1, "object"),), reader, level)
+    return VISDataset(tuple(videos), tuple(tracks), (Category(1, "object"),), reader)
 
 
 def _split_names(root: Path, split: str) -> list[str]:
@@ -74,7 +70,7 @@ def _tracks(folder: Path, video: Video, first_id: int) -> list[Track]:
         remedy = "Unpack the frames again; one is missing"
         place = {"file": lonely[0], "video": video.name}
         raise DataError("the label picture has no frame", **place, remedy=remedy)
-    labels = [read_labels(folder, video, frame) for frame in range(video.length)]
+    labels = [_read_labels(folder, video, frame) for frame in range(video.length)]
     tracks = []
     for index in sorted(set(np.unique(labels).tolist()) - {0, VOID}):
         encoded = [
@@ -85,7 +81,7 @@ def _tracks(folder: Path, video: Video, first_id: int) -> list[Track]:
     return tracks
 
 
-def read_labels(folder: Path, video: Video, frame: int) -> np.ndarray:
+def _read_labels(folder: Path, video: Video, frame: int) -> np.ndarray:
     """(h, w) uint8: the object at each pixel, 0 for none."""
     path = folder / Path(video.frames[frame]).with_suffix(".png").name
     place = {"file": path, "video": video.name, "frame": frame}

@@ -39,11 +39,6 @@ class PseudoClips(ClipDataset):
                 "frames should be at least 1, rotation in [0, 180] and shift in [0, 1), "
                 f"got {frames}, {rotation} and {shift}"
             )
-        longer = next((video for video in dataset.videos if video.length > 1), None)
-        if longer is not None:
-            problem = f"has {longer.length} frames, pseudo clips are made of single pictures"
-            remedy = "Use evis.data.clips.ClipDataset for videos"
-            raise DataError(problem, video=longer.name, remedy=remedy)
         if "points" in dataset.kinds:
             raise DataError(
                 "pseudo clips are made under masks, boxes or nothing, and this set has points",

@@ -133,24 +133,20 @@ def sample_points(
     """Draw points for one object in one frame; mask (h, w) bool, not empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    inside = mask[top:bottom, left:right]
-    weights = inside.astype(float)
+    weights = mask.astype(float)
     if scheme.positive_sampling == "distance":
-        framed = np.pad(inside.astype(np.uint8), 1)  # the frame's edge counts as outline
+        framed = np.pad(mask.astype(np.uint8), 1)  # the frame's edge counts as outline
         weights = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    positives = _choose(weights, scheme.positives, generator) + [top, left]
+    positives = _choose(weights, scheme.positives, generator)
 
+    off = np.zeros(mask.shape)  # 1 where a negative may lie
     if scheme.negative_sampling == "in box":
-        negatives = _choose((~inside).astype(float), scheme.negatives, generator) + [top, left]
+        off[top:bottom, left:right] = ~mask[top:bottom, left:right]
     else:
-        height, width = mask.shape
         above, beside = (bottom - top) // 2, (right - left) // 2
-        outer_top, outer_left = max(0, top - above), max(0, left - beside)
-        around = np.ones(
-            (min(height, bottom + above) - outer_top, min(width, right + beside) - outer_left)
-        )
-        around[top - outer_top : bottom - outer_top, left - outer_left : right - outer_left] = 0
-        negatives = _choose(around, scheme.negatives, generator) + [outer_top, outer_left]
+        off[max(0, top - above) : bottom + above, max(0, left - beside) : right + beside] = 1
+        off[top:bottom, left:right] = 0
+    negatives = _choose(off, scheme.negatives, generator)
     return tuple(
         Point(int(x), int(y), positive)
         for group, positive in ((positives, True), (negatives, False))

@@ -122,12 +122,14 @@ class VISDataset:
     @cached_property
     def kinds(self) -> frozenset[str]:
         """What its tracks hold of "masks", "boxes" and "points", annotated or made."""
-        annotated = {"mask": {"masks", "boxes"}, "box": {"boxes"}, "point": {"points"}, "none": ()}
-        kinds = set(annotated[self.supervision])
-        for kind in ("masks", "boxes", "points") if self.origin is not None else ():
-            if any(getattr(track, kind) is not None for track in self.tracks):
-                kinds.add(kind)
-        return frozenset(kinds)
+        if self.origin is None or not self.tracks:
+            annotated = {"mask": ("masks", "boxes"), "box": ("boxes",), "point": ("points",)}
+            return frozenset(annotated.get(self.supervision, ()))
+        return frozenset(
+            kind
+            for kind in ("masks", "boxes", "points")
+            if all(getattr(track, kind) is not None for track in self.tracks)
+        )
 
     @cached_property
     def category_names(self) -> dict[int, str]:

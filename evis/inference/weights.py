@@ -14,7 +14,7 @@ from evis.data.types import Category, VISDataset
 
 
 def load(path: str | Path, device: str = "cpu") -> nn.Module:
-    """The model in a file, of evis or of a reference implementation, in eval mode.
+    """The model in a file or folder, of any kind that `evis.models.load` reads, in eval mode.
 
     A process reads it once: asked again, it gives the same model if the file is still the same.
     """
@@ -27,11 +27,14 @@ def _load(path: str, device: str, digest: str) -> nn.Module:
 
 
 def digest(model: str | Path | nn.Module) -> str:
-    """A hash of the file, or of the module's type and tensors."""
+    """A hash of the file, of all files in the folder, or of the module's type and tensors."""
     if isinstance(model, nn.Module):
         state = model.state_dict().items()
         tensors = {name: (str(t.dtype), t.cpu().double().numpy()) for name, t in state}
         return joblib.hash([type(model).__qualname__, tensors])
+    if Path(model).is_dir():
+        files = sorted(file for file in Path(model).iterdir() if file.is_file())
+        return joblib.hash([(file.name, digest(file)) for file in files])
     try:
         with open(model, "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -8,6 +8,7 @@ import numpy as np
 from evis.data import masks
 from evis.data.masks import RLE
 from evis.data.types import Track, Video
+from evis.metrics.track_iou import iou_of_sums
 
 
 @dataclass(frozen=True)
@@ -16,32 +17,19 @@ class TrackBoxes:
 
     corners: np.ndarray  # (tracks, frames, 4) x0, y0, x1, y1; all zero where there is none
 
-    def __len__(self) -> int:
-        return len(self.corners)
-
     @property
     def areas(self) -> np.ndarray:
         """(tracks, frames)"""
         return (self.corners[..., 2:] - self.corners[..., :2]).prod(-1)
 
-    def mean_areas(self) -> np.ndarray:
-        """(tracks,) the mean area over the frames with a box; 0 for a track without any."""
-        visible = np.count_nonzero(self.areas, axis=1)
-        return self.areas.sum(1) / np.maximum(visible, 1)
-
     def ious(self, objects: "TrackBoxes", wanted: np.ndarray) -> np.ndarray:
-        """Sum of intersections over sum of unions: (tracks, objects).
-
-        Pairs that are not `wanted`, (tracks, objects) bool, get NaN.
-        """
+        """As `TrackRuns.ious`; so few numbers that all pairs are looked at."""
         shared = np.zeros(wanted.shape)
         for column, theirs in enumerate(objects.corners):
             low = np.maximum(self.corners[..., :2], theirs[:, :2])
             high = np.minimum(self.corners[..., 2:], theirs[:, 2:])
             shared[:, column] = (high - low).clip(0).prod(-1).sum(-1)
-        unions = self.areas.sum(1)[:, None] + objects.areas.sum(1) - shared
-        ious = np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0)
-        return np.where(wanted, ious, np.nan)
+        return iou_of_sums(shared, self.areas, objects.areas)
 
 
 def around_masks(tracks: Sequence[Sequence[RLE | None]], video: Video) -> TrackBoxes:

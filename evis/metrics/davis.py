@@ -4,8 +4,7 @@ identity, so each object first takes the prediction that fits it best over the w
 All frames count. The result table's `objects` has one row an object.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -14,16 +13,12 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from tqdm.auto import tqdm
 
-from evis.data import davis
 from evis.data.errors import DataError
-from evis.data.types import Video
 
 MAX_PREDICTIONS = 20  # a video; the challenge takes no more, since spare ones can only help
 TOLERANCE = 0.008  # of the frame's diagonal: how far apart two matching boundary pixels may lie
 BLOCK = np.ones((2, 2), np.uint8)
 PARTS = ("mean", "recall", "decay")
-
-MaskPair = tuple[np.ndarray, np.ndarray]  # one frame: (objects, h, w), (predictions, h, w) bool
 
 
 def evaluate(
@@ -35,7 +30,7 @@ def evaluate(
     and `F_decay` too. `objects` is a DataFrame: `video` (the place in the list), `object`,
     `prediction` (the one it was matched to, missing where there was none left), `J_mean`,
     `J_recall`, `J_decay` and the same of F. The prediction files of the challenge can't overlap;
-    arrays can, and are scored as they are.
+    arrays can, and are scored as they are. Void pixels are to be cut out of predictions before.
     """
     if len(ground_truths) != len(predictions):
         raise DataError(
@@ -46,42 +41,15 @@ def evaluate(
     rows = []
     pairs = zip(ground_truths, predictions, strict=True)
     bar = tqdm(pairs, total=len(ground_truths), desc="J&F", unit="video", disable=not progress)
-    for index, (truth, prediction) in enumerate(bar):
-        _check(truth, prediction, index)
-        frames = ((truth[:, t], prediction[:, t]) for t in range(truth.shape[1]))
-        rows += _score_video(index, len(prediction), frames)
-    return _summary(rows)
-
-
-def evaluate_folders(
-    root: str | Path,
-    predictions_root: str | Path,
-    split: str = "val",
-    annotations: str = davis.UNSUPERVISED,
-    progress: bool = True,
-) -> dict[str, Any]:
-    """Score a folder of results against a data set in DAVIS's layout.
-
-    `predictions_root` holds one folder a video with one palette PNG a frame, whose index is the
-    prediction (0 for none). Void pixels of the ground truth belong to no mask. In `objects`,
-    `video` is the name, and `object` and `prediction` are the indices in the pictures.
-    """
-    videos = davis.read(root, split, annotations=None).videos
-    truth_root = Path(root) / annotations / davis.RESOLUTION
-    rows = []
-    for video in tqdm(videos, desc="J&F", unit="video", disable=not progress):
-        truth = _labels(truth_root, video)
-        prediction = _labels(Path(predictions_root), video)
-        prediction[truth == davis.VOID] = 0
-        objects, found = _indices(truth), _indices(prediction)
-        _check_count(len(found), video.name)
-        frames = zip(_split(truth, objects), _split(prediction, found), strict=True)
-        for row in _score_video(video.name, len(found), frames):
-            match = row["prediction"]
-            row["object"] = objects[row["object"]]
-            row["prediction"] = None if match is None else found[match]
-            rows.append(row)
-    return _summary(rows)
+    for video, (truth, prediction) in enumerate(bar):
+        _check(truth, prediction, video)
+        rows += [{"video": video, **row} for row in _score_video(truth, prediction)]
+    if not rows:
+        raise DataError("no video has an object, so there is nothing to score")
+    objects = pd.DataFrame(rows).astype({"prediction": "Int64"})
+    means = objects.drop(columns=["video", "object", "prediction"]).mean()
+    scores = {name.removesuffix("_mean"): float(value) for name, value in means.items()}
+    return scores | {"J&F": (scores["J"] + scores["F"]) / 2, "objects": objects}
 
 
 def j_measure(truth: np.ndarray, prediction: np.ndarray) -> float:
@@ -98,20 +66,21 @@ def f_measure(truth: np.ndarray, prediction: np.ndarray) -> float:
     return float(_pair_f(truth[None], prediction[None], _radius(truth))[0, 0])
 
 
-def pairwise(frames: Iterable[MaskPair]) -> tuple[np.ndarray, np.ndarray]:
+def pairwise(truth: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """J and F of every prediction with every object: two (predictions, objects, frames) arrays.
 
-    Where there are fewer predictions than objects, empty ones fill up.
+    truth: (objects, frames, h, w) bool; prediction: the same of predictions. Where there are fewer
+    of these than objects, empty ones fill up.
     """
+    missing = max(len(truth) - len(prediction), 0)
+    radius = _radius(truth)
     j, f = [], []
-    for truth, prediction in frames:
-        radius = _radius(truth)
-        rows, columns = _around(truth.any(0) | prediction.any(0), margin=1)
-        truth, prediction = truth[:, rows, columns], prediction[:, rows, columns]
-        missing = max(len(truth) - len(prediction), 0)
-        prediction = np.pad(prediction, ((0, missing), (0, 0), (0, 0)))
-        j.append(_pair_j(truth, prediction))
-        f.append(_pair_f(truth, prediction, radius))
+    for t in range(truth.shape[1]):
+        rows, columns = _around(truth[:, t].any(0) | prediction[:, t].any(0), margin=1)
+        objects, found = truth[:, t, rows, columns], prediction[:, t, rows, columns]
+        found = np.pad(found, ((0, missing), (0, 0), (0, 0)))
+        j.append(_pair_j(objects, found))
+        f.append(_pair_f(objects, found, radius))
     return np.stack(j, axis=-1), np.stack(f, axis=-1)
 
 
@@ -134,31 +103,18 @@ def mean_recall_decay(values: np.ndarray) -> tuple[float, float, float]:
     return float(values.mean()), float((values > 0.5).mean()), float(first.mean() - last.mean())
 
 
-def _score_video(video: object, found: int, frames: Iterable[MaskPair]) -> list[dict[str, Any]]:
+def _score_video(truth: np.ndarray, prediction: np.ndarray) -> list[dict[str, Any]]:
     """Match predictions to objects by the mean of J and F over frames: one row an object."""
-    j, f = pairwise(frames)
+    j, f = pairwise(truth, prediction)
     pairs = zip(*linear_sum_assignment((j + f).mean(-1), maximize=True), strict=True)
     rows = []
-    for prediction, n in sorted(pairs, key=lambda pair: pair[1]):
-        row = {
-            "video": video,
-            "object": n,
-            "prediction": prediction if prediction < found else None,
-        }
-        for name, values in (("J", j[prediction, n]), ("F", f[prediction, n])):
+    for place, n in sorted(pairs, key=lambda pair: pair[1]):
+        row = {"object": n, "prediction": place if place < len(prediction) else None}
+        for name, values in (("J", j[place, n]), ("F", f[place, n])):
             for part, value in zip(PARTS, mean_recall_decay(values), strict=True):
                 row[f"{name}_{part}"] = value
         rows.append(row)
     return rows
-
-
-def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    if not rows:
-        raise DataError("no video has an object, so there is nothing to score")
-    objects = pd.DataFrame(rows).astype({"prediction": "Int64"})
-    means = objects.drop(columns=["video", "object", "prediction"]).mean()
-    scores = {name.removesuffix("_mean"): float(value) for name, value in means.items()}
-    return scores | {"J&F": (scores["J"] + scores["F"]) / 2, "objects": objects}
 
 
 def _pair_j(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
@@ -216,22 +172,6 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.ones(part.shape), where=whole > 0)
 
 
-def _labels(root: Path, video: Video) -> np.ndarray:
-    """(frames, h, w) uint8: the index at each pixel."""
-    folder = root / video.name
-    return np.stack([davis.read_labels(folder, video, frame) for frame in range(video.length)])
-
-
-def _indices(labels: np.ndarray) -> list[int]:
-    return sorted(set(np.unique(labels).tolist()) - {0, davis.VOID})
-
-
-def _split(labels: np.ndarray, indices: list[int]) -> Iterator[np.ndarray]:
-    """One frame after another, (indices, h, w) bool."""
-    for frame in labels:
-        yield frame == np.array(indices, dtype=labels.dtype)[:, None, None]
-
-
 def _check(truth: np.ndarray, prediction: np.ndarray, video: int) -> None:
     for name, masks in (("ground_truths", truth), ("predictions", prediction)):
         if not isinstance(masks, np.ndarray) or masks.dtype != bool or masks.ndim != 4:
@@ -252,13 +192,9 @@ def _check(truth: np.ndarray, prediction: np.ndarray, video: int) -> None:
         )
     if 0 in truth.shape[1:]:
         raise DataError("has no frame or no pixel", video=video, field="ground_truths")
-    _check_count(len(prediction), video)
-
-
-def _check_count(found: int, video: object) -> None:
-    if found > MAX_PREDICTIONS:
+    if len(prediction) > MAX_PREDICTIONS:
         raise DataError(
-            f"{found} predictions; DAVIS allows {MAX_PREDICTIONS} a video",
+            f"{len(prediction)} predictions; DAVIS allows {MAX_PREDICTIONS} a video",
             video=video,
             field="predictions",
             remedy="Keep those with the best scores",

@@ -1,22 +1,52 @@
 """Predictions held against the ground truth: ranked, and their IoUs, video by video."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from evis.data.errors import DataError
-from evis.data.predictions import parse_masks
+from evis.data.jsonfile import Record
+from evis.data.predictions import PredictedTrack, from_dataset, identify, parse_masks, read_rows
 from evis.data.types import Track, Video, VISDataset
 from evis.metrics.box_iou import TrackBoxes, annotated, around_masks
 from evis.metrics.track_iou import TrackRuns, track_runs
-from evis.metrics.ytvis_inputs import Predictions, Rows
 
 MOST_PREDICTIONS = 100  # a video and class; the lower-scored rest is left out
 By = Literal["masks", "boxes"]
+Predictions = VISDataset | Sequence[PredictedTrack] | Sequence[dict[str, Any]] | str | Path
 ALL_CLASSES = 0  # the one group of a class-agnostic comparison
+
+
+class Rows:
+    """The predictions as columns, but for their masks: a whole video's are checked at once."""
+
+    def __init__(self, predictions: Predictions, dataset: VISDataset):
+        if isinstance(predictions, VISDataset):
+            predictions = from_dataset(predictions)
+        self.file = predictions if isinstance(predictions, str | Path) else None
+        rows = predictions if self.file is None else read_rows(self.file)
+        if not isinstance(rows, Sequence):
+            raise DataError("should be a list of predicted tracks")
+        self._rows = rows
+        identified = [identify(self.record(index), dataset) for index in range(len(rows))]
+        self.videos = np.array([video.id for video, _, _ in identified], dtype=np.int64)
+        self.categories = np.array([category for _, category, _ in identified], dtype=np.int64)
+        self.scores = np.array([score for _, _, score in identified], dtype=np.float64)
+
+    def record(self, index: int, video: str | None = None) -> Record:
+        row = self._rows[index]
+        if isinstance(row, PredictedTrack):
+            row = {
+                "video_id": int(row.video_id),
+                "category_id": int(row.category_id),
+                "score": float(row.score),
+                "segmentations": list(row.masks),
+            }
+        return Record(row, file=self.file, path=f"predictions[{index}]", video=video)
 
 
 @dataclass(frozen=True)
@@ -85,18 +115,18 @@ def _compare(
     kept = ranks < MOST_PREDICTIONS
     own, groups, ranks, which = own[kept], groups[kept], ranks[kept], which[kept]
     same_group = groups[:, None] == object_groups[None, :]
-    wanted = np.zeros((len(predicted), len(objects)), dtype=bool)
+    wanted = np.zeros((len(predicted.areas), len(objects)), dtype=bool)
     np.logical_or.at(wanted, which, same_group)
     return VideoOverlaps(
         video=video,
         objects=objects,
         object_groups=object_groups,
-        object_areas=truth.mean_areas() if by == "boxes" else _stated_areas(objects, truth),
+        object_areas=_object_areas(objects, truth),
         positions=own,
         groups=groups,
         scores=rows.scores[own],
         ranks=ranks,
-        areas=predicted.mean_areas()[which],
+        areas=_mean_areas(predicted.areas)[which],
         ious=np.where(same_group, predicted.ious(truth, wanted)[which], np.nan),
     )
 
@@ -108,11 +138,16 @@ def _ranks(groups: np.ndarray) -> np.ndarray:
     return np.arange(len(groups)) - np.repeat(begins, sizes)
 
 
-def _stated_areas(objects: tuple[Track, ...], runs: TrackRuns) -> np.ndarray:
-    """The mean of the areas that the annotation states, as the official evaluator takes them."""
-    means = runs.mean_areas()
+def _mean_areas(areas: np.ndarray) -> np.ndarray:
+    """(tracks, frames) -> (tracks,) over the frames with a track; 0 for one that is in none."""
+    return areas.sum(axis=1) / np.maximum(np.count_nonzero(areas, axis=1), 1)
+
+
+def _object_areas(objects: tuple[Track, ...], truth: TrackRuns | TrackBoxes) -> np.ndarray:
+    """Of masks the mean of what the annotation states, as the official evaluator takes it."""
+    means = _mean_areas(truth.areas)
     for number, track in enumerate(objects):
-        if track.areas is not None:
+        if track.areas is not None and isinstance(truth, TrackRuns):
             stated = [area for area in track.areas if area]
             means[number] = sum(stated) / len(stated) if stated else 0.0
     return means
@@ -140,13 +175,13 @@ def _predicted(
     Models that give one mask several classes repeat it; it is taken apart and compared once.
     """
     measured = around_masks if by == "boxes" else track_runs
+    records = [rows.record(index, video.name) for index in own]
     try:
-        distinct, which = _distinct([rows.masks[index] for index in own])
+        distinct, which = _distinct([record.value.get("segmentations") for record in records])
         return measured(distinct, video), which
     except (AttributeError, KeyError, TypeError, ValueError):
         # Not all compressed RLE: read with care, which takes other codes and names any fault.
-        careful = [parse_masks(rows.record(index, video.name), video) for index in own]
-        distinct, which = _distinct(careful)
+        distinct, which = _distinct([parse_masks(record, video) for record in records])
         return measured(distinct, video), which
 
 

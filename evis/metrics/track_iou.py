@@ -27,9 +27,6 @@ class TrackRuns:
     # first[n * frames + t] and end before the next entry
     areas: np.ndarray  # (tracks, frames) int64, pixels; 0 where the track has no mask
 
-    def __len__(self) -> int:
-        return len(self.areas)
-
     def between(self, track: int, begin: int, end: int) -> np.ndarray:
         """(runs, 2): a track's edges in the frames from `begin` to before `end`."""
         row = track * self.areas.shape[1]
@@ -43,21 +40,13 @@ class TrackRuns:
         ends[visible] = self.edges[self.first[1:][visible.ravel()] - 1, 1]
         return begins, ends
 
-    def mean_areas(self) -> np.ndarray:
-        """(tracks,) the mean area over the frames with a mask; 0 for a track without any."""
-        visible = np.count_nonzero(self.areas, axis=1)
-        return self.areas.sum(axis=1) / np.maximum(visible, 1)
-
     def ious(self, objects: "TrackRuns", wanted: np.ndarray) -> np.ndarray:
         """Sum of intersections over sum of unions: (tracks, objects); 0 where both are empty.
 
         A frame in which only one of the two is visible adds its area to the union. Pairs that are
-        not `wanted`, (tracks, objects) bool, get NaN.
+        not `wanted`, (tracks, objects) bool, are not looked at: 0.
         """
-        shared = self._intersections(objects, wanted)
-        unions = self.areas.sum(axis=1)[:, None] + objects.areas.sum(axis=1)[None, :] - shared
-        ious = np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0)
-        return np.where(wanted, ious, np.nan)
+        return iou_of_sums(self._intersections(objects, wanted), self.areas, objects.areas)
 
     def _intersections(self, objects: "TrackRuns", wanted: np.ndarray) -> np.ndarray:
         """Pixels shared over all frames: (tracks, objects) float64, whole numbers."""
@@ -76,6 +65,12 @@ class TrackRuns:
                 covered = np.interp(edges.ravel(), corners.ravel(), before.ravel())  # F
                 shared[row, column] = covered[1::2].sum() - covered[0::2].sum()
         return shared
+
+
+def iou_of_sums(shared: np.ndarray, areas: np.ndarray, object_areas: np.ndarray) -> np.ndarray:
+    """shared: (tracks, objects); areas of either: (its number, frames) -> (tracks, objects)."""
+    unions = areas.sum(axis=1)[:, None] + object_areas.sum(axis=1) - shared
+    return np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0)
 
 
 def track_runs(tracks: Sequence[Sequence[RLE | None]], video: Video) -> TrackRuns:

@@ -1,15 +1,20 @@
 """YouTube-VIS average precision and recall, with the official evaluator's numbers, and mIoU."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from evis.data.types import Category
+from evis.data import annotations
+from evis.data.errors import DataError
+from evis.data.types import Category, VISDataset
 from evis.metrics.average_precision import AREA_RANGES, MAX_PREDICTIONS, accumulate
-from evis.metrics.overlaps import ALL_CLASSES, By, VideoOverlaps, overlaps
-from evis.metrics.ytvis_inputs import GroundTruth, Predictions, read_ground_truth
+from evis.metrics.overlaps import ALL_CLASSES, By, Predictions, VideoOverlaps, overlaps
+
+GroundTruth = VISDataset | dict[str, Any] | str | Path
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -107,7 +112,7 @@ def evaluate(
     not a video and class. `by="boxes"` takes the IoU of boxes, for annotations without masks: the
     tight boxes of the predicted masks and the annotated ones.
     """
-    dataset = read_ground_truth(ground_truth, by)
+    dataset = _read_ground_truth(ground_truth, by)
     classes = tuple(sorted(dataset.categories, key=lambda category: category.id))
     if class_agnostic:
         classes = (Category(ALL_CLASSES, "all classes"),)
@@ -127,7 +132,7 @@ def object_ious(
     object left without one has 0. Crowds are left out. Scores only choose the best 100.
     """
     rows = []
-    dataset = read_ground_truth(ground_truth)
+    dataset = _read_ground_truth(ground_truth)
     for video in overlaps(dataset, predictions, class_agnostic, progress):
         _, assigned = assign(video)
         objects = [track for track in video.objects if not track.is_crowd]
@@ -147,6 +152,37 @@ def mean_iou(
     """mIoU: the mean of `object_ious` over all objects of the data set; NaN without objects."""
     table = object_ious(ground_truth, predictions, class_agnostic, progress)
     return _mean(table["iou"].to_numpy())
+
+
+def _read_ground_truth(ground_truth: GroundTruth, kind: str = "masks") -> VISDataset:
+    """A path, the parsed json or a data set, with annotated masks (or boxes, for that `kind`)."""
+    file = ground_truth if isinstance(ground_truth, str | Path) else None
+    if isinstance(ground_truth, VISDataset):
+        dataset = ground_truth
+    elif isinstance(ground_truth, dict):
+        dataset = annotations.parse(ground_truth)
+    else:
+        dataset = annotations.read(ground_truth)
+    if dataset.origin is not None:
+        raise DataError(
+            f"labels that were made ({dataset.origin}) are no ground truth",
+            file=file,
+            remedy="Use annotated ones; made labels can be the predictions",
+        )
+    if kind not in dataset.kinds:
+        remedy = (
+            'Boxes are evaluated with by="boxes"'
+            if "boxes" in dataset.kinds
+            else f"The official valid and test splits keep theirs back: use a split with {kind}, "
+            "or send the predictions to the evaluation server"
+        )
+        raise DataError(
+            f'the ground truth holds no {kind} (its supervision is "{dataset.supervision}")',
+            file=file,
+            field="annotations",
+            remedy=remedy,
+        )
+    return dataset
 
 
 def assign(video: VideoOverlaps) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Weights in and out: evis's own files, and those of the papers' reference implementations.
+"""Weights in and out: evis's own files, those of reference implementations, Hugging Face's folders.
 
 `load` builds the model that a file holds; `load_into`, `load_backbone` and `warm_start` fill one
 that exists. Each accounts for every tensor on both sides in a `Report`, and unless told otherwise
@@ -15,13 +15,16 @@ from typing import Any, NamedTuple, get_args
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from evis.data import files
 from evis.data.errors import DataError
-from evis.models import reference, weight_files
+from evis.models import huggingface, idol_reference, reference, weight_files
 from evis.models.config import Backbone, ModelConfig
+from evis.models.idol import IDOL
 from evis.models.video_mask2former import VideoMask2Former
+
+Network = VideoMask2Former | IDOL
 
 _BACKBONE = "backbone."
 _ENTRY = "evis"  # the one entry of the metadata in evis's own files: json
@@ -56,11 +59,12 @@ class Report(dict[str, str]):
             )
 
 
-def load(weights: Mapping[str, Any] | str | Path) -> VideoMask2Former:
-    """The model in a file, in eval mode, whatever its size.
+def load(weights: Mapping[str, Any] | str | Path) -> Network:
+    """The model in a file, in eval mode, whatever its size; `classes` are their names if it tells.
 
-    weights: what `save` wrote; a .pth or .pkl of Mask2Former-VIS, MinVIS, MaskFreeVIS or
-    Eigen-Cluster VIS; or the state dict of one of these.
+    weights: what `save` wrote; a .pth or .pkl of Mask2Former-VIS, MinVIS, MaskFreeVIS,
+        Eigen-Cluster VIS, IDOL or PM-VIS; the state dict of one of these; or a folder in Hugging
+        Face's Mask2Former format (instance segmentation, with a ResNet or a Swin).
     """
     return load_with_report(weights)[0]
 
@@ -68,28 +72,29 @@ def load(weights: Mapping[str, Any] | str | Path) -> VideoMask2Former:
 load_reference = load  # by this name for a reference implementation's
 
 
-def load_with_report(
-    weights: Mapping[str, Any] | str | Path,
-) -> tuple[VideoMask2Former, Report]:
+def load_with_report(weights: Mapping[str, Any] | str | Path) -> tuple[Network, Report]:
     """As `load`, with what became of every tensor."""
     source = _open(weights)
-    config = source.config or reference.config_of(source.tensors, source.file)
+    is_idol = idol_reference.is_idol(source.tensors)
+    config_of = idol_reference.config_of if is_idol else reference.config_of
+    config = source.config or config_of(source.tensors, source.file)
     try:
-        model = VideoMask2Former(config)
+        model = IDOL(config) if is_idol else VideoMask2Former(config)
     except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError) as error:
         raise DataError(
             f"no model has the sizes {config} ({error})",
             file=source.file,
-            remedy="Is it a whole checkpoint of Mask2Former-VIS?",
+            remedy="Is it a whole checkpoint of Mask2Former-VIS or IDOL?",
         ) from error
     report = _fill(model, source)
+    model.classes = source.about.get("categories")
     recipe = source.about.get("recipe")
     if isinstance(recipe, dict) and recipe.get("shorter_sides"):
         model.shorter_side = min(recipe["shorter_sides"])
     return model.eval(), report
 
 
-def load_into(model: VideoMask2Former, path: str | Path, strict: bool = True) -> Report:
+def load_into(model: Network, path: str | Path, strict: bool = True) -> Report:
     """Fill a model from a file of either kind.
 
     With strict=False the model keeps its own where a tensor is missing or of another shape: the
@@ -98,7 +103,7 @@ def load_into(model: VideoMask2Former, path: str | Path, strict: bool = True) ->
     return _fill(model, _open(path), strict)
 
 
-def load_backbone(model: VideoMask2Former, path: str | Path) -> Report:
+def load_backbone(model: Network, path: str | Path) -> Report:
     """Fill the backbone alone: from ImageNet weights, or from a whole checkpoint.
 
     ResNets: detectron2's conversions of torchvision's R-50 and R-101 (RGB, stride in the 3x3
@@ -120,30 +125,40 @@ def load_backbone(model: VideoMask2Former, path: str | Path) -> Report:
     return _fill(model, source, part=_BACKBONE)
 
 
-def warm_start(model: VideoMask2Former, path: str | Path, classes: Sequence[str]) -> None:
+def warm_start(model: Network, path: str | Path, classes: Sequence[str]) -> None:
     """Fill a model for these classes. Of the file's classifier, classes of the same name go on.
 
     Where the file doesn't name its classes, the classifier stays fresh unless it fits.
     """
     theirs = read_about(path).get("categories")
     report = load_into(model, path, strict=False)
-    for name in ("decoder.classify.weight", "decoder.classify.bias"):
+    heads = _classifiers(model)
+    for name in (f"{head}.{kind}" for head in heads for kind in ("weight", "bias")):
         if report.get(name, "").startswith(_OTHER_SHAPE):
             del report[name]
     report.demand_fit(path)
     if theirs in (None, list(classes)):
         return
-    learned, head = load(path).decoder.classify, model.decoder.classify
-    head.reset_parameters()
-    rows = {name: row for row, name in enumerate([*theirs, None])}  # None: "no object"
-    with torch.no_grad():
-        for row, name in enumerate([*classes, None]):
-            if name in rows:
-                head.weight[row] = learned.weight[rows[name]]
-                head.bias[row] = learned.bias[rows[name]]
+    trained = _classifiers(load(path))
+    for name, head in heads.items():
+        head.reset_parameters()
+        learned = trained[name]
+        # None: "no object", of which IDOL has no row
+        rows = dict(zip([*theirs, None], range(learned.out_features), strict=False))
+        with torch.no_grad():
+            for row, of in enumerate([*classes, None]):
+                if of in rows:
+                    head.weight[row] = learned.weight[rows[of]]
+                    head.bias[row] = learned.bias[rows[of]]
 
 
-def save(model: VideoMask2Former, path: str | Path, **about: Any) -> Path:
+def _classifiers(model: Network) -> dict[str, nn.Linear]:
+    """By their names: Mask2Former's one, or that of each of IDOL's layers."""
+    pattern = re.compile(r"decoder\.classify|classify\.\d+")
+    return {name: part for name, part in model.named_modules() if pattern.fullmatch(name)}
+
+
+def save(model: Network, path: str | Path, **about: Any) -> Path:
     """Write weights and config as .safetensors; `about` is anything that json can hold."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     backbone = {"kind": type(model.config.backbone).__name__, **asdict(model.config.backbone)}
@@ -154,7 +169,7 @@ def save(model: VideoMask2Former, path: str | Path, **about: Any) -> Path:
 
 def read_about(path: str | Path) -> dict[str, Any]:
     """What `save` was told about a model; of a reference implementation's file nothing is known."""
-    return _open(path).about
+    return huggingface.about(Path(path)) if Path(path).is_dir() else _open(path).about
 
 
 class _Source(NamedTuple):
@@ -168,6 +183,9 @@ def _open(weights: Mapping[str, Any] | str | Path) -> _Source:
     if isinstance(weights, Mapping):
         return _Source(reference.up_to_date(weight_files.tensors_of(weights)))
     path = Path(weights)
+    if path.is_dir():
+        tensors, config, about = huggingface.read(path)
+        return _Source(tensors, path, config, about)
     tensors, metadata = weight_files.read(path)
     if metadata is None:
         return _Source(reference.up_to_date(tensors), path)
@@ -190,17 +208,18 @@ def _parse_config(plain: dict[str, Any]) -> ModelConfig:
     return ModelConfig(**{**plain, "backbone": kind(**backbone)})
 
 
-def _fill(model: VideoMask2Former, source: _Source, strict: bool = True, part: str = "") -> Report:
+def _fill(model: Network, source: _Source, strict: bool = True, part: str = "") -> Report:
     """Copy what fits into the model, or into the part of it whose names begin so."""
     here = {name: t for name, t in model.state_dict().items() if name.startswith(part)}
-    there = source.tensors if source.config else reference.to_ours(source.tensors, here)
+    names = idol_reference if isinstance(model, IDOL) else reference
+    there = source.tensors if source.config else names.to_ours(source.tensors, here)
     report = Report()
     for name, tensor in there.items():
         if name in here:
             shapes = f"{tuple(tensor.shape)} there, {tuple(here[name].shape)} here"
             fits = tensor.shape == here[name].shape
             report[name] = _LOADED if fits else f"{_OTHER_SHAPE}, {shapes}"
-        elif reason := reference.reason_to_set_aside(name):
+        elif reason := names.reason_to_set_aside(name):
             report[name] = _SET_ASIDE + reason
         elif not name.startswith(part):
             report[name] = _SET_ASIDE + "not of the backbone"

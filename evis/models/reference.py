@@ -76,6 +76,7 @@ _OLDER: list[Rule] = [
     (r"^((module|model|_orig_mod)\.)+", ""),
     (r"\.static_query\.", ".query_feat."),
     (r"^sem_seg_head\.(?!pixel_decoder\.|predictor\.)", "sem_seg_head.pixel_decoder."),
+    (r"^detr\.detr\.backbone\.0\.", ""),  # IDOL's
 ]
 
 # Tensors of the reference that have no place here on purpose: a pattern, then the reason.
@@ -83,7 +84,7 @@ _SET_ASIDE = {
     r"backbone\..*\.relative_position_index": "follows from the window's size",
     r"backbone\..*\.attn_mask": "follows from the picture's size",
     r".*\.num_batches_tracked": "batch norms are frozen",
-    r"backbone\.(stem\.fc|norm|head)\.\w+": "belongs to ImageNet's classifier",
+    r"backbone\.(stem\.fc|norm|head|swin\.layernorm)\.\w+": "belongs to ImageNet's classifier",
     r"criterion\..*": "belongs to the loss",
     r"pixel_(mean|std)": "the model brings its own, ImageNet's in RGB",
 }
@@ -91,28 +92,32 @@ _SET_ASIDE = {
 
 def theirs(ours: str) -> str:
     """The reference's name for (the tensor that holds) one of ours."""
-    return _renamed(ours, _RULES)
+    return renamed(ours, _RULES)
 
 
-def to_ours(tensors: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
+def to_ours(
+    tensors: Mapping[str, Tensor],
+    names: Iterable[str],
+    theirs: Callable[[str], str] = theirs,
+) -> dict[str, Tensor]:
     """A reference's tensors under these names of ours; what is none of ours keeps its own."""
     places: dict[str, list[str]] = {}
     for name in names:
         places.setdefault(theirs(name), []).append(name)
-    renamed: dict[str, Tensor] = {}
+    found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         ours = places.get(name, [name])
-        renamed |= zip(ours, torch.atleast_1d(tensor).chunk(len(ours)), strict=False)
-    return renamed
+        found |= zip(ours, torch.atleast_1d(tensor).chunk(len(ours)), strict=False)
+    return found
 
 
 def up_to_date(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A reference's tensors as its present code names them; of two for one name the first."""
-    renamed: dict[str, Tensor] = {}
+    found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        present = _renamed(name, _OLDER)
-        renamed[name if present in renamed else present] = tensor
-    return renamed
+        present = renamed(name, _OLDER)
+        found[name if present in found else present] = tensor
+    return found
 
 
 def reason_to_set_aside(theirs: str) -> str | None:
@@ -122,7 +127,8 @@ def reason_to_set_aside(theirs: str) -> str | None:
     return None
 
 
-def _renamed(name: str, rules: list[Rule]) -> str:
+def renamed(name: str, rules: list[Rule]) -> str:
+    """By each of the rules, one after the other."""
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name
@@ -141,14 +147,14 @@ def config_of(tensors: Mapping[str, Tensor], file: object = None) -> ModelConfig
         queries = shapes[f"{decoder}.query_feat.weight"]
         return ModelConfig(
             classes=shapes[f"{decoder}.class_embed.weight"][0] - 1,
-            backbone=_backbone(shapes),
+            backbone=backbone_of(shapes),
             queries=queries[0],
             hidden=queries[-1],
             mask_channels=shapes[f"{decoder}.mask_embed.layers.2.weight"][0],
             heads=shapes[attention][0] // (LEVELS * POINTS),
-            encoder_layers=_count(shapes, f"{encoder}.layers"),
+            encoder_layers=count(shapes, f"{encoder}.layers"),
             encoder_feed_forward=shapes[f"{encoder}.layers.0.linear1.weight"][0],
-            decoder_layers=_count(shapes, f"{decoder}.transformer_ffn_layers"),
+            decoder_layers=count(shapes, f"{decoder}.transformer_ffn_layers"),
             decoder_feed_forward=shapes[f"{decoder}.transformer_ffn_layers.0.linear1.weight"][0],
         )
     except KeyError as error:
@@ -160,7 +166,7 @@ def config_of(tensors: Mapping[str, Tensor], file: object = None) -> ModelConfig
         ) from None
 
 
-def _backbone(shapes: Mapping[str, tuple[int, ...]]) -> Backbone:
+def backbone_of(shapes: Mapping[str, tuple[int, ...]]) -> Backbone:
     if "backbone.patch_embed.proj.weight" in shapes:
         stages = [f"backbone.layers.{number}.blocks" for number in range(4)]
         channels = shapes["backbone.patch_embed.proj.weight"][0]
@@ -168,7 +174,7 @@ def _backbone(shapes: Mapping[str, tuple[int, ...]]) -> Backbone:
         offsets = math.isqrt(tables[0][0])  # from -(window - 1) to window - 1
         return Swin(
             channels=channels,
-            depths=tuple(_count(shapes, stage) for stage in stages),
+            depths=tuple(count(shapes, stage) for stage in stages),
             heads=tuple(table[-1] for table in tables),
             window=(offsets + 1) // 2,
             mlp_ratio=shapes["backbone.layers.0.blocks.0.mlp.fc1.weight"][0] / channels,
@@ -176,14 +182,14 @@ def _backbone(shapes: Mapping[str, tuple[int, ...]]) -> Backbone:
     stages = [f"backbone.res{number}" for number in (2, 3, 4, 5)]
     widths = tuple(shapes[f"{stage}.0.shortcut.weight"][0] for stage in stages)
     return ResNet(
-        depths=tuple(_count(shapes, stage) for stage in stages),
+        depths=tuple(count(shapes, stage) for stage in stages),
         stem=shapes["backbone.stem.conv1.weight"][0],
         widths=widths,
         reduction=widths[0] // shapes["backbone.res2.0.conv1.weight"][0],
     )
 
 
-def _count(shapes: Mapping[str, tuple[int, ...]], listed: str) -> int:
+def count(shapes: Mapping[str, tuple[int, ...]], listed: str) -> int:
     """How many things are numbered behind this name."""
     found = (re.match(re.escape(listed) + r"\.(\d+)\.", name) for name in shapes)
     return 1 + max((int(match[1]) for match in found if match), default=-1)

@@ -47,8 +47,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
     except Exception as error:  # a damaged file can fail anywhere
         raise _unreadable(path, str(error) or type(error).__name__) from error
     if content is None:
-        problem, remedy = _instead_of_weights(head)
-        raise DataError(problem, file=path, remedy=remedy)
+        problem = f"is neither a .pth, a .pkl nor a .safetensors: it begins with {head[:24]!r}"
+        raise DataError(problem, file=path, remedy=_AGAIN)
     return tensors_of(content, path), metadata
 
 
@@ -106,15 +106,3 @@ def _unreadable(path: Path, said: str) -> DataError:
         remedy="If you trust where it came from, load it yourself and save its weights alone: "
         "torch.save({'model': weights}, new_path)",
     )
-
-
-def _instead_of_weights(head: bytes) -> tuple[str, str]:
-    """What a file is that begins so, and the remedy."""
-    if not head:
-        return "is empty", _AGAIN
-    if head.lstrip().startswith(b"<"):
-        looked = "The download was refused or the link moved: look at it in a browser"
-        return "is a web page, not weights", looked
-    if head.startswith(b"version https://git-lfs"):
-        return "is Git LFS's pointer to the weights", "Run `git lfs pull` there"
-    return "is neither a .pth, a .pkl nor a .safetensors", _AGAIN

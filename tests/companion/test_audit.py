@@ -128,6 +128,7 @@ def test_worse_findings_come_first_in_the_promised_columns(found):
     assert (found[["kind", "paper", "place", "says", "printed", "expected"]] != "").all(axis=None)
 
 
+@pytest.mark.slow
 def test_findings_for_reading_are_the_same_ones_in_fewer_rows(found):
     grouped = audit.findings()
     assert tuple(grouped.columns) == audit.COLUMNS
@@ -159,6 +160,7 @@ def test_a_number_that_stands_for_two_differences_is_not_reported(found):
     assert not (found.printed == "8.9").any()
 
 
+@pytest.mark.slow
 def test_the_number_of_checks_is_told():
     counts, cells = audit.checks(), published.tables()
     checks = counts.checks

@@ -58,6 +58,7 @@ def test_it_sees_a_rounding_in_the_loss():
     assert fingerprint([STAGE], Rounded()) != FIRST
 
 
+@pytest.mark.slow
 def test_it_sees_the_instructions_that_the_processor_computes_with():
     plain = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
     if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):

@@ -117,12 +117,11 @@ def test_switched_tracks_change_places_and_back(perfect):
 
 
 def test_a_split_track_is_two_that_share_its_frames(perfect):
-    parts = perturb.split(perfect, at=1 / 3)
+    parts = perturb.split(perfect)
     assert len(parts) == 2 * len(perfect)
     for track, first, second in zip(perfect, parts[::2], parts[1::2], strict=True):
-        assert first.masks[:2] == track.masks[:2] and set(first.masks[2:]) == {None}
-        assert second.masks[2:] == track.masks[2:] and set(second.masks[:2]) == {None}
-    assert perturb.split(perfect, at=0) == perfect
+        assert first.masks[:3] == track.masks[:3] and set(first.masks[3:]) == {None}
+        assert second.masks[3:] == track.masks[3:] and set(second.masks[:3]) == {None}
 
 
 def test_frames_and_tracks_are_dropped_by_share(dataset, perfect):

@@ -168,6 +168,7 @@ def test_outputs_of_what_did_not_fail_are_stored(two_notebooks):
     assert (two_notebooks / "notebooks" / "02_bad.ipynb").read_bytes() == bad
 
 
+@pytest.mark.slow
 def test_figures_that_a_stored_notebook_draws_no_more_are_gone(two_notebooks):
     reproduce.reproduce("toy")
     there = {path.name for path in (two_notebooks / "figures").iterdir()}
@@ -199,6 +200,7 @@ def test_two_run_at_a_time_and_come_back_in_order(two_notebooks):
     assert printed(two_notebooks / "build" / "notebooks" / "01_waits.ipynb") == "True\n"
 
 
+@pytest.mark.slow
 def test_a_notebook_that_is_edited_while_it_runs_is_not_stored(two_notebooks, monkeypatch):
     notebook = two_notebooks / "notebooks" / "01_good.ipynb"
     run_one = reproduce._run

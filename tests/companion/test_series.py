@@ -40,6 +40,7 @@ def found(shelf):
     return measure(shelf)
 
 
+@pytest.mark.slow
 def test_the_table_has_a_line_a_row_and_seed_and_one_for_stage_one(found, shelf):
     lines = [("stage one only", 0), ("boxes", 0), ("boxes", 1)]
     assert list(zip(found["row"], found["seed"], strict=True)) == lines
@@ -86,6 +87,7 @@ def test_two_processes_make_the_rows_of_one(found, tmp_path):
     assert len(list((tmp_path / "runs").iterdir())) == 3
 
 
+@pytest.mark.slow
 def test_at_smoke_scale_rows_are_made_each_time_and_kept_nowhere(monkeypatch):
     made, save, before = [], store.save, store.rows()
     monkeypatch.setattr(store, "save", lambda row, folder: made.append(row) or save(row, folder))
@@ -109,6 +111,7 @@ def test_at_other_scales_the_stored_rows_are_shown(monkeypatch):
     assert asked == [(rows, experiments.SEEDS, TEST, measured.again())]
 
 
+@pytest.mark.slow
 def test_clips_are_measured_with_the_same_weights_and_not_in_percent(shelf, found):
     """`found` has trained these rows; on clips Q is 1 or more, and no share."""
     clips = replace(clip_terms.CLIPS, videos=12)

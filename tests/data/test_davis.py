@@ -107,11 +107,6 @@ def test_other_labels_of_the_same_videos_are_read_by_their_folder(root):
     assert dataset.videos == davis.read(root).videos
 
 
-def test_without_labels_it_is_a_data_set_without_supervision(root):
-    dataset = davis.read(root, annotations=None)
-    assert dataset.supervision == "none" and dataset.tracks == () and len(dataset.videos) == 2
-
-
 def test_grey_label_pictures_count_as_indexed(root):
     path = root / davis.UNSUPERVISED / "480p" / "bear" / "00000.png"
     before = davis.read(root)

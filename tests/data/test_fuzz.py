@@ -96,6 +96,7 @@ def test_the_unchanged_document_is_accepted(dataset, scratch):
     holds_together(dataset, scratch)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_document_with_anything_anywhere(document, spots, scratch, data):

@@ -247,7 +247,7 @@ BAD = {
     ),
     "RLE cut off": (
         change([*SEGMENTATION, "counts"], "R3h0P"),
-        ["video 0a1b", "frame 0", "RLE is damaged: it ends within a run", "again"],
+        ["video 0a1b", "frame 0", "RLE is damaged: it is cut off", "again"],
     ),
     "RLE with a negative run": (
         change([*SEGMENTATION, "counts"], [601, -1]),

@@ -53,6 +53,7 @@ def test_videos_come_in_the_data_sets_order(planted):
     assert [len(t.masks) for t in tracks[::10]] == [9, 4, 6]
 
 
+@pytest.mark.slow
 def test_one_job_two_jobs_and_threads_give_the_same(tiny, planted):
     alone = predict_dataset(ByColour(), planted, OPTIONS, jobs=1, progress=False)
     assert predict_dataset(ByColour(), planted, OPTIONS, jobs=2, progress=False) == alone
@@ -63,6 +64,7 @@ def test_one_job_two_jobs_and_threads_give_the_same(tiny, planted):
         assert predict_dataset(path, dataset, OPTIONS, progress=False) == alone
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_of_two_workers_gives_the_same(tiny, tmp_path):
     distributed = pytest.importorskip("distributed")
     dataset, path = tiny

@@ -162,6 +162,7 @@ def test_sources_of_every_kind_hold_no_annotation(sets, tmp_path):
         run.open_source(tmp_path / "nothing")
 
 
+@pytest.mark.slow
 def test_a_run_writes_results_table_and_overlays(sets, tmp_path):
     root, path = sets
     dataset = run.open_source(root, "train")
@@ -213,6 +214,7 @@ def test_frames_of_one_pixel_are_predicted_and_drawn(sets, tmp_path):
     assert iio.imread(tmp_path / "out" / "overlay.mp4").shape[0] == 2
 
 
+@pytest.mark.slow
 def test_nothing_of_an_earlier_run_stands_as_if_it_were_of_this_one(sets, tmp_path):
     root, path = sets
     dataset = run.open_source(root, "train")
@@ -277,6 +279,7 @@ for write in (
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_no_half_written_file(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True

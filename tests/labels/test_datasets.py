@@ -6,7 +6,7 @@ import pytest
 from evis.data import DataError, masks, ytvis
 from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
-from evis.data.types import Category, Track, Video, VISDataset
+from evis.data.types import Category, Point, Track, Video, VISDataset
 from evis.labels import as_dataset
 
 VIDEO = Video(4, "a", 8, 9, ("a/0.jpg", "a/1.jpg"))
@@ -54,3 +54,10 @@ def test_what_does_not_fit_is_named(boxes):
         as_dataset(boxes, [PredictedTrack(5, 2, 1.0, FOUND)], "a model")
     with pytest.raises(DataError, match="made labels need an origin"):
         as_dataset(boxes, [], "")
+
+
+def test_masks_made_from_points_are_trained_on_without_the_points():
+    track = Track(1, 4, 2, points=((Point(4, 3, True),), ()))
+    videos = VISDataset((VIDEO,), (track,), (Category(2, "cat"),), supervision="point")
+    labelled = as_dataset(videos, [PredictedTrack(4, 2, 1.0, FOUND)], "a model")
+    assert (labelled.supervision, labelled.kinds) == ("point", {"boxes", "masks"})

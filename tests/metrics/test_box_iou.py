@@ -47,7 +47,7 @@ def test_ious_of_whole_boxes_are_counts_of_pixels():
 
 def test_boxes_count_within_the_frame_and_in_fractions():
     track = Track(1, 1, 1, boxes=((-2.0, 0.0, 6.5, 4.0), None, None))
-    assert box_iou.annotated([track], VIDEO).mean_areas().tolist() == [4.5 * 4]
+    assert box_iou.annotated([track], VIDEO).areas.tolist() == [[4.5 * 4, 0, 0]]
 
 
 def ring_and_box():

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from evis.data.errors import DataError
 from evis.metrics import davis
@@ -28,10 +27,6 @@ def blobs(seed: int, objects: int, frames: int = 5, height: int = 40, width: int
             frame[max(y, 0) : max(y + tall, 0), max(x, 0) : max(x + wide, 0)] = True
             y, x = y + rng.integers(-6, 7), x + rng.integers(-6, 7)
     return masks
-
-
-def frames_of(truth, prediction):
-    return ((truth[:, t], prediction[:, t]) for t in range(truth.shape[1]))
 
 
 def slow_boundary(mask):
@@ -72,7 +67,7 @@ def test_there_are_golden_cases():
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_pairs_equal_the_golden_numbers(path):
     case = np.load(path)
-    j, f = davis.pairwise(frames_of(case["ground_truth"], case["predictions"]))
+    j, f = davis.pairwise(case["ground_truth"], case["predictions"])
     np.testing.assert_allclose(j, case["pair_J"], **EXACT)
     np.testing.assert_allclose(f, case["pair_F"], **EXACT)
 
@@ -108,7 +103,7 @@ def test_pairs_equal_plain_loops(size):
     near, far = np.roll(truth[0], 1, axis=1), np.roll(truth[0], 4, axis=1)
     prediction = np.stack([near, far, blobs(4, 1, 2, *size)[0]])
     truth[1, 0] = False
-    j, f = davis.pairwise(frames_of(truth, prediction))
+    j, f = davis.pairwise(truth, prediction)
     for p, n, t in np.ndindex(j.shape):
         a, b = truth[n, t], prediction[p, t]
         assert j[p, n, t] == pytest.approx((a & b).sum() / max((a | b).sum(), 1))
@@ -135,7 +130,7 @@ def test_assignment_is_the_best_of_all_permutations(seed, objects, predictions, 
     truth = blobs(seed, objects, frames)
     prediction = blobs(seed + 1, predictions, frames)
     scores = davis.evaluate([truth], [prediction], progress=False)
-    j, f = davis.pairwise(frames_of(truth, prediction))
+    j, f = davis.pairwise(truth, prediction)
     quality = (j + f).mean(-1) / 2
     best = max(
         np.mean([quality[p, n] for n, p in enumerate(chosen)])
@@ -219,78 +214,6 @@ def test_recall_counts_values_above_half_and_decay_compares_outer_quarters():
     assert davis.mean_recall_decay(np.array([1.0, 0.5, 0.25]))[2] == 0.5
     long = np.linspace(1, 0, 1001)  # more frames than a byte counts
     assert davis.mean_recall_decay(long)[2] == pytest.approx(0.75)
-
-
-# ---- folders ----
-
-
-def save_labels(path, labels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(labels).save(path)
-
-
-@pytest.fixture
-def folders(tmp_path):
-    """Two videos in DAVIS's layout, the second with void pixels, and a folder of results."""
-    rng = np.random.default_rng(0)
-    truth, found = {}, {}
-    for name, frames in (("bear", 3), ("camel", 4)):
-        truth[name] = np.zeros((frames, 24, 32), dtype=np.uint8)
-        truth[name][:, 4:12, 6:20] = 1
-        truth[name][1:, 14:20, 8:16] = 2
-        found[name] = np.where(truth[name] == 1, 7, 0).astype(np.uint8)
-        found[name][:, 14:20, 9:17] = 3
-        for frame in range(frames):
-            picture = tmp_path / "davis/JPEGImages/480p" / name / f"{frame:05d}.jpg"
-            picture.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(picture)
-    truth["camel"][:, 0:4, 20:32] = 255
-    found["camel"][:, 2:6, 20:30] = 5
-    for name in truth:
-        for frame in range(len(truth[name])):
-            file = f"{name}/{frame:05d}.png"
-            labels = tmp_path / "davis/Annotations_unsupervised/480p" / file
-            save_labels(labels, truth[name][frame])
-            save_labels(tmp_path / "results" / file, found[name][frame])
-    listing = tmp_path / "davis/ImageSets/2017/val.txt"
-    listing.parent.mkdir(parents=True)
-    listing.write_text("bear\ncamel\n")
-    return tmp_path / "davis", tmp_path / "results", truth, found
-
-
-def test_folders_give_what_the_arrays_give(folders):
-    root, results, truth, found = folders
-    scores = davis.evaluate_folders(root, results, progress=False)
-    valid = {name: labels != 255 for name, labels in truth.items()}
-    arrays = davis.evaluate(
-        [np.stack([labels == n for n in (1, 2)]) for labels in truth.values()],
-        [np.stack([(found[name] == n) & valid[name] for n in (3, 5, 7)]) for name in truth],
-        progress=False,
-    )
-    assert {k: v for k, v in scores.items() if k != "objects"} == {
-        k: v for k, v in arrays.items() if k != "objects"
-    }
-    table = scores["objects"]
-    assert table["video"].tolist() == ["bear", "bear", "camel", "camel"]
-    assert table["object"].tolist() == [1, 2, 1, 2]
-    assert table["prediction"].tolist() == [7, 3, 7, 3]
-
-
-def test_void_pixels_count_for_nothing(folders):
-    root, results, truth, found = folders
-    before = davis.evaluate_folders(root, results, progress=False)
-    for frame, labels in enumerate(found["camel"]):
-        labels[truth["camel"][frame] == 255] = 7
-        save_labels(results / f"camel/{frame:05d}.png", labels)
-    after = davis.evaluate_folders(root, results, progress=False)
-    pd.testing.assert_frame_equal(before["objects"], after["objects"])
-
-
-def test_a_missing_result_is_named(folders):
-    root, results, *_ = folders
-    (results / "camel/00002.png").unlink()
-    with pytest.raises(DataError, match=r"camel.00002\.png.*video camel, frame 2"):
-        davis.evaluate_folders(root, results, progress=False)
 
 
 # ---- bad input ----

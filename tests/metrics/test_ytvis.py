@@ -225,6 +225,7 @@ def cases(draw) -> tuple[dict, list]:
     return {"videos": videos, "categories": categories, "annotations": annotations}, predicted
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(cases())
 def test_equals_the_twin_on_dense_masks(case):

@@ -29,22 +29,18 @@ def rendered(figure: Figure) -> dict[str, bytes]:
 
 
 def _below_limit(figure: Figure, save: Callable[[Figure, int], bytes]) -> bytes:
-    *finer, coarsest = RESOLUTIONS
-    needed, resolution = LIMIT + 1, RESOLUTIONS[0]  # bytes at the last resolution that was tried
-    for wanted in finer:
-        if wanted < resolution and needed * (wanted / resolution) ** 2 > LIMIT:
-            continue  # fewer pixels need more bytes each
-        content, resolution = save(figure, wanted), wanted
-        if (needed := len(content)) <= LIMIT:
-            return content
-    return save(figure, coarsest)
+    for resolution in RESOLUTIONS:
+        content = save(figure, resolution)
+        if len(content) <= LIMIT:
+            break
+    return content
 
 
-def few_colours(png: bytes, number: int = 256) -> bytes:
+def few_colours(png: bytes) -> bytes:
     """The picture in its best colours: a third of the size, and hardly to be told apart."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     content = io.BytesIO()
-    picture.quantize(number, dither=Image.Dither.NONE).save(content, "png", optimize=True)
+    picture.quantize(256, dither=Image.Dither.NONE).save(content, "png", optimize=True)
     return content.getvalue()
 
 
@@ -54,9 +50,9 @@ def smallest(png: bytes) -> tuple[str, bytes]:
     return ("image/jpeg", jpeg) if 1.25 * len(jpeg) < len(few) else ("image/png", few)
 
 
-def gif(frames: Sequence[np.ndarray], seconds: float, colours: int = 32) -> bytes:
+def gif(frames: Sequence[np.ndarray], seconds: float) -> bytes:
     """An animation that starts over again, after a while on its last frame."""
-    pictures = [Image.fromarray(f).quantize(colours, dither=Image.Dither.NONE) for f in frames]
+    pictures = [Image.fromarray(f).quantize(32, dither=Image.Dither.NONE) for f in frames]
     content = io.BytesIO()
     durations = [1000 * seconds] * (len(pictures) - 1) + [1500]
     pictures[0].save(

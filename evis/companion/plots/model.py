@@ -1,36 +1,14 @@
-"""Pictures of a clip's way through a video Mask2Former, and of what its queries look at."""
+"""Masks on frames, and what a query of a video Mask2Former looks at, layer by layer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from evis.companion.plots import pictures, style
+from evis.companion.plots import pictures
 from evis.inference import drawing
-
-
-def pipeline(parts: Mapping[str, str], handed_on: Sequence[Mapping[str, Tensor]]) -> Figure:
-    """The parts as boxes with a note each; around them the shapes of what is handed on."""
-    figure, axis = plt.subplots(figsize=(style.PAGE, 2.6))
-    style.bare(axis).set(xlim=(-0.5, 2 * len(parts) + 0.5), ylim=(-0.05, 1.05))
-    middle = {"ha": "center", "va": "center"}
-    for column, tensors in enumerate(handed_on):
-        heights = np.linspace(0.9, 0.1, len(tensors)) if len(tensors) > 1 else [0.5]
-        for height, (name, tensor) in zip(heights, tensors.items(), strict=True):
-            size = " x ".join(map(str, tensor.shape[1:]))
-            axis.text(2 * column, height + 0.04, name, fontsize=7, color="#555555", **middle)
-            axis.text(2 * column, height - 0.04, size, fontsize=7.5, weight="bold", **middle)
-    for number, (name, note) in enumerate(parts.items()):
-        shape = {"boxstyle": "round,pad=0,rounding_size=0.1", "mutation_aspect": 0.3, "lw": 0}
-        corner = (2 * number + 0.65, 0.05)
-        axis.add_patch(FancyBboxPatch(corner, 0.7, 0.9, color=style.COLOURS[number], **shape))
-        text = f"{name}\n\n{note}".replace(" ", "\n")
-        axis.text(2 * number + 1, 0.5, text, color="white", fontsize=8, **middle)
-    return figure
 
 
 def frame(clip, t: int) -> np.ndarray:

@@ -5,12 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evis.companion.plots import style
-from evis.data import masks
-from evis.data.clips import Clip
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
 from evis.inference import drawing
@@ -95,20 +92,6 @@ def filmstrip(
     return strip(pictures, list(rows), [f"frame {frame}" for frame in frames])
 
 
-def clip_film(clip: Clip, size: tuple[int, int]) -> list[np.ndarray]:
-    """A clip's frames as a model gets them, under its masks, on white of this height and width."""
-    height, width = clip.frames.shape[-2:]
-    drawn = []
-    for t in range(len(clip.frames)):
-        picture = np.ascontiguousarray(clip.frames[t].permute(1, 2, 0))
-        for number, mask in enumerate(clip.masks[:, t].numpy()):
-            picture = drawing.draw_mask(picture, mask, drawing.colour(number), opacity=0.35)
-        sheet = np.full((*size, 3), 255, np.uint8)
-        sheet[:height, :width] = picture
-        drawn.append(sheet)
-    return drawn
-
-
 def against_truth(
     dataset: VISDataset,
     predictions: Sequence[PredictedTrack],
@@ -124,29 +107,3 @@ def against_truth(
             outline, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             picture = cv2.drawContours(picture, outline, -1, WHITE, 1)
     return picture
-
-
-def name_masks(
-    axis: Axes,
-    dataset: VISDataset,
-    predictions: Sequence[PredictedTrack],
-    video_id: int,
-    frame: int,
-    scale: int = 4,
-) -> None:
-    """Class and score on each mask of `against_truth`, a line lower where a name stands already."""
-    line, right = 6 * scale, scale * (dataset.video(video_id).width - 15)
-    taken: list[tuple[float, float]] = []
-    for number, track in enumerate(t for t in predictions if t.video_id == video_id):
-        if track.masks[frame] is None:
-            continue
-        x, y, width, height = np.multiply(masks.tight_box(track.masks[frame]), scale)
-        middle, level = np.clip(x + width / 2, 15 * scale, right), y + height / 2
-        while any(abs(middle - a) < 5 * line and abs(level - b) < line for a, b in taken):
-            level += line / 4
-        taken.append((middle, level))
-        dark = np.array(drawing.colour(number)) / 255 * 0.6
-        look = {"color": "white", "fontsize": 6, "ha": "center", "va": "center", "clip_on": True}
-        look["bbox"] = {"facecolor": dark, "edgecolor": "none", "pad": 0.8}
-        name = f"{dataset.category_names[track.category_id]} {track.score:.2f}"
-        axis.text(middle, level, name, **look).set_in_layout(False)

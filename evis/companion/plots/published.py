@@ -1,4 +1,4 @@
-"""Pictures of published numbers: the field, what weak labels keep, what parts and settings do."""
+"""Pictures of published numbers: the field, what weak labels keep, what each part brings."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from evis.companion import audit, field
+from evis.companion import field
 from evis.companion.plots import labels, style
-
-SEVERITY_COLOURS = {
-    audit.CONTRADICTION: style.COLOURS[3],
-    audit.OPEN: style.COLOURS[1],
-    audit.LAST_DIGIT: style.COLOURS[5],
-}
 
 
 def progress(panels: Mapping[str, pd.DataFrame], **grid) -> Figure:
@@ -112,43 +106,3 @@ def ladders(rungs: pd.DataFrame) -> Figure:
 def _beside(axis: Axes, text: str, at: tuple[float, float]) -> None:
     look = {"textcoords": "offset points", "va": "center", "fontsize": 6.5}
     axis.annotate(text, at, (6, 0), path_effects=[labels.HALO], **look)
-
-
-def sweeps(panels: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
-    """How AP moves with a number a reader has to choose: (title, x axis) -> lines over it.
-
-    A table's index is the number, its columns are lines. The best of a single line is circled.
-    """
-    figure, axes = plt.subplots(2, 3, figsize=(style.PAGE, 3.9))
-    for axis, ((title, label), table) in zip(axes.flat, panels.items(), strict=True):
-        table.plot(ax=axis, marker="o", markersize=4, legend=len(table.columns) > 1)
-        axis.set(title=title, xlabel=label, ylabel="published AP")
-        if len(table.columns) == 1:
-            best = table.iloc[:, 0].idxmax(), table.to_numpy().max()
-            axis.plot(*best, "o", markersize=9, mfc="none", mec="#222222")
-            axis.annotate(f"{best[1]:.1f}", best, (0, 7), textcoords="offset points", ha="center")
-            axis.margins(y=0.2)
-    return figure
-
-
-def audited(checks: pd.DataFrame, findings: pd.DataFrame) -> Figure:
-    """Left, checks passed and failed by rule (`audit.checks`); right, the findings by paper."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 2.9), width_ratios=[1.35, 1])
-    colours = {"passed": "#cfcfcf"} | SEVERITY_COLOURS
-    look = {"stacked": True, "width": 0.62, "legend": False}
-    checks[list(colours)].plot.barh(color=colours, ax=left, **look)
-    for y, (passed, total) in enumerate(zip(checks.passed, checks.checks, strict=True)):
-        failed = f"{total - passed} not passed" if passed < total else "all passed"
-        _beside(left, f"{total}, {failed}", (total, y))
-    left.set(xlabel="checks", xlim=(0, 1.42 * checks.checks.max()), title="Checks by rule")
-    by_paper = pd.crosstab(findings.paper, findings.severity)[list(SEVERITY_COLOURS)]
-    by_paper.plot.barh(color=SEVERITY_COLOURS, ax=right, ylabel="", **look)
-    for bars in right.containers:
-        counts = [f"{n:.0f}" if n else "" for n in bars.datavalues]
-        right.bar_label(bars, counts, label_type="center", fontsize=7)
-    right.set(xlabel="findings", title="Findings by paper")
-    for axis in (left, right):
-        axis.invert_yaxis()
-        axis.grid(axis="y", visible=False)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    return figure

@@ -100,5 +100,5 @@ def signed(values: ArrayLike, share: float = 1.0) -> dict:
 
     share: the part of the values that is kept from being cut off at the ends of the scale.
     """
-    limit = float(np.quantile(np.abs(values), share))
+    limit = float(np.quantile(np.abs(np.asarray(values)), share))
     return {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}

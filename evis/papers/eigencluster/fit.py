@@ -70,7 +70,6 @@ class BoxLoss:
     terms: tuple[str, ...] = SPATIAL
     threshold: float = 0.3  # of colour similarity
     beta: float = 0.0
-    flavour: Flavour = "paper"
 
     def __call__(self, logits: Tensor) -> dict[str, Tensor]:
         single, boxes = logits.flatten(0, 1), self.clip.boxes.flatten(0, 1)
@@ -79,7 +78,7 @@ class BoxLoss:
             weighted["projection"] = Settings.dice_weight * boxinst.projection_loss(single, boxes)
         if "pairwise" in self.terms:
             found = boxinst.pairwise_loss(
-                single, self.clip.similarity, boxes, self.threshold, flavour=self.flavour
+                single, self.clip.similarity, boxes, self.threshold, flavour="paper"
             )
             weighted["pairwise"] = Settings.mask_weight * found
         if "temporal" in self.terms:
@@ -89,7 +88,7 @@ class BoxLoss:
     def _temporal(self, logits: Tensor) -> Tensor:
         """Eqs. 13-14."""
         patches, boxes, pairs = self.clip.patches, self.clip.boxes, self.clip.pairs
-        found = tk.tk_loss(logits, patches, boxes, pairs, flavour=self.flavour)
+        found = tk.tk_loss(logits, patches, boxes, pairs, flavour="paper")
         if not self.beta:
             return found.sum()
         change = tel.eigenvalue_loss(tel.eigenvalues(logits), pairs)
@@ -115,17 +114,17 @@ class ColourNetwork(nn.Module):
 
     rate = 0.01
 
-    def __init__(self, clip: Boxed, width: int = 16, seed: int = 0):
+    def __init__(self, clip: Boxed, seed: int = 0):
         super().__init__()
         self.colours = (clip.lab - clip.lab.mean((0, 2, 3), keepdim=True)) / 30
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             layers = nn.Sequential(
-                nn.Conv2d(3, width, 3, padding=1),
+                nn.Conv2d(3, 16, 3, padding=1),
                 nn.ReLU(),
-                nn.Conv2d(width, width, 3, padding=1),
+                nn.Conv2d(16, 16, 3, padding=1),
                 nn.ReLU(),
-                nn.Conv2d(width, len(clip.boxes), 1),
+                nn.Conv2d(16, len(clip.boxes), 1),
             )
         self.layers = layers.to(clip.lab.device)
 

@@ -6,7 +6,6 @@ import pytest
 from evis.companion import perturb
 from evis.companion.plots import metrics, pictures
 from evis.data import toy
-from evis.data.clips import ClipDataset
 from evis.data.supervision import weaken
 from evis.inference import drawing
 from evis.metrics import davis, ytvis
@@ -50,29 +49,6 @@ def test_a_filmstrip_shows_tracks_and_boxes(dataset, perfect):
     assert (shown[0] == drawing.enlarge(dataset.frame(video.id, 0), 2)).all()
     assert (shown[1][4:12, 2:12] == 255).all(axis=-1).any() and (shown[0] != shown[2]).any()
     assert (shown[1][0, 0] == shown[3][0, 0]).all()
-
-
-def test_a_clips_frames_stand_on_white_of_one_size(dataset):
-    clip = ClipDataset(dataset, shorter_sides=(32,))[0]
-    film = pictures.clip_film(clip, (40, 60))
-    assert {picture.shape for picture in film} == {(40, 60, 3)} and len(film) == len(clip.frames)
-    assert (film[0][32:] == 255).all() and (film[0][:, 48:] == 255).all()
-    bare = np.flatnonzero(~clip.masks[:, 0].numpy().any(0))
-    frame = clip.frames[0].permute(1, 2, 0).numpy()
-    inside = film[0][:32, :48].reshape(-1, 3)
-    assert (inside[bare] == frame.reshape(-1, 3)[bare]).mean() > 0.9  # outlines lie outside masks
-
-
-def test_names_do_not_cover_each_other(dataset, perfect):
-    video, twice = dataset.videos[0].id, perfect + perfect
-    (axis,) = pictures.strip([[pictures.against_truth(dataset, twice, video, 0)]]).axes
-    pictures.name_masks(axis, dataset, twice, video, 0)
-    own = [t for t in twice if t.video_id == video and t.masks[0]]
-    expected = [f"{dataset.category_names[t.category_id]} {t.score:.2f}" for t in own]
-    assert [text.get_text() for text in axis.texts] == expected
-    places = [text.get_position() for text in axis.texts]
-    for number, (x, y) in enumerate(places):
-        assert all(abs(x - a) >= 120 or abs(y - b) >= 24 for a, b in places[:number])
 
 
 def test_the_overlap_picture_gives_the_evaluators_iou(dataset, perfect):

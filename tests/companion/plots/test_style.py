@@ -46,6 +46,7 @@ def test_a_map_of_few_colours_stays_exact_in_a_pdf():
     assert b"DCTDecode" not in compression.rendered(figure)["pdf"]
 
 
+@pytest.mark.slow
 def test_every_file_stays_below_the_limit():
     noise = np.random.default_rng(0).integers(0, 256, (100, 150, 3), np.uint8)
     figure = drawn("noise", [np.asarray(Image.fromarray(noise).resize((600, 400)))])

@@ -36,6 +36,7 @@ def test_every_claim_is_there():
     assert all(claim.place and claim.says for claim in CLAIMS)
 
 
+@pytest.mark.slow
 def test_every_side_is_an_experiment_and_a_metric_that_its_videos_are_scored_by():
     for _, test in TESTS:
         for side in (test.left, test.right):
@@ -227,6 +228,7 @@ def test_pairs_that_clusters_part_are_counted_by_hand():
     assert checks._parted(alone) is None
 
 
+@pytest.mark.slow
 def test_the_ledger_of_the_stored_rows_has_a_line_a_claim():
     """What checks find is above and in notebook 14; here they find nothing."""
     short = [c if c.check is None else replace(c, check=lambda: NOTHING) for c in CLAIMS]
@@ -239,6 +241,7 @@ def test_the_ledger_of_the_stored_rows_has_a_line_a_claim():
 NOTHING = Finding(ledger.UNMEASURED, "")
 
 
+@pytest.mark.slow
 def test_without_rows_no_comparison_has_a_verdict(tmp_path):
     compared = [claim for claim in CLAIMS if claim.tests]
     found = verdicts(tmp_path, compared)

@@ -1,6 +1,6 @@
 """What the losses of a box see of a picture, and the masks that they lead to (notebook 04)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import cv2
 import matplotlib.pyplot as plt
@@ -69,27 +69,6 @@ def shadows(picture: np.ndarray, logits: Tensor, box: Tensor, slope: Tensor) -> 
     right.set_title(f"a gradient for {int((slope != 0).sum())} of {box.numel()} pixels")
     right.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, markerscale=2)
     return figure
-
-
-def animation(
-    picture: np.ndarray, paths: Sequence[Tensor], window: Window, every: int = 4
-) -> list[np.ndarray]:
-    """Frames: the picture, then each run's probabilities in grey, with the mask's outline.
-
-    paths: (steps, h, w) logits, one a run.
-    """
-    still = drawing.enlarge(picture[window], 2)  # the same in each, so stored once
-    gap, frames = np.full((len(still), 4, 3), 255, np.uint8), []
-    for step in range(0, len(paths[0]), every):
-        panels = [still]
-        for path in paths:
-            logits = path[step][window]
-            grey = (logits.sigmoid() * 7).round().byte().numpy() * 36
-            shown = drawing.enlarge(np.stack([grey] * 3, axis=-1), 2)
-            mask = drawing.enlarge((logits > 0).numpy(), 2)
-            panels += [gap, drawing.draw_mask(shown, mask, drawing.colour(1), 0.0)]
-        frames.append(np.hstack(panels))
-    return frames
 
 
 def matches(

@@ -26,7 +26,6 @@ from evis.papers.eigencluster.figures.page import (
     join,
     outline,
     show,
-    signed,
 )
 from evis.papers.eigencluster.one_clip import OneClip
 
@@ -47,7 +46,7 @@ def figure_three(one: OneClip) -> Figure:
         ax.set_title(title, fontsize=NORMAL)
         ax.set_xlabel(below, fontsize=SMALL)
     _all_queries(axes[0], one)
-    show(axes[1], one.points, **signed(one.logits))
+    show(axes[1], one.points, **style.signed(one.logits, 0.98))
     _clusters(axes[2], one)
     _plane(axes[3], one)
     _score(axes[4], one)
@@ -59,7 +58,7 @@ def _all_queries(ax: Axes, one: OneClip) -> None:
     """A row a query, framed where it stands for an object."""
     queries, frames, height, width = one.logits.shape
     height, width = height + 2, width + 2  # with the lines between tiles
-    show(ax, _tiles(one.logits), "white", **signed(one.logits))
+    show(ax, _tiles(one.logits), "white", **style.signed(one.logits, 0.98))
     ax.set_yticks(height * (np.arange(queries) + 0.5), range(queries), fontsize=SMALL)
     ax.tick_params(length=0)
     for query, colour in zip(one.queries.tolist(), colours.OBJECTS, strict=True):
@@ -120,11 +119,12 @@ def figure_four(one: OneClip) -> Figure:
         (degree, {"cmap": "Greys", "vmin": 0, "vmax": of_degree}),
         (laplacian, {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}),
     )
+    red_and_blue = style.signed(one.logits, 0.98)
     for t, row in enumerate(axes):
         boxes(show(row[0], one.frames[t], aspect="equal"), one, t)
         row[0].set_ylabel(f"$t$ = {t}", fontsize=SMALL)
         for ax, values in ((row[1], one.instances), (row[2], one.small)):
-            show(ax, _tiles(values[:, t, None]), "white", aspect="equal", **signed(one.logits))
+            show(ax, _tiles(values[:, t, None]), "white", aspect="equal", **red_and_blue)
         for ax, (matrix, how) in zip(row[3:6], matrices, strict=True):
             show(ax, matrix[t], colours.OBJECTS[0], aspect="equal", **how)
         _bars(row[6], one, t)

@@ -80,12 +80,6 @@ def boxes(axes: Axes, one: OneClip, t: int, scale: float = 1, corner=(0, 0)) -> 
         outline(axes, (scale * np.reshape(box, (2, 2)) + corner).flatten(), colour)
 
 
-def signed(values: Tensor) -> dict:
-    """How to colour these: red above 0, blue below."""
-    limit = float(values.abs().quantile(0.98))
-    return {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-
-
 def join(row: Sequence[Axes]) -> None:
     """Arrows from each axes of a row to the next, or to the numbers at its left."""
     for left, right in zip(row[:-1], row[1:], strict=True):

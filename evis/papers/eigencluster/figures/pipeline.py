@@ -5,10 +5,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, ConnectionPatch
 
 from evis.companion.model_parts import as_colours
+from evis.companion.plots import style
 from evis.losses import tk
 from evis.losses.neighbours import WINDOW
 from evis.papers.eigencluster.figures import colours
-from evis.papers.eigencluster.figures.page import LINE, NORMAL, Page, boxes, by, signed
+from evis.papers.eigencluster.figures.page import LINE, NORMAL, Page, boxes, by
 from evis.papers.eigencluster.one_clip import OneClip
 
 
@@ -66,14 +67,14 @@ def _network(page: Page, one: OneClip) -> None:
     queries = one.prediction.embeddings[0]
     layers = f"{len(one.prediction.layers)} layers, all\nframes at once"
     page.words(3.55, 2.58, f"video decoder\n{layers}")
-    page.picture(queries, 3.23, 1.8, 0.64, **signed(queries))
+    page.picture(queries, 3.23, 1.8, 0.64, **style.signed(queries, 0.98))
     page.words(3.55, 1.65, f"queries\n{by(queries.shape)}")
 
 
 def _outputs(page: Page, one: OneClip) -> None:
     page.words(4.55, 3.02, "$O$, mask logits", NORMAL)
     for y, logits, colour in zip((2.3, 1.58), one.instances, colours.OBJECTS, strict=True):
-        page.stack(logits, 4.15, y, 0.62, 0.07, edge=colour, **signed(one.logits))
+        page.stack(logits, 4.15, y, 0.62, 0.07, edge=colour, **style.signed(one.logits, 0.98))
     page.words(4.55, 1.37, f"B × C × T × H' × W'\n{by((1, *one.logits.shape))}")
     classes = one.prediction.class_logits[0].softmax(-1)
     page.picture(classes, 4.3, 0.62, 0.5, vmin=0, vmax=1)

@@ -16,16 +16,11 @@ SCALE = 3  # pictures are enlarged by it before masks are drawn
 COLUMNS = 5
 
 
-def times(length: int) -> list[int]:
-    """Which frames of a video the columns show: evenly spread from first to last."""
-    return [round(place * (length - 1) / (COLUMNS - 1)) for place in range(COLUMNS)]
-
-
 def frames(
     dataset: VISDataset, tracks: Sequence[PredictedTrack], video_id: int
 ) -> list[np.ndarray]:
     """A row of either figure: frames of a video under these tracks, the first on top."""
-    shown = times(dataset.video(video_id).length)
+    shown = pictures.spread(dataset.video(video_id).length, COLUMNS)
     return [drawing.draw_predictions(dataset, tracks[::-1], video_id, t, SCALE) for t in shown]
 
 

@@ -1,6 +1,6 @@
 """The lead paper's tables, and Fig. 6, as pictures of the frames in `eigencluster.tables`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -61,46 +61,6 @@ def by_size(published: pd.DataFrame, measured: pd.DataFrame, metric: str = "AP")
     return figure
 
 
-def share_kept(shares: pd.DataFrame) -> Figure:
-    """How much of full supervision each method keeps, with the paired interval: columns "group" (a
-    backbone or size), "row", and "share" in percent, a line a seed."""
-    rows = [row for row in ROW_COLOURS if row in set(shares["row"])]
-    figure, ax = plt.subplots(figsize=(style.PAGE, 2.6))
-    look = {"hue": "row", "hue_order": rows, "palette": ROW_COLOURS, "saturation": 1}
-    bars = {"capsize": 0.2, "err_kws": {"linewidth": 1, "color": "#222222"}}
-    bars["errorbar"] = lambda seeds: paired.Difference(tuple(seeds)).bootstrap()
-    sns.barplot(shares, x="group", y="share", **look, **bars, ax=ax)
-    for drawn in ax.containers:
-        ax.bar_label(drawn, fmt="%.1f", label_type="center", fontsize=7)
-    ax.axhline(100, color=ROW_COLOURS["masks"], linewidth=1, zorder=0)
-    ax.set(xlabel="", ylabel="percent of Mask2Former's AP", ylim=(0, 118))
-    ax.grid(axis="x", visible=False)
-    handles, _ = ax.get_legend_handles_labels()
-    ax.get_legend().remove()
-    names = [ROW_NAMES[row] for row in rows]
-    figure.legend(handles, names, loc="outside lower center", ncols=len(rows))
-    return figure
-
-
-def table_five(
-    tables: pd.DataFrame, gains: pd.DataFrame, rows: Sequence[str], metric: str = "mIoU"
-) -> Figure:
-    """Above, every seed of each row; below, differences of rows, paired by seed; a set a column.
-
-    tables: columns "set", "row", "seed" and the metric. gains: of `paired.differences`, with "set".
-    """
-    sets = gains["set"].unique()
-    shape = {"figsize": (style.PAGE, 3.2), "height_ratios": (1.4, 1), "sharey": "row"}
-    figure, axes = plt.subplots(2, len(sets), **shape, squeeze=False)
-    for name, (upper, lower) in zip(sets, axes.T, strict=True):
-        own = tables[tables["set"] == name]
-        forest.seeds(own, {ROW_NAMES[row]: row for row in rows}, metric, upper)
-        upper.set(title=f"{name}, measured", xlabel=f"{metric}, percent")
-        forest.forest(gains[gains["set"] == name], lower, f"{metric}, paired by seed")
-    figure.legend(handles=forest.legend(), loc="outside lower center", ncols=4)
-    return figure
-
-
 def figure_six(halves: pd.DataFrame) -> Figure:
     """Fig. 6: mIoU on either side of the median of each attribute, of `tables.halves`; a row of
     panels a data set. Colours: `figures/colours.py`."""
@@ -122,12 +82,3 @@ def _means_of_rows(rows: Iterable[str]) -> dict[str, Any]:
     look = {"hue": "row", "hue_order": list(rows), "palette": ROW_COLOURS, "dodge": 0.25}
     look |= {"markers": [ROW_MARKERS[row] for row in rows], "markersize": 5, "linewidth": 1.2}
     return look | {"errorbar": paired.interval, "capsize": 0.08, "err_kws": {"linewidth": 1.2}}
-
-
-def search(gains: pd.DataFrame, chosen: str | None, xlabel: str) -> Figure:
-    """Every seed's gain of each variant, of `search.gains_over`, and their means; best on top."""
-    tidy = gains.drop(columns="mean").melt(ignore_index=False, var_name="seed", value_name=xlabel)
-    rows = {f"{name} (chosen)" if name == chosen else name: name for name in gains.index[::-1]}
-    ax = forest.seeds(tidy.rename_axis("row").reset_index(), rows or {"": ""}, xlabel)
-    ax.axvline(0, color="#999999", linewidth=0.8, zorder=0)
-    return ax.figure

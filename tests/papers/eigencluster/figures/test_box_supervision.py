@@ -95,11 +95,3 @@ def test_every_pixel_with_a_gradient_is_drawn(flower):
     figure = views.shadows(picture, torch.randn(106, 160), box, slope)
     drawn = [len(of.get_offsets()) for of in figure.axes[1].collections]
     assert drawn == [1, 3] and "4 of" in figure.axes[1].get_title()
-
-
-def test_an_animation_has_the_runs_side_by_side(flower):
-    path = torch.randn(9, 106, 160)
-    window = views.around(flower.boxes[0, 0])
-    frames = views.animation(np.zeros((106, 160, 3), np.uint8), [path, path], window, every=4)
-    height, width = (2 * (side.stop - side.start) for side in window)
-    assert len(frames) == 3 and {f.shape for f in frames} == {(height, 3 * width + 8, 3)}

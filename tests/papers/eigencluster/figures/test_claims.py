@@ -25,6 +25,7 @@ def test_every_claim_has_a_group_and_the_longest_beginning_counts():
     assert groups["A4"] == "In words: unsteadiness"
 
 
+@pytest.mark.slow
 def test_forest_draws_each_claim_that_scores_decide_once(ledger):
     figure = views.forest(ledger)
     labels = [tick.get_text() for axes in figure.axes for tick in axes.get_yticklabels()]

@@ -1,4 +1,4 @@
-"""Figs 1 and 5: which frames are shown, and around what dashed lines are drawn."""
+"""Figs 1 and 5: what lies on top, how tracks are named, around what dashed lines are drawn."""
 
 import numpy as np
 
@@ -11,11 +11,6 @@ from evis.papers.eigencluster.figures import qualitative
 SIZE = 16, 24
 GREY = np.full((*SIZE, 3), 90, np.uint8)
 PICTURES = [[GREY] * qualitative.COLUMNS] * 2
-
-
-def test_columns_go_from_the_first_frame_to_the_last():
-    assert qualitative.times(11) == [0, 2, 5, 8, 10]
-    assert qualitative.times(1) == [0] * 5
 
 
 def test_the_first_track_lies_on_top():

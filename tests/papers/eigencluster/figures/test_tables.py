@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from evis.papers.eigencluster import search, tables
+from evis.papers.eigencluster import tables
 from evis.papers.eigencluster.figures import tables as figures
 from evis.papers.eigencluster.figures.colours import ROW_COLOURS, ROW_NAMES
 
@@ -70,7 +70,7 @@ def test_sizes_show_the_means_of_each_method_in_its_colour():
 
 
 def test_figures_of_nothing_measured_say_so():
-    nothing, sets = SEEDS.iloc[:0], ["new", "old"]
+    nothing = SEEDS.iloc[:0]
     published = pd.DataFrame({"row": METHODS, "size": "R50", "AP": 1.0})
     sizes = pd.CategoricalDtype(["small"])
     _, right = figures.by_size(published, nothing.assign(size="").astype({"size": sizes})).axes
@@ -78,20 +78,6 @@ def test_figures_of_nothing_measured_say_so():
     shown = tables.beside({}, {"A": "a", "B": "b"}, nothing, "A")
     for ax in figures.panels(shown, nothing).axes:
         assert [text.get_text() for text in ax.texts] == ["not measured"] * 2
-    gains = pd.DataFrame({"set": sets, "label": "a - b", "mean": np.nan, "low": 0, "high": 0})
-    figure = figures.table_five(nothing.assign(set="", mIoU=0.0), gains, ["TK"])
-    assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["not measured"] * 4
-
-
-def test_what_is_kept_is_a_bar_a_row():
-    shares = pd.DataFrame(
-        [("boxes", s, 50.0 + s) for s in range(5)] + [("TK", s, 80.0) for s in range(5)],
-        columns=["row", "seed", "share"],
-    )
-    (ax,) = figures.share_kept(shares.assign(group="tiny")).axes
-    heights = [bar.get_height() for bars in ax.containers for bar in bars]
-    assert heights == [52.0, 80.0]
-    assert [text.get_text() for text in ax.texts] == ["52.0", "80.0"]
 
 
 def test_figure_six_has_a_panel_a_set_and_attribute_with_the_means_of_its_sides():
@@ -110,34 +96,3 @@ def test_figure_six_has_a_panel_a_set_and_attribute_with_the_means_of_its_sides(
     for ax, level in zip(figure.axes, (0, 0, 40, 40), strict=True):
         joined = [line.get_ydata().tolist() for line in ax.lines if len(line.get_ydata()) == 2]
         assert [level, level + 10] in joined and [level + 1, level + 11] in joined
-
-
-def test_table_five_has_a_set_a_column():
-    rows = pd.DataFrame(
-        [(name, row, s, 60.0 + s) for name in ("new", "old") for row in ("TK",) for s in range(4)],
-        columns=["set", "row", "seed", "mIoU"],
-    )
-    gains = pd.DataFrame(
-        {"set": ["new", "old"], "label": "ours - TK", "mean": [1.0, 2.0], "low": 0.5, "high": 3.0}
-    ).assign(published=[0.6, 0.7])
-    figure = figures.table_five(rows, gains, ["TK", "more steps"])
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["new, measured", "old, measured"]
-    assert [means(ax) for ax in figure.axes[2:]] == [{0: 1.0}, {0: 2.0}]
-    assert labels(figure.axes[0]) == [ROW_NAMES["TK"], ROW_NAMES["more steps"]]
-    said = [text.get_text() for text in figure.axes[0].texts]
-    assert said == ["n=4", "not measured"]
-
-
-def test_the_search_shows_every_seeds_gain_and_names_the_chosen():
-    table = pd.DataFrame(
-        [(row, s, level + s * n) for n, (row, level) in enumerate((("base", 30), ("bad", 28),
-         ("good", 33))) for s in range(2)],
-        columns=["row", "seed", "AP"],
-    )  # fmt: skip
-    gains = search.gains_over(table, ["good", "bad"], "base")
-    ax = figures.search(gains, "good", "gain").axes[0]
-    assert labels(ax) == ["good (chosen)", "bad"]
-    dots = np.concatenate([points.get_offsets() for points in ax.collections])
-    assert {(x, y) for x, y in dots} == {(3.0, 0), (5.0, 0), (-2.0, 1), (-1.0, 1)}
-    nothing = figures.search(gains.iloc[:0], None, "gain").axes[0]
-    assert [text.get_text() for text in nothing.texts] == ["not measured"]
