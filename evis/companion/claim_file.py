@@ -6,18 +6,22 @@
 
 A claim has `tests`, or `check`, a function's name in the paper's checks, or `untestable`, a reason.
 A test compares two rows; `metric` ("AP" unless said), `size` and `set` (of held-out videos) may be
-lists, which make a comparison of each. Where the sides differ in them, a side is a table with its
-own: `left = { row = "TK", size = "tiny" }`. `direction` is "higher" unless "lower" is said.
+lists, which make a comparison of each; with `pooled = true`, one test is made over the units of all
+sizes, each pair within its size, and the published difference is the mean over sizes. Where the
+sides differ in them, a side is a table with its own: `left = { row = "TK", size = "tiny" }`.
+`direction` is "higher" unless "lower" is said.
 `published` is a formula over printed cells; `table` makes one, of the rows that the file names in
 `[printed.TABLE.SIZE]`. A claim with `each = [{ n = 1 }, ...]` is one for each: "{n}" is filled in.
-`[groups]` says how the ids begin that stand together; the longest beginning counts.
+`[groups]` says how the ids begin that stand together; the longest beginning counts. `headline` has
+the ids of claims on what the paper's own parts bring, which a summary counts apart. `[guessed]` has
+rows whose definition is a guess, and why: claims that compare one of them are not testable here.
 """
 
 import itertools
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,7 +30,7 @@ from evis.companion.claims import Claim, Comparison, Side
 from evis.companion.held_out import HeldOut
 from evis.data.errors import DataError
 
-_TEST = {"left", "right", "metric", "size", "set", "direction", "table", "published"}
+_TEST = {"left", "right", "metric", "size", "set", "direction", "table", "published", "pooled"}
 _CLAIM = {"id", "place", "says", "tests", "check", "untestable", "note"}
 _DECIDES = ("tests", "check", "untestable")
 
@@ -50,6 +54,8 @@ def read(path: Path, terms: Terms) -> tuple[Claim, ...]:
         raise DataError(str(error), file=path) from error
     if twice := [name for name, n in Counter(claim.id for claim in claims).items() if n > 1]:
         raise DataError(f"claim {twice[0]}: there are two of this id", file=path)
+    if lacking := set(content.get("headline", ())) - {claim.id for claim in claims}:
+        raise DataError(f"headline: there is no claim {min(lacking)}", file=path)
     return claims
 
 
@@ -90,16 +96,22 @@ def _claim(entry: Mapping[str, Any], content: Mapping, terms: Terms) -> Claim:
     starts = {start: name for name, of in content.get("groups", {}).items() for start in of}
     own = [start for start in starts if texts["id"].startswith(start)]
     texts["group"] = starts[max(own, key=len)] if own else ""
-    return Claim(**texts, tests=tests, check=check and getattr(terms.checks, check))
+    guessed = content.get("guessed", {"rows": (), "why": ""})
+    if any(side.row in guessed["rows"] for test in tests for side in (test.left, test.right)):
+        texts["untestable"] = guessed["why"]
+    check = check and getattr(terms.checks, check)
+    headline = texts["id"] in content.get("headline", ())
+    return Claim(**texts, tests=tests, check=check, headline=headline)
 
 
-def _tests(test: dict[str, Any], printed: Mapping, terms: Terms) -> Iterator[Comparison]:
+def _tests(test: dict[str, Any], printed: Mapping, terms: Terms) -> Iterable[Comparison]:
     _known(test, _TEST)
     direction = test.get("direction", "higher")
     if direction not in ("higher", "lower"):
         raise ValueError(f'the direction is "higher" or "lower", not {direction!r}')
     unless_said = {"size": terms.sizes[0], "metric": "AP", "set": next(iter(terms.held_out))}
     lists = [_list(test.get(name, value)) for name, value in unless_said.items()]
+    comparisons = []
     for values in itertools.product(*lists):
         shared = dict(zip(unless_said, values, strict=True))
         left, right = (_side(test[name], shared, terms) for name in ("left", "right"))
@@ -108,7 +120,19 @@ def _tests(test: dict[str, Any], printed: Mapping, terms: Terms) -> Iterator[Com
             rows, place = printed[str(table)], f"{terms.paper}/{table}"
             cells = (f"[{place}/{rows[s.size][s.row]}/{s.metric}]" for s in (left, right))
             formula = " - ".join(cells)
-        yield Comparison(left, right, formula, direction)
+        comparisons.append(Comparison(left, right, formula, direction))
+    return _pooled(comparisons, tuple(lists[0])) if test.get("pooled") else comparisons
+
+
+def _pooled(comparisons: Sequence[Comparison], sizes: tuple[str, ...]) -> Iterator[Comparison]:
+    """One a metric and set for all sizes, which vary slowest."""
+    if any(test.left.size != test.right.size for test in comparisons):
+        raise ValueError("units of two sizes have no pairs to be pooled")
+    each = len(comparisons) // len(sizes)
+    for of_sizes in (comparisons[first::each] for first in range(each)):
+        formulas = [f"({test.published})" for test in of_sizes if test.published]
+        mean = f"({' + '.join(formulas)}) / {len(sizes)}" if formulas else None
+        yield replace(of_sizes[0], published=mean, pooled=sizes)
 
 
 def _side(said: str | dict[str, str], shared: dict[str, str], terms: Terms) -> Side:

@@ -1,27 +1,30 @@
 """Claims of a paper, each with the verdict that stored rows give: the ledger, for any paper.
 
-No verdict is written by hand. One comparison is decided by the paired bootstrap over seeds. A claim
-of several holds if all hold; as one of many goes wrong by chance, it is contradicted if one is, and
-if that one stands Bonferroni's correction.
+No verdict is written by hand. One comparison is decided by the exact sign-flip test over units. A
+claim of several holds if all hold, and has no effect of the published size if none has; as one of
+many goes wrong by chance, it is contradicted if one is that stands Bonferroni's correction. Holm's
+correction then asks how many of all the verdicts stand together: in two families, of the headline
+claims and of the others, and for the controls' comparisons as for the claims' own.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from evis.companion import formulas, paired, published
 from evis.companion.held_out import HeldOut
 
 HOLDS, CONTRADICTED, CANNOT_TELL = "holds", "contradicted", "can't tell"
+NO_EFFECT = "no effect of the published size"
 UNMEASURED, UNTESTABLE = "not measured yet", "not testable here"
-VERDICTS = (HOLDS, CANNOT_TELL, CONTRADICTED, UNMEASURED, UNTESTABLE)
-DECIDED = (HOLDS, CONTRADICTED)
-ALPHA = 1 - paired.LEVEL
+VERDICTS = (HOLDS, CANNOT_TELL, NO_EFFECT, CONTRADICTED, UNMEASURED, UNTESTABLE)
+DECIDED = (HOLDS, CONTRADICTED)  # by p, which Holm corrects
+HEADLINE, OTHER, COMPUTED = "headline", "other rows", "computed"
+KINDS = (HEADLINE, OTHER, COMPUTED)  # of claims, counted apart
+ALPHA = paired.ALPHA
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Comparison:
     left: Side
     right: Side
     published: str | None = None  # a formula over printed cells, for `formulas.evaluate`
-    direction: Literal["higher", "lower"] = "higher"
+    direction: paired.Direction = "higher"
+    # Sizes whose units are in one test, each pair of one size, in place of the sides' own.
+    pooled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """Decided by `tests`, all of which must come out, or by `check`; or `untestable` says why."""
+    """Decided by `tests`, which all must come out, or by `check`, unless `untestable` says why."""
 
     id: str
     place: str
@@ -64,6 +69,14 @@ class Claim:
     untestable: str = ""
     note: str = ""
     group: str = ""  # where it stands, for pictures and tables
+    headline: bool = False  # on what the paper's own parts bring, which a summary counts
+
+    @property
+    def kind(self) -> str:
+        """What rows decide is evidence; what is computed is often all but a definition."""
+        if self.untestable:
+            return UNTESTABLE
+        return COMPUTED if self.check else HEADLINE if self.headline else OTHER
 
 
 # How a paper's rows are had, "row", "seed" and metrics, of one size and set of held-out videos; and
@@ -81,36 +94,48 @@ class Result:
 
     @cached_property
     def verdict(self) -> str:
-        if self.difference.seeds < paired.LEAST_SEEDS:
+        if not self.difference.seeds:
             return UNMEASURED
-        return paired.verdict(self.difference, self.test.direction)
+        return paired.verdict(self.difference, self.test.direction, self.published)
 
     @property
     def numbers(self) -> tuple[float, float, float]:
-        """Mean and 95% interval; NaN before there are enough seeds."""
-        if self.verdict == UNMEASURED:
-            return np.nan, np.nan, np.nan
-        return self.difference.mean, *self.difference.bootstrap()
+        """Mean and 95% interval, infinite where units are too few; NaN where there is none."""
+        return self.difference.mean, *self.difference.interval
 
-    def p(self, alternative: bool = False) -> float:
-        """Student's one-sided p for the claim's direction, or for the other one."""
-        upwards = (self.test.direction == "higher") != alternative
-        values, side = self.difference.values, "greater" if upwards else "less"
-        if np.ptp(values) == 0:  # one value: no spread to test by
-            return float(not (values[0] > 0 if upwards else values[0] < 0))
-        return float(stats.ttest_1samp(values, 0, alternative=side).pvalue)
+    @cached_property
+    def doubt(self) -> float:
+        """From 0 to 1: half of p where the claim's direction is seen, else 1 less half of p."""
+        half = self.difference.p() / 2
+        return half if (self.difference.mean > 0) == (self.test.direction == "higher") else 1 - half
 
-    @property
+    @cached_property
     def published(self) -> float:
         if self.test.published is None:
             return np.nan
         return formulas.evaluate(self.test.published, published.tables()).value
 
+    @property
+    def p_of_size(self) -> float:
+        return paired.p_of_size(self.difference, self.test.direction, self.published)
+
 
 def difference(test: Comparison, table: Table) -> paired.Difference:
-    """Left minus right, over the seeds that both have; none where a row is not measured."""
+    """Left minus right, over the units that both have; none where one of pooled sizes has none."""
+    if not test.pooled:
+        return _difference(test.left, test.right, table)
+    of_sizes = [
+        _difference(replace(test.left, size=size), replace(test.right, size=size), table)
+        for size in test.pooled
+    ]
+    if not all(found.seeds for found in of_sizes):
+        return paired.Difference(())
+    return paired.Difference(tuple(value for found in of_sizes for value in found.values))
+
+
+def _difference(left: Side, right: Side, table: Table) -> paired.Difference:
     values = {}
-    for name, side in (("left", test.left), ("right", test.right)):
+    for name, side in (("left", left), ("right", right)):
         rows = table(side.size, side.held_out)
         own = rows[rows["row"] == side.row].set_index("seed")
         values[name] = own.get(side.metric, pd.Series(dtype=float)).dropna()
@@ -122,49 +147,40 @@ def joint_verdict(results: Sequence[Result]) -> str:
     verdicts = {result.verdict for result in results}
     if UNMEASURED in verdicts:
         return UNMEASURED
-    if verdicts == {HOLDS} or len(results) == 1:
+    if len(results) == 1 or verdicts == {HOLDS}:
         return results[0].verdict
-    surely = any(r.verdict == CONTRADICTED and _corrected(r, results) <= ALPHA for r in results)
-    return CONTRADICTED if surely else CANNOT_TELL
-
-
-def _corrected(result: Result, results: Sequence[Result]) -> float:
-    return 2 * len(results) * result.p(alternative=True)
+    if _one_fails(results) <= ALPHA:
+        return CONTRADICTED
+    return NO_EFFECT if joint_p_of_size(results) <= ALPHA else CANNOT_TELL
 
 
 def joint_p(results: Sequence[Result]) -> float:
     """Two-sided: the weakest's that all hold, Bonferroni's that one is contradicted."""
-    if joint_verdict(results) == UNMEASURED:
+    if not all(result.difference.seeds for result in results):
         return np.nan
-    all_hold = 2 * max(result.p() for result in results)
-    one_fails = min(_corrected(result, results) for result in results)
-    return min(1.0, all_hold, one_fails)
+    return min(1.0, 2 * weakest(results).doubt, _one_fails(results))
 
 
-def holm(p_values: Iterable[float]) -> np.ndarray:
-    """p after Holm's correction; NaN counts for nothing."""
-    p = pd.Series(p_values, dtype=float)
-    ordered = p.dropna().sort_values(kind="stable")
-    steps = ordered * np.arange(len(ordered), 0, -1)
-    return steps.cummax().clip(upper=1.0).reindex(p.index).to_numpy()
+def joint_p_of_size(results: Sequence[Result]) -> float:
+    """That any of them has an effect of the published size; NaN where none is published."""
+    if not all(result.difference.seeds and pd.notna(result.published) for result in results):
+        return np.nan
+    return max(result.p_of_size for result in results)
+
+
+def _one_fails(results: Sequence[Result]) -> float:
+    return 2 * len(results) * (1 - weakest(results).doubt)
 
 
 def weakest(results: Sequence[Result]) -> Result:
-    """The comparison that the verdict hangs on: the first that is not measured, the one that
-    contradicts most surely, or the one that speaks least for the claim.
-    """
-    joint = joint_verdict(results)
-    alike = [result for result in results if result.verdict == joint]
-    if joint == UNMEASURED:
-        return alike[0]
-    if joint == CONTRADICTED:
-        return min(alike, key=lambda result: result.p(alternative=True))
-    return max(results, key=Result.p)
+    """What the verdict hangs on: the first that is not measured, or speaks least for the claim."""
+    unmeasured = [result for result in results if result.verdict == UNMEASURED]
+    return unmeasured[0] if unmeasured else max(results, key=lambda result: result.doubt)
 
 
 _NO_COMPARISON = {"compared": "", "control": "", "seeds": 0, "digits": 2} | dict.fromkeys(
-    ("published", "measured", "low", "high", "resolvable", "p")
-    + ("against control", "control low", "control high"),
+    ("published", "measured", "low", "high", "resolvable", "p", "p of size")
+    + ("against control", "control low", "control high", "control p", "control p of size"),
     np.nan,
 )
 
@@ -176,30 +192,52 @@ def verdicts(
 
     published, measured, low, high, seeds and resolvable are of the claim's one comparison, or of
     the `weakest` of several. "control": the verdict with the control's row in the baseline's place;
-    its numbers are of the same comparison. "first": no earlier claim compares the same rows. p is
-    of the claim alone, "p, Holm" among all that are first. "digits" are to be printed.
+    its numbers are of the same comparison. "first": no earlier claim of its kind compares the same
+    rows. p is of the claim alone, "p, Holm" among all of its kind that are first; "p of size" is of
+    an effect of the published size; both also with "control". "digits" are to be printed.
     """
     table, lines = cache(table), []
     for claim in claims:
-        told = ("id", "place", "says", "tests", "group", "note")
+        told = ("id", "place", "says", "tests", "group", "kind", "note")
         line = {name: getattr(claim, name) for name in told} | _NO_COMPARISON
-        if claim.tests:
+        if claim.untestable:
+            note = "; ".join(filter(None, (claim.untestable, claim.note)))
+            line |= {"verdict": UNTESTABLE, "note": note}
+        elif claim.tests:
             line |= _compared(claim.tests, table, control)
-        elif claim.check:
+        else:
             found = claim.check()
             note = "; ".join(filter(None, (found.words, claim.note)))
             line |= {"verdict": found.verdict, "compared": "computed", "note": note}
-        else:
-            line |= {"verdict": UNTESTABLE, "note": claim.untestable}
         lines.append(line)
     ledger = pd.DataFrame(lines)
-    # Without what is printed: claims that differ in that alone are decided by the same rows.
+    # Claims of one kind that compare the same rows, whatever is printed; what is computed is alone.
     rows = ledger["tests"].map(lambda tests: tuple(replace(test, published=None) for test in tests))
-    ledger["first"] = ~rows.duplicated()
-    once = ledger["first"] & ledger["p"].notna()
-    corrected = dict(zip(rows[once], holm(ledger["p"][once]), strict=True))
-    ledger["p, Holm"] = [corrected.get(tests, np.nan) for tests in rows]
+    keys = zip(ledger["kind"], rows.where(rows.map(bool), ledger["id"]), strict=True)
+    alike = pd.Series(pd.factorize(pd.Series(list(keys)))[0])
+    ledger["first"] = ~alike.duplicated()
+    for name in ("p", "control p"):
+        once = ledger[name].where(ledger["first"]).groupby(ledger["kind"]).transform(paired.holm)
+        ledger[f"{name}, Holm"] = once.groupby(alike).transform("first")
+        of_size = ledger.groupby("kind")[f"{name} of size"]  # each its own, as sizes differ
+        ledger[f"{name} of size, Holm"] = of_size.transform(paired.holm)
     return ledger
+
+
+def stands(line: Mapping, control: bool = False) -> bool | None:
+    """Whether a line's verdict stands Holm's correction; None where it is none to be corrected."""
+    start = "control " * control
+    verdict = line["control" if control else "verdict"]
+    of = {NO_EFFECT: "p of size"} | dict.fromkeys(DECIDED, "p")
+    p = line[f"{start}{of[verdict]}, Holm"] if verdict in of else np.nan
+    return None if np.isnan(p) else bool(p <= ALPHA)
+
+
+def counts(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts by kinds of claims; those that compare the same rows count once."""
+    once = ledger[ledger["first"]]
+    table = pd.crosstab(once["verdict"], once["kind"])
+    return table.reindex(VERDICTS[:-1], fill_value=0).reindex(columns=KINDS, fill_value=0)
 
 
 def _compared(tests: Sequence[Comparison], table: Table, control: Control) -> dict:
@@ -213,12 +251,15 @@ def _compared(tests: Sequence[Comparison], table: Table, control: Control) -> di
         "digits": 2 if shown.test.left.held_out.scoring.in_percent else 3,
         "resolvable": shown.difference.smallest,
         "p": joint_p(results),
+        "p of size": joint_p_of_size(results),
     } | dict(zip(("measured", "low", "high"), shown.numbers, strict=True))
     controls = {test: control(test) for test in tests}
     if any(controls.values()):
         against = {test: other or test for test, other in controls.items()}
         results = {test: Result(other, difference(other, table)) for test, other in against.items()}
-        line["control"] = joint_verdict(list(results.values()))
+        others = list(results.values())
+        line |= {"control": joint_verdict(others), "control p": joint_p(others)}
+        line["control p of size"] = joint_p_of_size(others)
         if controls[shown.test]:
             numbers = ("against control", "control low", "control high")
             line |= dict(zip(numbers, results[shown.test].numbers, strict=True))
@@ -236,6 +277,8 @@ def describe(test: Comparison) -> str:
         for side, traits in ((test.left, left), (test.right, right))
     ]
     shared = [trait for trait, d in zip(left, differ, strict=True) if not d]
+    if test.pooled:
+        shared[-1] = f"pooled over {', '.join(test.pooled)}"
     return ", ".join([" − ".join(names), *shared])
 
 

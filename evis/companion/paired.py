@@ -1,12 +1,16 @@
-"""Rows that share their seeds, compared: means, paired differences, and what n seeds can tell.
+"""Rows that share their units, compared: means, paired differences, and what n units can tell.
 
-Two rows of one seed saw the same clips in the same order, so that their difference varies less than
-either does. A row's own interval is Student's; a difference's is the bootstrap's, which asks
-nothing of the distribution, and its outcome goes by that.
+A unit is a seed: of a row's later stages, or of its whole chain. Two rows of one unit saw the same
+clips in the same order, so that their difference varies less than either does. Whether it is 0 is
+decided by the exact sign-flip test: if the two rows were alike, each unit's difference could as
+well have had the other sign, so all 2^n patterns of signs are counted. That asks nothing of the
+distribution but symmetry. With five units or fewer no p is below 5%, and the interval is infinite.
+A row's own interval is Student's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -16,19 +20,23 @@ from scipy import stats
 from evis.data.errors import DataError
 
 LEVEL = 0.95
+ALPHA = 1 - LEVEL
 POWER = 0.8
-LEAST_SEEDS = 4  # fewer have too few resamples for a 95% interval
-RESAMPLES = 20_000
-# Seeds -> the true difference, in standard deviations, that the bootstrap finds with this power in
-# normal samples: simulated, 4,000 each. With more seeds it is Student's, to 6%.
-_FOUND = {4: 5.5, 5: 2.35, 6: 1.70, 7: 1.42, 8: 1.27, 9: 1.16, 10: 1.07, 11: 1.0, 12: 0.95}
+LEAST_SEEDS = 6  # fewer can't reject anything: 2 of 2^5 patterns are more than 5%
+MOST_SEEDS = 40  # of the test, which holds the sums of half of them in memory
+LEAST_FOR_STUDENT = 4  # a row's own interval
+# Seeds -> the true difference, in standard deviations, that the test finds with this power in
+# normal samples: simulated, 20,000 each. With more seeds it is Student's, to 1%.
+_FOUND = {6: 1.79, 7: 1.33, 8: 1.19, 9: 1.09, 10: 1.01}
+_TIE = 1e-9  # sums this close, in shares of what could be summed, are one sum rounded in two ways
 
-Verdict = Literal["holds", "contradicted", "can't tell"]
+Direction = Literal["higher", "lower"]
+Verdict = Literal["holds", "contradicted", "no effect of the published size", "can't tell"]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two rows, seed by seed, in the metric's own unit."""
+    """Of two rows, unit by unit, in the metric's own unit."""
 
     values: tuple[float, ...]  # one a shared seed
 
@@ -40,20 +48,47 @@ class Difference:
     def mean(self) -> float:
         return float(np.mean(self.values)) if self.values else np.nan
 
-    @property
-    def half(self) -> float:
-        """Half the width of the 95% interval; NaN below two seeds."""
-        return half_width(self.values)
+    def p(self, size: float = 0.0) -> float:
+        """Two-sided, of a true difference of this size; NaN without a unit."""
+        return sign_flip(np.array(self.values) - size) if self.values else np.nan
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """All sizes of which p is above 5%: around the mean, and infinite below `LEAST_SEEDS`.
+
+        NaN without a unit.
+        """
+        if not self.values:
+            return np.nan, np.nan
+        if self.seeds < LEAST_SEEDS:
+            return -np.inf, np.inf
+        return self._end(min(self.values)), self._end(max(self.values))
+
+    def _end(self, outermost: float) -> float:
+        """Where p falls to 5% between the mean and the least or the greatest value, by bisection:
+        p falls all the way.
+        """
+        scale = np.ptp(self.values)
+        kept, rejected = self.mean, outermost + 1e-6 * (outermost - self.mean)
+        while abs(kept - rejected) > 1e-11 * scale:
+            middle = (kept + rejected) / 2
+            if self.p(middle) > ALPHA:
+                kept = middle
+            else:
+                rejected = middle
+        return float(round(kept / scale, 9) * scale) if scale else self.mean
 
     @property
     def smallest(self) -> float:
-        """The true difference that this many seeds with this spread would find 4 times in 5."""
-        if self.seeds < LEAST_SEEDS:
+        """The true difference that this many units with this spread would find 4 times in 5;
+        infinite below `LEAST_SEEDS`.
+        """
+        if self.seeds < 2:
             return np.nan
-        return _resolvable(np.std(self.values, ddof=1), self.seeds)
+        return _resolvable(float(np.std(self.values, ddof=1)), self.seeds)
 
     def seeds_for(self, size: float) -> int:
-        """How many seeds with this spread would find a true difference of this size."""
+        """How many units with this spread would find a true difference of this size."""
         if self.seeds < 2 or not size:
             raise DataError(
                 f"{self.seeds} seeds and a difference of {size:g} say nothing of how many it takes",
@@ -66,33 +101,34 @@ class Difference:
 
     def __str__(self) -> str:
         if self.seeds < LEAST_SEEDS:
-            return f"{self.mean:+.2f} ({self.seeds} seeds, too few for an interval)"
-        low, high = self.bootstrap()
+            return f"{self.mean:+.2f} ({self.seeds} seeds, too few for a finite interval)"
+        low, high = self.interval
         return f"{self.mean:+.2f} [{low:+.2f}, {high:+.2f}] ({self.seeds} seeds)"
 
-    def bootstrap(self, seed: int = 0) -> tuple[float, float]:
-        """The mean's 95% interval by the studentised bootstrap over seeds.
 
-        A resample's own spread goes into its deviation. Without that (the plain percentiles of the
-        resampled means) an interval of 8 seeds misses the truth in 11% of cases, of 4 in 20%.
-        NaN below `LEAST_SEEDS`, which have too many resamples without any spread.
-        """
-        if self.seeds < LEAST_SEEDS:
-            return np.nan, np.nan
-        values = np.array(self.values)
-        error = values.std(ddof=1) / np.sqrt(self.seeds)
-        if error == 0:
-            return self.mean, self.mean
-        draws = np.random.default_rng(seed).integers(self.seeds, size=(RESAMPLES, self.seeds))
-        resampled = values[draws]
-        off = resampled.mean(axis=1) - values.mean()
-        errors = resampled.std(axis=1, ddof=1) / np.sqrt(self.seeds)
-        flat = errors <= 1e-9 * error
-        deviations = off / np.where(flat, 1.0, errors)
-        deviations[flat & (off > 0)], deviations[flat & (off < 0)] = np.inf, -np.inf
-        low = np.quantile(deviations, (1 - LEVEL) / 2, method="lower")
-        high = np.quantile(deviations, (1 + LEVEL) / 2, method="higher")
-        return float(self.mean - high * error), float(self.mean - low * error)
+def sign_flip(values: Sequence[float]) -> float:
+    """Two-sided p of the exact test: the share of all 2^n patterns of signs whose sum is as far
+    from 0 as this one's.
+
+    Every sum is one of the first half of the values plus one of the second: the second half's are
+    sorted, so that the pairs that reach far enough are counted without being made.
+    """
+    values = np.asarray(values, dtype=float)
+    if not 0 < len(values) <= MOST_SEEDS:
+        raise ValueError(f"the sign-flip test takes 1 to {MOST_SEEDS} units, not {len(values)}")
+    first, second = np.array_split(values, 2)
+    least = abs(values.sum()) - _TIE * np.abs(values).sum()
+    others = np.sort(_signed_sums(second))
+    reach = len(others) - np.searchsorted(others, least - _signed_sums(first))
+    return min(1.0, 2 * int(reach.sum()) / 2 ** len(values))  # as many are as far on the other side
+
+
+def _signed_sums(values: np.ndarray) -> np.ndarray:
+    """(n,) -> (2^n,)"""
+    sums = np.zeros(1)
+    for value in values:
+        sums = np.concatenate((sums - value, sums + value))
+    return sums
 
 
 def difference(table: pd.DataFrame, row: str, baseline: str, metric: str = "AP") -> Difference:
@@ -120,33 +156,52 @@ def differences(
 ) -> pd.DataFrame:
     """A line a pair of rows, the first minus the second: what `plots.forest` draws and tables show.
 
-    Pairs without a shared seed have NaN, as have intervals of too few seeds.
+    Pairs without a shared seed have NaN; intervals of too few seeds are infinite.
     """
     lines = []
     for row, against in pairs:
         found = difference_so_far(table, row, against, metric)
-        low, high = found.bootstrap()
+        low, high = found.interval
         line = {"label": f"{row} - {against}", "seeds": found.seeds, "mean": found.mean}
-        line |= {"low": low, "high": high, "resolvable": found.smallest}
+        line |= {"low": low, "high": high, "resolvable": found.smallest, "p": found.p()}
         lines.append(line | {"outcome": outcome(found) if found.seeds else "not measured"})
-    columns = ["label", "seeds", "mean", "low", "high", "resolvable", "outcome"]
+    columns = ["label", "seeds", "mean", "low", "high", "resolvable", "p", "outcome"]
     return pd.DataFrame(lines, columns=columns)
 
 
-def verdict(found: Difference, direction: Literal["higher", "lower"] = "higher") -> Verdict:
-    """Whether the row is above (or below) its baseline, by the paired bootstrap over seeds."""
-    low, high = found.bootstrap()
-    if direction == "lower":
-        low, high = -high, -low
-    if low > 0:
-        return "holds"
-    return "contradicted" if high < 0 else "can't tell"
+def verdict(
+    found: Difference, direction: Direction = "higher", published: float = np.nan
+) -> Verdict:
+    """Whether the row is above (or below) its baseline, and if that is not known, whether by less
+    than was published.
+    """
+    sign = 1 if direction == "higher" else -1
+    if found.p() <= ALPHA:
+        return "holds" if sign * found.mean > 0 else "contradicted"
+    short = p_of_size(found, direction, published) <= ALPHA
+    return "no effect of the published size" if short else "can't tell"
+
+
+def p_of_size(found: Difference, direction: Direction, published: float) -> float:
+    """p of an effect of the published size; 1 where as much or more is measured, or none is
+    published.
+    """
+    sign = 1 if direction == "higher" else -1
+    return found.p(published) if sign * (published - found.mean) > 0 else 1.0
 
 
 def outcome(found: Difference) -> Literal["higher", "lower", "not resolved"]:
-    """Which way the difference goes, by the same interval, where nobody has claimed a direction."""
+    """Which way the difference goes, by the same test, where nobody has claimed a direction."""
     words = {"holds": "higher", "contradicted": "lower", "can't tell": "not resolved"}
     return words[verdict(found)]
+
+
+def holm(p_values: Iterable[float]) -> np.ndarray:
+    """p after Holm's correction; NaN counts for nothing."""
+    p = pd.Series(p_values, dtype=float)
+    ordered = p.dropna().sort_values(kind="stable")
+    steps = ordered * np.arange(len(ordered), 0, -1)
+    return steps.cummax().clip(upper=1.0).reindex(p.index).to_numpy()
 
 
 def half_width(values) -> float:
@@ -158,14 +213,16 @@ def half_width(values) -> float:
 
 
 def interval(values) -> tuple[float, float]:
-    """Student's 95% interval of a row's own mean; NaN below `LEAST_SEEDS`."""
-    if len(values) < LEAST_SEEDS:
+    """Student's 95% interval of a row's own mean; NaN below `LEAST_FOR_STUDENT`."""
+    if len(values) < LEAST_FOR_STUDENT:
         return np.nan, np.nan
     mean, half = float(np.mean(values)), half_width(values)
     return mean - half, mean + half
 
 
 def _resolvable(spread: float, seeds: int) -> float:
+    if seeds < LEAST_SEEDS:
+        return np.inf
     if seeds in _FOUND:
         return float(_FOUND[seeds] * spread)
     quantiles = stats.t.ppf((1 + LEVEL) / 2, seeds - 1) + stats.t.ppf(POWER, seeds - 1)

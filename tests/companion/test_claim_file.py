@@ -53,6 +53,37 @@ def test_lists_are_every_combination_and_a_table_gives_the_printed_cells(read):
     assert {test.direction for test in claim.tests} == {"lower"}
 
 
+def test_pooled_sizes_are_one_comparison_beside_the_mean_of_what_is_printed(read):
+    test = 'left = "ours", right = "theirs", size = ["small", "large"], metric = ["AP", "AR"]'
+    (claim,) = read(a_claim(f"tests = [{{ {test}, table = 1, pooled = true }}]") + PRINTED)
+    assert [(t.left.metric, t.left.size, t.pooled) for t in claim.tests] == [
+        ("AP", "small", ("small", "large")),
+        ("AR", "small", ("small", "large")),
+    ]
+    assert claim.tests[1].published == (
+        "(([made-up/1/2/AR] - [made-up/1/1/AR]) + ([made-up/1/4/AR] - [made-up/1/3/AR])) / 2"
+    )
+    (claim,) = read(a_claim(f"tests = [{{ {test}, pooled = true }}]"))
+    assert claim.tests[0].published is None
+
+
+def test_headline_claims_are_listed_by_their_ids(read):
+    listed = 'headline = ["A2"]\n' + a_claim(TEST_OF.format("")) + a_claim(TEST_OF.format(""), "A2")
+    assert [claim.headline for claim in read(listed)] == [False, True]
+    assert [claim.kind for claim in read(listed)] == ["other rows", "headline"]
+    with pytest.raises(DataError, match="headline: there is no claim A3"):
+        read('headline = ["A3"]\n' + a_claim('untestable = "a"'))
+
+
+def test_claims_that_compare_a_guess_are_not_testable_and_keep_their_comparisons(read):
+    guessed = '[guessed]\nwhy = "a guess"\nrows = ["theirs"]\n'
+    other = 'tests = [{ left = "ours", right = "others" }]'
+    claims = read(guessed + a_claim(TEST_OF.format("")) + a_claim(other, "A2"))
+    assert [claim.untestable for claim in claims] == ["a guess", ""]
+    assert [claim.kind for claim in claims] == ["not testable here", "other rows"]
+    assert all(len(claim.tests) == 1 for claim in claims)
+
+
 def test_a_side_may_differ_from_the_other(read):
     test = 'left = { row = "ours", size = "large", set = "unseen" }, right = "ours", metric = "J"'
     (claim,) = read(a_claim(f"tests = [{{ {test} }}]"))
@@ -75,7 +106,7 @@ def test_checks_and_reasons(read):
     assert (claims[1].untestable, claims[1].note) == ("{so}", "n")
 
 
-TEST_OF = 'tests = [{{ left = "ours", right = "theirs", {} }}]'
+TEST_OF = 'tests = [{{ left = "ours", right = "theirs"{} }}]'
 
 
 @pytest.mark.parametrize(
@@ -85,12 +116,15 @@ TEST_OF = 'tests = [{{ left = "ours", right = "theirs", {} }}]'
         'check = "a_check"\nuntestable = "why"': "needs one of tests, check, untestable",
         'note = "n"': "needs one of tests, check, untestable",
         'untestable = "why"\nnotes = "n"': "knows no 'notes'",
-        TEST_OF.format('size = "huge"'): "no size is called 'huge': there are small, large",
-        TEST_OF.format('set = "train"'): "there is no 'train'",
-        TEST_OF.format('way = "lower"'): "knows no 'way'",
-        TEST_OF.format('direction = "up"'): '"higher" or "lower", not \'up\'',
-        TEST_OF.format("table = 2"): "there is no '2'",
+        TEST_OF.format(', size = "huge"'): "no size is called 'huge': there are small, large",
+        TEST_OF.format(', set = "train"'): "there is no 'train'",
+        TEST_OF.format(', way = "lower"'): "knows no 'way'",
+        TEST_OF.format(', direction = "up"'): '"higher" or "lower", not \'up\'',
+        TEST_OF.format(", table = 2"): "there is no '2'",
         'tests = [{ left = "ours" }]': "there is no 'right'",
+        'tests = [{ left = { row = "ours", size = "large" }, right = "ours", pooled = true }]': (
+            "units of two sizes have no pairs"
+        ),
         'tests = [{ left = { size = "small" }, right = "ours" }]': "there is no 'row'",
     }.items(),
 )

@@ -25,10 +25,11 @@ _UNLESS_SAID |= {"colour": DIFFERENCE, "marker": "o", "text": ""}
 def forest(data: pd.DataFrame, ax: Axes | None = None, xlabel: str = "", zero: bool = True) -> Axes:
     """From top to bottom, a line a label: its mean with its interval, beside a line at 0 (`zero`).
 
-    data: columns "label", "mean", "low" and "high"; an interval of NaN has no bar. Rows that share
-    a label share its line, a little apart. A mean of NaN has its text, or "not measured", in the
-    middle of its line. Columns that may be there: "colour" and "marker" of the mean; "published",
-    a grey diamond a little above the line; "text", words at the right edge.
+    data: columns "label", "mean", "low" and "high"; an interval of NaN has no bar, an infinite one
+    a dotted line across. Rows that share a label share its line, a little apart. A mean of NaN has
+    its text, or "not measured", in the middle of its line. Columns that may be there: "colour" and
+    "marker" of the mean; "published", a grey diamond a little above the line; "text", words at the
+    right edge.
     """
     labels = data["label"].unique()
     ax = ax or plt.subplots(figsize=(style.PAGE, 0.8 + 0.25 * len(labels)))[1]
@@ -52,6 +53,9 @@ def _row(ax: Axes, row: Mapping, height: float) -> None:
         return
     bar = {"elinewidth": 1.6, "capsize": 2.5, "markersize": 4}
     reach = [[mean - row["low"]], [row["high"] - mean]]
+    if np.isinf(reach).any():
+        ax.axhline(height, color=row["colour"], linestyle=":", linewidth=0.8)
+        reach = [[np.nan], [np.nan]]
     ax.errorbar(mean, height, xerr=reach, fmt=row["marker"], color=row["colour"], **bar)
     _words(ax, row["text"], height, at_edge=True)
 

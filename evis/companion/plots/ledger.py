@@ -13,9 +13,10 @@ from evis.companion.plots import style
 COLOURS = {
     ledgers.HOLDS: style.COLOURS[0],
     ledgers.CANNOT_TELL: "#a0a0a0",
+    ledgers.NO_EFFECT: style.COLOURS[1],
     ledgers.CONTRADICTED: style.COLOURS[3],
 }
-_SIGNS = dict(zip(ledgers.VERDICTS, "✓?✗…–", strict=True))
+_SIGNS = dict(zip(ledgers.VERDICTS, "✓?○✗…–", strict=True))
 
 
 def forest(ledger: pd.DataFrame) -> Figure:
@@ -39,7 +40,8 @@ def forest(ledger: pd.DataFrame) -> Figure:
 def intervals(ledger: pd.DataFrame) -> pd.DataFrame:
     """What `forest` draws, as `plots.forest` takes it."""
     scored = ledger["tests"].map(lambda tests: all(_in_points(test) for test in tests))
-    shown = ledger[scored & ledger["tests"].map(bool)].copy()
+    decided = ledger["tests"].map(bool) & (ledger["verdict"] != ledgers.UNTESTABLE)
+    shown = ledger[scored & decided].copy()
     shown["label"] = shown["id"] + "  " + shown["says"].map(_short)
     sign = np.array([1 if tests[0].direction == "higher" else -1 for tests in shown["tests"]])
     tests = _oriented(shown, sign, ("measured", "low", "high"), shown["verdict"])
@@ -76,7 +78,8 @@ def _texts(line: dict) -> dict[str, str]:
     digits, verdict = line["digits"], line["verdict"]
     columns = ("against control", "control low", "control high")
     against = _interval(*(line[name] for name in columns), digits)
-    decided = verdict in ledgers.DECIDED and not np.isnan(line["p, Holm"])
+    after_holm = {True: "stands", False: "falls", None: ""}
+    of_control = ", ".join(filter(None, (line["control"], after_holm[ledgers.stands(line, True)])))
     return {
         "group": line["group"],
         "": line["id"],
@@ -87,8 +90,8 @@ def _texts(line: dict) -> dict[str, str]:
         "measured": _interval(line["measured"], line["low"], line["high"], digits),
         "seeds": str(line["seeds"] or ""),
         "resolvable": _number(line["resolvable"], f".{digits}f"),
-        "against the control": ": ".join(filter(None, (against, line["control"]))),
-        "after Holm": ("stands" if line["p, Holm"] <= ledgers.ALPHA else "falls") * decided,
+        "against the control": ": ".join(filter(None, (against, of_control))),
+        "after Holm": after_holm[ledgers.stands(line)],
         "what is compared; note": "; ".join(filter(None, (line["compared"], line["note"]))),
     }
 

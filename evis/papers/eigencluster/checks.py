@@ -173,7 +173,7 @@ def clusters_part_instances() -> Finding:
     """
     shares = [_parted(one) for one in _predicted()]
     apart = paired.Difference(tuple(share - 0.5 for share in shares if share is not None))
-    mean, low, high = (100 * (value + 0.5) for value in (apart.mean, *apart.bootstrap()))
+    mean, low, high = (100 * (value + 0.5) for value in (apart.mean, *apart.interval))
     text = (
         f"{mean:.0f}% [{low:.0f}, {high:.0f}] of pairs of pixels of two objects are in two "
         f"clusters, over {apart.seeds} clips; one training; a coin would part 50%"

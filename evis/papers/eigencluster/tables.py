@@ -52,7 +52,7 @@ def table_one(measured: Mapping[str, pd.DataFrame], metrics: Sequence[str]) -> p
 
 
 def _with_spread(values: pd.Series) -> str:
-    few = len(values) < paired.LEAST_SEEDS
+    few = len(values) < paired.LEAST_FOR_STUDENT
     return f"{values.mean():.1f}" + ("" if few else f" ± {paired.half_width(values):.1f}")
 
 
