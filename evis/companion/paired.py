@@ -28,7 +28,7 @@ LEAST_FOR_STUDENT = 4  # a row's own interval
 # Seeds -> the true difference, in standard deviations, that the test finds with this power in
 # normal samples: simulated, 20,000 each. With more seeds it is Student's, to 1%.
 _FOUND = {6: 1.79, 7: 1.33, 8: 1.19, 9: 1.09, 10: 1.01}
-_TIE = 1e-9  # sums this close, in shares of what could be summed, are one sum rounded in two ways
+_TIE = 1e-10  # sums this close, in shares of what could be summed, are one sum rounded in two ways
 
 Direction = Literal["higher", "lower"]
 Verdict = Literal["holds", "contradicted", "no effect of the published size", "can't tell"]
@@ -66,7 +66,7 @@ class Difference:
 
     def _end(self, outermost: float) -> float:
         """Where p falls to 5% between the mean and the least or the greatest value, by bisection:
-        p falls all the way.
+        p falls all the way. Rounded, so that a tie moves it by nothing.
         """
         scale = np.ptp(self.values)
         kept, rejected = self.mean, outermost + 1e-6 * (outermost - self.mean)
@@ -76,7 +76,7 @@ class Difference:
                 kept = middle
             else:
                 rejected = middle
-        return float(round(kept / scale, 9) * scale) if scale else self.mean
+        return float(round(kept / scale, 8) * scale + 0.0) if scale else self.mean
 
     @property
     def smallest(self) -> float:

@@ -58,6 +58,16 @@ def test_each_mean_and_interval_is_on_the_line_of_its_label():
     assert words(ax) == {2.0: "not measured"}
 
 
+def test_an_infinite_interval_is_a_dotted_line_across():
+    ax = forest.forest(ROWS.iloc[:1].assign(low=-np.inf, high=np.inf))
+    ((mean, height, *ends),) = bars(ax)
+    assert (mean, height) == (1.0, 0.0) and np.isnan(ends).all()
+    (across,) = [line for line in ax.lines if line.get_linestyle() == ":"]
+    assert across.get_xydata().tolist() == [[0, 0], [1, 0]]  # of the axes' width
+    assert np.isfinite(ax.get_xlim()).all()
+    assert not [line for line in forest.forest(ROWS).lines if line.get_linestyle() == ":"]
+
+
 def test_rows_of_one_label_share_its_line_and_keep_their_words():
     both = pd.concat([ROWS.iloc[:1], ROWS.iloc[:1].assign(mean=1.5)]).assign(text=["8", "4"])
     ax = forest.forest(both)
