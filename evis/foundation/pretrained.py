@@ -77,7 +77,9 @@ def reading(kind: str, source: str | Path, example: str) -> Iterator[None]:
         problem = f"transformers reads no {kind} there ({said})"
         remedy = f"Is it whole, and of the right kind? One that fits is {example}"
         if not Path(source).exists():
-            problem = f"there is no such folder, and no {kind} of this name in {HF_HUB_CACHE}"
+            problem = (
+                f"there is no such file or folder, nor a {kind} of this name in {HF_HUB_CACHE}"
+            )
             remedy = f"Where there is a network, run `hf download {example}`; then give that name"
             remedy += ", or the path of the folder where you put it"
         raise DataError(problem, file=source, remedy=remedy) from error

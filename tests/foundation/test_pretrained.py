@@ -23,6 +23,7 @@ def vit(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_nothing_imports_transformers_before_it_is_called():
     lines = "from evis.foundation import clip, colour, dino, pretrained, sam; import sys"
     check = "assert not {'transformers', 'huggingface_hub'} & set(sys.modules)"
