@@ -64,8 +64,7 @@ def library() -> ModuleType:
 @contextmanager
 def reading(kind: str, source: str | Path, example: str) -> Iterator[None]:
     """transformers without its reports, and whatever it fails on as one DataError."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-    from transformers.utils import logging
+    from transformers.utils import hub, logging
 
     verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -77,9 +76,8 @@ def reading(kind: str, source: str | Path, example: str) -> Iterator[None]:
         problem = f"transformers reads no {kind} there ({said})"
         remedy = f"Is it whole, and of the right kind? One that fits is {example}"
         if not Path(source).exists():
-            problem = (
-                f"there is no such file or folder, nor a {kind} of this name in {HF_HUB_CACHE}"
-            )
+            cache = hub.constants.HF_HUB_CACHE
+            problem = f"there is no such file or folder, nor a {kind} of this name in {cache}"
             remedy = f"Where there is a network, run `hf download {example}`; then give that name"
             remedy += ", or the path of the folder where you put it"
         raise DataError(problem, file=source, remedy=remedy) from error
