@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evis.data.boxes import touched
 from evis.data.errors import DataError
 from evis.data.types import Box
 from evis.foundation import pretrained
@@ -118,14 +119,7 @@ def load(
 
 def crops(picture: np.ndarray, boxes: Sequence[Box]) -> list[np.ndarray]:
     """Every pixel that each box touches, at least one."""
-    found = []
-    for x, y, width, height in boxes:
-        bottom, right = picture.shape[:2]
-        top, left = min(max(int(y), 0), bottom - 1), min(max(int(x), 0), right - 1)
-        below = max(top + 1, min(bottom, int(np.ceil(y + height))))
-        beside = max(left + 1, min(right, int(np.ceil(x + width))))
-        found.append(picture[top:below, left:beside])
-    return found
+    return [picture[touched(box, *picture.shape[:2])] for box in boxes]
 
 
 def _unit(embeddings: Tensor) -> Tensor:
