@@ -22,8 +22,8 @@ def register(commands) -> None:
     add("groups GROUP", "without one, list the groups", nargs="*")
     add("--size SIZE", "tiny_s, tiny or tiny_l", default="tiny_s")
     add("--rows ROW", "of the groups, these alone", nargs="+", default=())
-    add("--seeds N", "0 to 7 unless given", type=whole(0), nargs="+")
-    add("--jobs N", "seeds at a time", type=count, default=1)
+    add("--seeds N", "each row's own unless given", type=whole(0), nargs="+")
+    add("--jobs N", "stages trained at a time", type=count, default=1)
     add("--validation", "test on the videos that choices are made on", action="store_true")
     add("--generalisation", "test on toy-ytvis21 and toy-ovis", action="store_true")
     add("--clips", "what TEL and QCC say of clips of the test videos", action="store_true")
@@ -61,7 +61,7 @@ def measure(options: argparse.Namespace) -> None:
     from evis.companion import held_out, measured, series
     from evis.data.errors import DataError
     from evis.papers.eigencluster import clip_terms, training_terms
-    from evis.papers.eigencluster.experiments import GROUPS, SEEDS, group
+    from evis.papers.eigencluster.experiments import GROUPS, group
 
     if options.validation + options.generalisation + options.clips > 1:
         options.parser.error("--validation, --generalisation and --clips exclude each other")
@@ -82,17 +82,17 @@ def measure(options: argparse.Namespace) -> None:
         unseen = [held_out.UNSEEN, held_out.CROWDED]
         sets = unseen if options.generalisation else [clip_terms.CLIPS]
     shelf = measured.again() if options.again else None
-    seeds = options.seeds or SEEDS
     for videos in sets:
-        print(_means(series.measure(chosen, seeds, videos, shelf, jobs=options.jobs), videos))
-    for run in (row.seeded(seed) for row in chosen for seed in seeds):
+        rows = series.measure(chosen, options.seeds, videos, shelf, jobs=options.jobs)
+        print(_means(rows, videos))
+    for run in (row.seeded(seed) for row in chosen for seed in options.seeds or row.seeds):
         if options.terms and not measured.committed(run):  # which leaves no log
             training_terms.row(run, shelf)
 
 
 def _means(table, videos) -> str:
     """Means over seeds, of as many metrics as fit a terminal's width."""
-    hidden = ("row", "seed", "agnostic", "mIoU, ")
+    hidden = ("row", "seed", "first", "agnostic", "mIoU, ")
     rows, percent = table.groupby("row", sort=False), videos.scoring.in_percent
     means = rows.mean()[[name for name in table.columns if not name.startswith(hidden)]]
     means = means.round(1 if percent else 3)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import pandas as pd
 import torch
@@ -21,14 +22,17 @@ SPLITS = ("mbor", "instances", "keypoints")
 
 @dataclass(frozen=True)
 class Scoring:
-    """The metrics of a row, and the function that finds them: (model, held-out set, progress)."""
+    """The metrics of a row, and the function that finds them: (model, held-out set, progress).
+
+    It may also find "per_video", a list with a score of every video.
+    """
 
     metrics: tuple[str, ...]
-    score: Callable[[nn.Module, "HeldOut", bool], Mapping[str, float]]
+    score: Callable[[nn.Module, "HeldOut", bool], Mapping[str, Any]]
     in_percent: bool = True  # where tables show them
 
 
-def scores(model: nn.Module, held_out: "HeldOut", progress: bool = True) -> dict[str, float]:
+def scores(model: nn.Module, held_out: "HeldOut", progress: bool = True) -> dict[str, Any]:
     """AP and AR for classes and, as "agnostic ...", for objects alone; mIoU and how steady it is.
 
     "unsteadiness": how much an object's IoU changes from frame to frame, in the mean.
@@ -37,17 +41,22 @@ def scores(model: nn.Module, held_out: "HeldOut", progress: bool = True) -> dict
     tracks = _predict(model, dataset, progress)
     by_class = ytvis.evaluate(dataset, tracks, progress=progress).stats
     agnostic = ytvis.evaluate(dataset, tracks, class_agnostic=True, progress=progress).stats
+    ious = ytvis.object_ious(dataset, tracks, progress=False)
     return (
         {name: by_class[name] for name in SCORES}
         | {f"agnostic {name}": agnostic[name] for name in SCORES}
-        | {"mIoU": ytvis.mean_iou(dataset, tracks, progress=False)}
+        | {"mIoU": float(ious["iou"].mean()), "per_video": _per_video(dataset, ious)}
         | {"unsteadiness": stability.unsteadiness(stability.frame_ious(dataset, tracks))}
     )
 
 
-def generalisation(
-    model: nn.Module, held_out: "HeldOut", progress: bool = True
-) -> dict[str, float]:
+def _per_video(dataset: VISDataset, ious: pd.DataFrame) -> list[float | None]:
+    """Every video's mean of its objects' IoU, in the set's order; None without an object."""
+    means = ious.groupby("video")["iou"].mean().round(3).to_dict()
+    return [means.get(video.id) for video in dataset.videos]
+
+
+def generalisation(model: nn.Module, held_out: "HeldOut", progress: bool = True) -> dict[str, Any]:
     """Class-agnostic mIoU, and on either side of the median of what makes videos hard (Fig. 6).
 
     The model's classes need not be the videos': what it finds counts as an object, no more.
@@ -59,7 +68,7 @@ def generalisation(
     tracks = [replace(track, category_id=first.id) for track in _predict(model, bare, progress)]
     ious = ytvis.object_ious(dataset, tracks, progress=False)
     hardness = _hardness(held_out)
-    means = {"mIoU": float(ious["iou"].mean())}
+    means = {"mIoU": float(ious["iou"].mean()), "per_video": _per_video(dataset, ious)}
     for name in SPLITS:
         side = ious["video"].map(attributes.median_split(hardness[name]))
         for half in ("low", "high"):
@@ -99,7 +108,7 @@ class HeldOut:
     def dataset(self) -> VISDataset:
         return toy.sample(self.toy_set, self.videos, self.seed, split="valid")
 
-    def score(self, model: nn.Module, progress: bool = True) -> Mapping[str, float]:
+    def score(self, model: nn.Module, progress: bool = True) -> Mapping[str, Any]:
         """On one thread, so that a row does not depend on the number of cores."""
         before = torch.get_num_threads()
         torch.set_num_threads(1)

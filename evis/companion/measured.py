@@ -26,24 +26,28 @@ from evis.training import Method, Recipe, start
 from evis.training.engine import train
 from evis.training.folder import WEIGHTS
 
-SEEDS = tuple(range(8))  # of the rows that are reported
 _WORDS = ("title", "source", "unknown")  # of a recipe: they change no number
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A row of a table: stages that a method trains one after another. `seeded` makes it a run."""
+    """A row of a table: stages that a method trains one after another. `seeded` makes it a run.
+
+    A seed is a unit of the row. It is the seed of every stage, but where several units go on from
+    one first stage: of unit s that one's is s // units_of_first.
+    """
 
     name: str
     stages: tuple[Recipe, ...]
     method: Method
-    # How many of the first stages are shared by the rows of a table. They keep their seed.
-    shared: int = 0
+    seeds: tuple[int, ...] = tuple(range(6))  # of the units that are reported
+    units_of_first: int = 1
     videos: int | None = None  # how many are trained on; None: the toy set's own number
 
     def seeded(self, seed: int) -> "Experiment":
-        own = (replace(stage, seed=seed) for stage in self.stages[self.shared :])
-        return self.of(*self.stages[: self.shared], *own)
+        first, *others = self.stages
+        first = replace(first, seed=seed // self.units_of_first)
+        return self.of(first, *(replace(stage, seed=seed) for stage in others))
 
     def of(self, *stages: Recipe) -> "Experiment":
         return replace(self, stages=stages)
@@ -91,7 +95,7 @@ def row(
     and how it rounds.
     """
 
-    def measure() -> Mapping[str, float]:
+    def measure() -> Mapping[str, Any]:
         return held_out.score(_model(run, shelf, device, progress), progress)
 
     def machine() -> dict[str, str]:

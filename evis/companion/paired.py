@@ -151,6 +151,23 @@ def difference_so_far(
     return Difference(tuple((values - against).dropna().astype(float)))
 
 
+def over_videos(
+    table: pd.DataFrame, row: str, baseline: str, draws: int = 10_000
+) -> tuple[float, float, float]:
+    """`row` minus `baseline` in a table of `series.per_video`: the mean over units and videos, and
+    its 95% bootstrap interval, units and videos drawn anew: what other videos could make of it.
+    """
+    for name in (row, baseline):
+        if name not in table.index:
+            raise DataError(f"no measured row is called {name!r}", field="row")
+    gains = (table.loc[row] - table.loc[baseline]).dropna(how="all").dropna(axis=1).to_numpy()
+    random, sizes = np.random.default_rng(0), gains.shape
+    units, videos = (random.multinomial(n, np.full(n, 1 / n), draws) / n for n in sizes)
+    means = ((units @ gains) * videos).sum(1)
+    low, high = np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2])
+    return float(gains.mean()), float(low), float(high)
+
+
 def differences(
     table: pd.DataFrame, pairs: Iterable[tuple[str, str]], metric: str = "AP"
 ) -> pd.DataFrame:

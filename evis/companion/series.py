@@ -1,4 +1,4 @@
-"""The same experiments for several seeds, one after another or in parallel, as one table."""
+"""The same experiments for several units, one after another or in parallel, as one table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -6,12 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import joblib
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from evis.companion import measured
 from evis.companion.held_out import TEST, HeldOut
-from evis.companion.measured import SEEDS, Experiment
+from evis.companion.measured import Experiment
 from evis.training import Recipe
 
 
@@ -20,17 +21,17 @@ def at_scale(
     experiments: Iterable[Experiment],
     held_out: HeldOut = TEST,
     recompute: bool = False,
-    seeds: Sequence[int] = SEEDS,
+    seeds: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """The rows that a notebook shows. "toy" and "full": what is stored, or measured again, apart.
 
-    "smoke": a seed of every experiment, one step a stage and four test videos, each time anew. That
+    "smoke": seed 0 of every experiment, one step a stage and four test videos, each time anew. That
     says that everything runs, and nothing of what the rows are worth.
     """
     if scale == "smoke":
         few = replace(held_out, name="smoke", videos=4)
         with TemporaryDirectory() as shelf:
-            return measure(map(_shortened, experiments), seeds[:1], few, Path(shelf))
+            return measure(map(_shortened, experiments), [0], few, Path(shelf))
     if recompute:
         return measure(experiments, seeds, held_out, measured.again())
     return table(experiments, seeds, held_out)
@@ -49,7 +50,7 @@ def _short(stage: Recipe) -> Recipe:
 
 def measure(
     experiments: Iterable[Experiment],
-    seeds: Sequence[int],
+    seeds: Sequence[int] | None = None,
     held_out: HeldOut = TEST,
     shelf: Path | None = None,
     jobs: int = 1,
@@ -58,50 +59,76 @@ def measure(
 ) -> pd.DataFrame:
     """Every row of these, as `table`; what the shelf lacks is trained and tested.
 
-    jobs: seeds at a time, a process each: rows of one seed share the stages that they begin with.
+    seeds: None stands for each experiment's own. jobs: how many stages are trained at a time, a
+    process each: first all first stages, then all second ones, and so on, so that rows share those
+    that they begin with and no two processes train the same. A row is tested and stored as soon as
+    its last stage is trained; what was interrupted goes on.
     """
     experiments = list(experiments)
     held_out.dataset()  # drawn once, before the processes start
-    lacking: dict[int, list[Experiment]] = {}  # by seed
-    for run in _runs(experiments, seeds):
-        if measured.find(run, held_out, shelf) is None:
-            lacking.setdefault(run.seed, []).append(run)
-    shared = {run.stages[: run.shared]: run for runs in lacking.values() for run in runs}
-    for stages, run in shared.items():  # before, since two processes can't train into one folder
-        if stages:
-            measured.trained(run.of(*stages), shelf, device, progress)
+    runs = _runs(experiments, seeds)
+    lacking = [run for run in runs if measured.find(run, held_out, shelf) is None]
+    wanted = {run.stages for run in lacking}
+    levels = [
+        {run.stages[:n]: run.of(*run.stages[:n]) for run in lacking if len(run.stages) >= n}
+        for n in range(1, max(map(len, wanted), default=0) + 1)
+    ]
 
-    def rows(runs: Sequence[Experiment]) -> int:
-        for run in runs:
+    def make(run: Experiment, is_row: bool) -> None:
+        if is_row:
             measured.row(run, held_out, shelf, device, progress=False)
-        return len(runs)
+        else:
+            measured.trained(run, shelf, device, progress=False)
 
-    work = [joblib.delayed(rows)(runs) for runs in lacking.values()]
-    with tqdm(
-        total=sum(map(len, lacking.values())), desc="rows", disable=not progress or not lacking
-    ) as bar:
-        for number in joblib.Parallel(jobs, return_as="generator_unordered")(work):
-            bar.update(number)
+    total = sum(map(len, levels))
+    with tqdm(total=total, desc="stages", disable=not progress or not total) as bar:
+        for level in levels:
+            tasks = (joblib.delayed(make)(run, run.stages in wanted) for run in level.values())
+            for _ in joblib.Parallel(jobs, return_as="generator_unordered")(tasks):
+                bar.update()
     return table(experiments, seeds, held_out, shelf)
 
 
 def table(
     experiments: Iterable[Experiment],
-    seeds: Sequence[int],
+    seeds: Sequence[int] | None = None,
     held_out: HeldOut = TEST,
     shelf: Path | None = None,
 ) -> pd.DataFrame:
-    """What the shelf has: columns "row", "seed" and the metrics, scores in percent."""
-    unit = 100 if held_out.scoring.in_percent else 1
-    lines = []
-    for run in _runs(experiments, seeds):
+    """What the shelf has: columns "row", "seed", "first" and the metrics, scores in percent.
+
+    "seed" is the unit; units whose "first" is the same go on from one first stage.
+    """
+    unit, lines = 100 if held_out.scoring.in_percent else 1, []
+    for run, seed in _runs(experiments, seeds).items():
         if row := measured.find(run, held_out, shelf):
             values = {name: unit * value for name, value in row.metrics.items()}
-            lines.append({"row": run.name, "seed": row.seed} | values)
-    return pd.DataFrame(lines, columns=["row", "seed", *held_out.scoring.metrics])
+            lines.append({"row": run.name, "seed": seed, "first": run.stages[0].seed} | values)
+    return pd.DataFrame(lines, columns=["row", "seed", "first", *held_out.scoring.metrics])
 
 
-def _runs(experiments: Iterable[Experiment], seeds: Sequence[int]) -> list[Experiment]:
-    """All seeds of each experiment; one without a seed of its own comes once."""
-    runs = (experiment.seeded(seed) for experiment in experiments for seed in seeds)
-    return list({(run.name, run.stages): run for run in runs}.values())
+def per_video(
+    experiments: Iterable[Experiment],
+    seeds: Sequence[int] | None = None,
+    held_out: HeldOut = TEST,
+    shelf: Path | None = None,
+) -> pd.DataFrame:
+    """Every held-out video's mIoU, in percent: a line a row and seed, which are the index, a column
+    a video, in the set's order. Rows that were stored without are left out.
+    """
+    scores = {}
+    for run, seed in _runs(experiments, seeds).items():
+        row = measured.find(run, held_out, shelf)
+        if row and row.per_video:
+            scores[run.name, seed] = 100 * np.array(row.per_video, dtype=float)
+    index = pd.MultiIndex.from_tuples(scores, names=["row", "seed"]) if scores else None
+    return pd.DataFrame(list(scores.values()), index)
+
+
+def _runs(experiments: Iterable[Experiment], seeds: Sequence[int] | None) -> dict[Experiment, int]:
+    """Each experiment's units, and their seeds; one that several units share is the first's."""
+    runs: dict[Experiment, int] = {}
+    for experiment in experiments:
+        for seed in experiment.seeds if seeds is None else seeds:
+            runs.setdefault(experiment.seeded(seed), seed)
+    return runs

@@ -13,7 +13,7 @@ import operator
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class ResultRow:
     machine: dict[str, Any]
     seconds: float
     date: str  # UTC, ISO 8601
+    # Of every test video, where a row has them: to three digits; None where it has no object.
+    per_video: list[float | None] = field(default_factory=list)
 
     def __post_init__(self):
         """Normalise, so that a row equals what its file is read back as."""
@@ -70,13 +72,19 @@ def find(
 def save(row: ResultRow, folder: Path | None = None) -> Path:
     """Write the row, in place of an earlier one of the same recipe, data set and seed."""
     path = _path(row.recipe, row.dataset, row.seed, folder)
-    return files.write_json(path, {"schema": SCHEMA, **to_json(row)}, indent=1)
+    text = files.to_json({"schema": SCHEMA, **to_json(row)}, indent=1)
+    return files.write_text(path, re.sub(r'(?<="per_video": \[)[^]]*', _on_one_line, text))
+
+
+def _on_one_line(numbers: re.Match) -> str:
+    return " ".join(numbers[0].split())
 
 
 def to_json(row: ResultRow) -> dict[str, Any]:
-    """The row as strict json, which knows no NaN."""
+    """The row as strict json, which knows no NaN; without `per_video` where it has none."""
     metrics = {name: None if math.isnan(value) else value for name, value in row.metrics.items()}
-    return asdict(row) | {"metrics": metrics}
+    content = asdict(row) | {"metrics": metrics}
+    return content if row.per_video else {k: v for k, v in content.items() if k != "per_video"}
 
 
 def rows(folder: Path | None = None) -> list[ResultRow]:
@@ -88,31 +96,34 @@ def measure(
     recipe: Mapping[str, Any],
     dataset: str,
     seed: int,
-    function: Callable[[], Mapping[str, float]],
+    function: Callable[[], Mapping[str, Any]],
     recompute: bool = False,
     folder: Path | None = None,
     machine: Callable[[], Mapping[str, Any]] = dict,
 ) -> ResultRow:
     """The stored row, or else `function()`'s metrics, stored with where they come from.
 
+    What the function names "per_video" is a list, a score a video, and no metric.
     machine: what else is to be known of it, or said otherwise than by `provenance.machine`.
     """
     if not recompute and (stored := find(recipe, dataset, seed, folder)):
         return stored
     commit, dirty = provenance.commit_at_start(paths.repository())
     start = time.perf_counter()
-    metrics = function()
+    metrics = dict(function())
+    per_video = metrics.pop("per_video", [])
     row = ResultRow(
         recipe=dict(recipe),
         dataset=dataset,
         seed=seed,
-        metrics=dict(metrics),
+        metrics=metrics,
         commit=commit,
         dirty=dirty,
         versions=provenance.versions(),
         seconds=round(time.perf_counter() - start, 3),
         machine=provenance.machine() | dict(machine()),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        per_video=per_video,
     )
     save(row, folder)
     return row

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evis.losses.secular import nonzero_eigenvalues
-from evis.losses.tensors import Flavour, check_choice, check_finite, check_shapes, resize
+from evis.losses.tensors import check_choice, check_finite, check_shapes, resize
 
 Solver = Literal["secular", "dense", "released"]
 Pairs = Sequence[tuple[int, int]]
@@ -151,14 +151,21 @@ def all_pairs(frames: int) -> list[tuple[int, int]]:
     return list(combinations(range(frames), 2))
 
 
-def eigenvalue_loss(values: Tensor, pairs: Pairs, flavour: Flavour = "paper") -> Tensor:
-    """Eq. 10: (..., N, T, Y) -> (..., pairs); an L1 norm in the paper, a mean in the code."""
+def eigenvalue_loss(
+    values: Tensor, pairs: Pairs, flavour: Literal["paper", "mean", "released"] = "paper"
+) -> Tensor:
+    """Eq. 10: (..., N, T, Y) -> (..., pairs); an L1 norm, as the equation has it.
+
+    `mean`: over instances and eigenvalues, the "MAE" of the paper's words; `released`: detached.
+    """
+    check_choice("flavour", flavour, ("paper", "mean", "released"))
     frames = values.unbind(-2)
     change = torch.stack([frames[b] - frames[a] for a, b in pairs], dim=-2).abs()
     if flavour == "paper":
         return change.sum((-3, -1))
     instances, _, count = values.shape[-3:]
-    return change.detach().sum((-3, -1)) / max(instances * count, 1)
+    change = change.detach() if flavour == "released" else change
+    return change.sum((-3, -1)) / max(instances * count, 1)
 
 
 def psi(tk: Tensor, eigenvalue: Tensor, beta: float) -> Tensor:

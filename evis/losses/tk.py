@@ -94,26 +94,29 @@ def tk_loss(
         check_shapes(**shapes)
     of_pairs = [matches(alike, top_k, threshold) for alike in similarity]
     matched = [found.expand(len(mask_logits), -1, -1, -1) for found in of_pairs]
-    return matched_cost(mask_logits, torch.stack(matched, 1), box_masks, pairs, flavour)
+    cost, parts = matched_sum(mask_logits, torch.stack(matched, 1), box_masks, pairs, flavour)
+    return cost / parts.clamp(min=1)
 
 
-def matched_cost(
+def matched_sum(
     mask_logits: Tensor,
     matched: Tensor,
     box_masks: Tensor,
     pairs: Pairs,
     flavour: Flavour,
-) -> Tensor:
-    """`tk_loss` of known matches, in any number of decoder layers: (..., pairs).
+) -> tuple[Tensor, Tensor]:
+    """What `tk_loss` divides, of known matches and in any number of decoder layers: the cost
+    (..., pairs), and the number of matches or pixels (pairs,), by which it does.
 
     mask_logits: (..., N, T, h, w); matched: (N, pairs, 9, h, w) bool; box_masks: (N, T, h, w).
     """
     instances, frames, height, width = box_masks.shape
     if flavour == "released":
         matched = matched * in_any_box(box_masks).unsqueeze(1)
-        parts = matched.sum((0, 2, 3, 4)).clamp(min=1)  # (pairs,)
+        parts = matched.sum((0, 2, 3, 4))  # (pairs,)
     else:
-        parts = max(instances, 1) * height * width
+        pixels = float(instances * height * width)
+        parts = full_precision(box_masks).new_full((len(pairs),), pixels)
     device = matched.device
     starts = frames * torch.arange(instances, device=device).unsqueeze(1)  # (N, 1)
     there, here = (
@@ -123,7 +126,7 @@ def matched_cost(
     costs, edge_of = edge_costs(frames_of_all, there, here, matched.flatten(0, 1), DILATION)
     of_pair = edge_of % len(pairs)  # a sum for each, in a fixed order on any device
     sums = [(costs * (of_pair == number)).sum(-1) for number in range(len(pairs))]
-    return torch.stack(sums, -1) / parts
+    return torch.stack(sums, -1), parts
 
 
 def in_any_box(box_masks: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ def asked(monkeypatch):
     calls = []
 
     def measure(chosen, seeds, videos, shelf, jobs):
-        calls.append(([row.name for row in chosen], list(seeds), videos, shelf, jobs))
-        lines = [(row.name, seed, 40.0 + seed) for row in chosen for seed in seeds]
+        calls.append(([row.name for row in chosen], seeds, videos, shelf, jobs))
+        lines = [(row.name, seed, 40.0 + seed) for row in chosen for seed in seeds or row.seeds]
         return pd.DataFrame(lines, columns=["row", "seed", "AP"])
 
     monkeypatch.setattr(series, "measure", measure)
@@ -34,7 +34,9 @@ def test_rows_without_a_group_are_refused(asked, capsys):
 
 
 def test_all_metrics_but_class_agnostic_ones_and_halves_are_printed(asked, capsys, monkeypatch):
-    lines = [{"row": "TEL", "seed": 0} | dict.fromkeys(held_out.TEST.scoring.metrics, 1.0)]
+    lines = [
+        {"row": "TEL", "seed": 0, "first": 0} | dict.fromkeys(held_out.TEST.scoring.metrics, 1.0)
+    ]
     monkeypatch.setattr(series, "measure", lambda *_, **__: pd.DataFrame(lines))
     assert cli.main(["measure", "components", "--rows", "TEL"]) == 0
     header = capsys.readouterr().out.splitlines()[1].split()
@@ -53,11 +55,11 @@ def test_a_group_s_rows_are_measured_and_their_means_printed(asked, capsys):
     ]
 
 
-def test_groups_are_taken_together_for_all_seeds(asked):
+def test_groups_are_taken_together_each_with_its_seeds(asked):
     assert cli.main(["measure", "components", "eigenvalues", "--generalisation", "--again"]) == 0
-    names, seeds = ["TEL", "QCC", "Y = 2", "Y = 4"], list(experiments.SEEDS)
+    names = ["TEL", "QCC", *experiments.ROWS["eigenvalues"]]
     sets = [held_out.UNSEEN, held_out.CROWDED]
-    assert asked == [(names, seeds, each, measured.again(), 1) for each in sets]
+    assert asked == [(names, None, each, measured.again(), 1) for each in sets]
 
 
 def test_choices_are_made_on_other_videos(asked):
@@ -74,6 +76,7 @@ def test_what_the_losses_say_of_clips_is_measured_and_printed_as_it_is(asked, ca
 def test_terms_are_kept_of_what_was_trained(asked, monkeypatch):
     trained = []
     monkeypatch.setattr(training_terms, "row", lambda run, shelf: trained.append(run))
+    monkeypatch.setattr(measured, "committed", lambda run: len(run.stages) == 1)
     arguments = ["--rows", "stage one only", "TK", "--seeds", "1", "--terms"]
     assert cli.main(["measure", "comparison", *arguments]) == 0
     assert trained == [experiments.group("comparison", "tiny_s")["TK"].seeded(1)]

@@ -122,7 +122,7 @@ def test_words_do_not_change_the_key(changes, stage):
     "changes",
     [
         {"settings.temporal_factor": 0.2},
-        {"settings.flavour": "released"},
+        {"settings.change": "sum"},
         {"steps": 3},
         {"model": "tiny"},
         {"seed": 1},
@@ -153,10 +153,27 @@ def _key(run):
     return store.key(measured.content(run), str(SMALL), 0)
 
 
+def test_a_seed_is_that_of_all_stages_but_of_a_first_one_that_units_share():
+    run = experiments.group("comparison", "tiny_s")["more steps"]
+    assert [stage.seed for stage in run.seeded(7).stages] == [7, 7, 7] and run.seeded(7).seed == 7
+    shared = replace(run, units_of_first=3)
+    assert [stage.seed for stage in shared.seeded(7).stages] == [2, 7, 7]
+    assert shared.seeded(6).stages[0] == shared.seeded(8).stages[0] != shared.seeded(5).stages[0]
+
+
+def test_a_row_keeps_every_videos_score(row):
+    dataset = SMALL.dataset()
+    objects = [sum(t.video_id == v.id for t in dataset.tracks) for v in dataset.videos]
+    assert len(row.per_video) == len(dataset.videos) and "per_video" not in row.metrics
+    assert row.per_video == [round(score, 3) for score in row.per_video]
+    mean = sum(n * score for n, score in zip(objects, row.per_video, strict=True)) / sum(objects)
+    assert mean == pytest.approx(row.metrics["mIoU"], abs=1e-3)  # the mean over objects
+
+
 @pytest.mark.parametrize("size", ["tiny_s", "tiny"])
 def test_stage_one_is_in_the_repository(size, tmp_path, monkeypatch):
     monkeypatch.delenv("EVIS_ROOT", raising=False)
-    alone = experiments.group("comparison", size)["stage one only"].seeded(3)
+    alone = experiments.group("comparison", size)["stage one only"].seeded(0)
     (recipe,) = alone.stages
     path = measured.trained(alone, tmp_path)
     assert path.parent == paths.data() / "weights" and not (tmp_path / "runs").exists()
@@ -193,9 +210,10 @@ def test_later_stages_are_not_taken_for_stage_one(monkeypatch):
 @pytest.mark.parametrize("toy_set", ["toy-ytvis21", "toy-ovis"])
 def test_other_classes_are_scored_as_objects(root, row, toy_set):
     held_out = replace(OTHER_CLASSES, toy_set=toy_set)
-    found = measured.row(brief("boxes"), held_out, measured.again(), progress=False).metrics
+    again = measured.row(brief("boxes"), held_out, measured.again(), progress=False)
+    found = again.metrics
     halves = [f"mIoU, {half} {name}" for name in sets.SPLITS for half in ("low", "high")]
-    assert list(found) == ["mIoU", *halves]
+    assert list(found) == ["mIoU", *halves] and len(again.per_video) == held_out.videos
     assert 0 < found["mIoU"] < 1
     for name in sets.SPLITS:
         low, high = (found[f"mIoU, {half} {name}"] for half in ("low", "high"))
@@ -244,6 +262,7 @@ def test_halves_are_those_of_the_videos(root, monkeypatch):
     monkeypatch.setattr(sets, "predict_dataset", perfect)
     found = OTHER_CLASSES.score(model, progress=False)
     assert (found["mIoU, low instances"], found["mIoU, high instances"]) == (1.0, 0.0)
+    assert found["per_video"] == [float(video.id in calm) for video in dataset.videos]
     share = sum(track.video_id in calm for track in dataset.tracks) / len(dataset.tracks)
     assert found["mIoU"] == pytest.approx(share)
 

@@ -247,6 +247,34 @@ def test_shared_seeds_are_those_that_all_measured_rows_have():
     assert paired.shared(TABLE, ["nonesuch"]).empty
 
 
+def test_over_videos_both_units_and_videos_are_drawn():
+    """Two-way: the spread of either alone widens the interval, and the mean is theirs."""
+    random = np.random.default_rng(1)
+    index = pd.MultiIndex.from_product((["TEL", "TK"], range(8)), names=["row", "seed"])
+
+    def interval(of_unit, of_video):
+        gain = 1 + of_unit * random.normal(size=(8, 1)) + of_video * random.normal(size=(1, 50))
+        scores = 50 + np.concatenate((gain, np.zeros((8, 50))))
+        mean, low, high = paired.over_videos(pd.DataFrame(scores, index), "TEL", "TK", 2000)
+        assert mean == pytest.approx(gain.mean()) and low <= mean <= high
+        return high - low
+
+    assert interval(0, 0) == pytest.approx(0)
+    assert interval(1, 0) == pytest.approx(2 * 1.96 / 8**0.5, rel=0.5)
+    assert interval(0, 1) == pytest.approx(2 * 1.96 / 50**0.5, rel=0.3)
+    assert interval(1, 1) > 2 * 1.96 / 8**0.5 / 2
+
+
+def test_over_videos_takes_shared_units_and_videos_with_objects():
+    index = [("TEL", 0), ("TEL", 1), ("TK", 1)]
+    index = pd.MultiIndex.from_tuples(index, names=["row", "seed"])
+    table = pd.DataFrame([[9.0, 9, 9], [3.0, np.nan, 5], [1.0, np.nan, 4]], index)
+    mean, low, high = paired.over_videos(table, "TEL", "TK")
+    assert (mean, low, high) == (1.5, 1, 2)
+    with pytest.raises(DataError, match="no measured row is called 'QCC'"):
+        paired.over_videos(table, "QCC", "TK")
+
+
 # Verdicts
 
 

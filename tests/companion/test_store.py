@@ -55,6 +55,23 @@ def test_a_row_comes_back_as_it_was(tmp_path):
     }
 
 
+def test_videos_scores_come_back_and_take_one_line(tmp_path):
+    scores = [0.873, None, 1.0]
+    path = store.save(replace(ROW, per_video=scores), tmp_path)
+    assert store.find(RECIPE, "toy-ytvis19", 0, tmp_path).per_video == scores
+    assert ' "per_video": [0.873, null, 1.0]' in path.read_text().splitlines()
+    store.save(ROW, tmp_path)
+    assert store.find(RECIPE, "toy-ytvis19", 0, tmp_path).per_video == []
+    assert "per_video" not in path.read_text()
+
+
+def test_what_is_measured_a_video_is_no_metric(tmp_path):
+    found = {"mIoU": 0.5, "per_video": [0.4, 0.6]}
+    row = store.measure(RECIPE, "toy-ytvis19", 0, lambda: found, folder=tmp_path)
+    assert (row.metrics, row.per_video) == ({"mIoU": 0.5}, [0.4, 0.6])
+    assert store.find(RECIPE, "toy-ytvis19", 0, tmp_path) == row
+
+
 @given(metrics=st.dictionaries(st.text(), FLOATS, max_size=5), seconds=st.floats(0, 1e9))
 def test_numbers_round_trip_to_the_last_bit(tmp_path_factory, metrics, seconds):
     folder = tmp_path_factory.getbasetemp() / "bits"

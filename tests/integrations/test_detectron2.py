@@ -21,6 +21,7 @@ from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
 from evis.inference import Options, predict
+from evis.papers.eigencluster.settings import RELEASED
 from evis.training.batches import clips_of, together
 from evis.training.optimiser import learning_rate
 
@@ -170,8 +171,8 @@ def test_a_level_that_cannot_be_is_refused(catalogue, root, tmp_path):
     [
         ["settings.supervision", "mask"],
         [],
-        ["settings.flavour", "released"],
-        ["settings.soft_qcc", True],
+        [text for name, choice in RELEASED.items() for text in (f"settings.{name}", choice)],
+        ["settings.kmeans", "soft"],
     ],
     ids=["masks", "paper", "released", "soft Q"],
 )

@@ -82,6 +82,15 @@ def test_the_released_loss(golden):
     torch.testing.assert_close(found, golden["released_l1_mean_pairs"], rtol=1e-4, atol=1e-6)
 
 
+def test_the_mean_is_the_released_one_with_a_gradient(golden):
+    pairs, values = tel.all_pairs(golden["mask_logits"].shape[1]), golden["released_eigenvalues"]
+    leaf = values.clone().requires_grad_()
+    found = tel.eigenvalue_loss(leaf, pairs, "mean")
+    assert torch.equal(found, tel.eigenvalue_loss(values, pairs, "released"))
+    found.sum().backward()
+    assert leaf.grad.abs().sum() > 0
+
+
 def test_the_released_limit_counts_blocks(golden):
     limit = tel.released_limit(golden["mask_logits"])
     off = (limit - golden["released_eigenvalues"]).abs() > 0.5
@@ -269,8 +278,10 @@ def test_psi():
 def test_no_instances():
     values = tel.eigenvalues(torch.zeros(0, 3, 8, 8))
     assert values.shape == (0, 3, 3)
-    for flavour in ("paper", "released"):
+    for flavour in ("paper", "mean", "released"):
         assert tel.eigenvalue_loss(values, tel.all_pairs(3), flavour).tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="one of paper, mean, released, is 'sum'"):
+        tel.eigenvalue_loss(values, tel.all_pairs(3), "sum")
     for solver in ("dense", "released"):
         assert tel.eigenvalues(torch.zeros(0, 3, 8, 8), solver=solver).shape == (0, 3, 3)
 

@@ -7,7 +7,6 @@ hangs on a single pixel (notebook 02). The variants mend the first of these, or 
 pairwise in its place, are means over matches here, as released; Eq. 12 divides by all pixels.
 """
 
-from collections import ChainMap
 from collections.abc import Callable
 from functools import partial
 
@@ -61,15 +60,12 @@ def own_loss(
 # TK at a threshold that more of the neighbours on toy frames reach (notebook 14).
 more_matches = partial(knn_patches, threshold=0.001)
 
-FIRST_ROUND: dict[str, Callable[[], Scheme]] = {
+VARIANTS: dict[str, Callable[[], Scheme]] = {
     "scale-free TEL": lambda: scale_free,
     "TK with more matches": lambda: more_matches,
     "scale-free TEL, more matches": lambda: partial(scale_free, matching=more_matches),
     "TEL as a loss": lambda: partial(own_loss, with_tk=False),
     "TEL as a loss, and TK": lambda: partial(own_loss, with_tk=True),
-}
-SECOND_ROUND: dict[str, Callable[[], Scheme]] = {
     "3D pairwise": lambda: pairwise_3d,
     "3D pairwise, scale-free TEL": lambda: partial(scale_free, matching=pairwise_3d),
 }
-VARIANTS = ChainMap(FIRST_ROUND, SECOND_ROUND)  # one that is added joins the first round

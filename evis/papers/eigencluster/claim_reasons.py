@@ -134,7 +134,7 @@ def pairs_kept(of: Sequence[Batch], thresholds: Sequence[float]) -> pd.Series:
     """The share of TK's candidate pairs, the five best of nine in the boxes, above a threshold."""
     similarities = []
     for clip in (clip for batch in of for clip in batch.clips):
-        lab = boxinst.lab(clip.frames, 4, RECIPE.settings.flavour)  # (T, 3, h, w)
+        lab = boxinst.lab(clip.frames, 4, RECIPE.settings.colours)  # (T, 3, h, w)
         boxes = fill_boxes(clip.boxes, clip.visible, tuple(clip.frames.shape[-2:]))
         seen = in_any_box(resize(boxes, tuple(lab.shape[-2:]))).amax(0).bool()
         for a, b in cyclic_pairs(len(lab)):

@@ -10,7 +10,6 @@ from evis.companion import claim_file, series
 from evis.companion import claims as ledger
 from evis.companion.claims import Claim, Comparison
 from evis.companion.held_out import CROWDED, TEST, UNSEEN, HeldOut
-from evis.companion.measured import SEEDS
 from evis.papers.eigencluster import checks
 from evis.papers.eigencluster.clip_terms import CLIPS
 from evis.papers.eigencluster.experiments import BOTH, CONTROL, GROUPS, QCC, SIZES, TEL, TK
@@ -35,7 +34,7 @@ def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.
 
 def table(size: str, held_out: HeldOut, shelf: Path | None = None) -> pd.DataFrame:
     rows = {name: row for group in GROUPS.values() for name, row in group(size).items()}
-    return series.table(rows.values(), SEEDS, held_out, shelf)
+    return series.table(rows.values(), held_out=held_out, shelf=shelf)
 
 
 def control(test: Comparison) -> Comparison | None:

@@ -1,12 +1,12 @@
-"""The lead paper's loss under boxes (section III-E), in both flavours; no mask is ever read.
+"""The lead paper's loss under boxes (section III-E); no mask is ever read.
 
-    paper     total = class + Q^alpha (L_spatial + L_temporal)      the equation after Eq. 14
-    released  total = Q^alpha (class + L_spatial + L_temporal)      what the published code does
+    total = class + Q^alpha (L_spatial + L_temporal)      the equation after Eq. 14
+    total = Q^alpha (class + L_spatial + L_temporal)      `q_scales="everything"`, as released
 
 Stage one learns from masks, by Mask2Former's loss.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,15 +23,10 @@ from evis.matching import Weights
 from evis.papers.eigencluster.settings import Settings
 from evis.papers.eigencluster.temporal import Scheme
 
-PARTS = {  # of the loss under boxes: what the released code does otherwise
-    "colours": "LAB of whole numbers, red and blue exchanged",
-    "pairwise": "a mean over the similar edges only",
-    "TK": "a mean over the matches in the boxes",
-    "pairs": "every pair of frames, the earlier first",
-    "eigenvalues": "signs, generalised problem, detached",
-    "mean": "the mean absolute difference, detached",
-    "K-means": "one start",
-    "class": "Q multiplies the class term too",
+_FLAVOUR = {  # what the functions of `evis.losses` call a choice
+    **dict.fromkeys(("all edges", "pixels", "sum", "best start"), "paper"),
+    **dict.fromkeys(("similar edges", "matches", "detached mean", "one start"), "released"),
+    **{"mean": "mean", "soft": "soft"},
 }
 _OF_MASKS = ("class_weight", "mask_weight", "dice_weight", "no_object_weight", "points")
 
@@ -40,29 +35,18 @@ class Loss(nn.Module):
     """Match queries to objects in every decoder layer, then add up the terms.
 
     `scheme` takes the place of TK and TEL in the temporal term (Table II); the loss has parameters
-    where the scheme learns to match. `released`: the `PARTS` that are as in the released code, if
-    not those of the settings' flavour.
+    where the scheme learns to match.
 
-    A clip is judged on its own size, whatever it is padded to; under `released`, and with a scheme,
+    A clip is judged on its own size, whatever it is padded to; with a scheme, and as released,
     clips are on the canvas of their batch, as in the published code, and what they cost depends on
     it. An object weighs the same in the class term, projection and TK, however a step is split.
-    What is a mean over edges (pairwise, TK as released, schemes), the sum in L_eig and Q are those
-    of a micro-batch, as published.
+    What is a mean over edges (pairwise, TK as released, schemes), L_eig and Q are those of a
+    micro-batch, as published.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        scheme: Scheme | None = None,
-        released: Collection[str] | None = None,
-    ):
+    def __init__(self, settings: Settings, scheme: Scheme | None = None):
         super().__init__()
-        if released is None:
-            released = PARTS if settings.flavour == "released" else ()
-        if unknown := set(released) - set(PARTS):
-            raise ValueError(f"no part is called {min(unknown)!r}: there are {', '.join(PARTS)}")
         self.settings, self.scheme = settings, scheme
-        self.flavour = {part: "released" if part in released else "paper" for part in PARTS}
 
     def forward(
         self,
@@ -79,7 +63,7 @@ class Loss(nn.Module):
         computed where its beta or alpha is 0. A clip without objects has the class term only.
         """
         settings = self.settings
-        as_padded = settings.flavour == "released" or self.scheme is not None
+        as_padded = settings.canvas == "batch" or self.scheme is not None
         if settings.supervision == "mask":
             same = {name: getattr(settings, name) for name in _OF_MASKS}
             return MaskLoss(**same, as_padded=as_padded)(prediction, clips, step, generator)
@@ -87,14 +71,17 @@ class Loss(nn.Module):
         weights = Weights(settings.class_weight, settings.mask_weight, settings.dice_weight)
         with torch.autocast(prediction.mask_logits.device.type, enabled=False):
             groups = grouped(prediction, clips, "boxes", as_padded)
-            parts = []
+            instances = sum(min(len(c.labels), prediction.class_logits.shape[1]) for c in clips)
+            of_groups = []
             for group in groups:
                 for match in matched(group, settings.points, generator, weights):
-                    terms = self._box_terms(match, objects)
+                    terms = self._box_terms(match, objects, instances)
                     terms |= class_term(match, queries, objects, settings.no_object_weight)
-                    parts.append((match, terms))
-            terms = summed(parts, len(prediction.layers) + 1)
-            terms["pairwise"] = terms["pairwise"] / terms.pop("edges").clamp(min=1)
+                    of_groups.append((match, terms))
+            terms = summed(of_groups, len(prediction.layers) + 1)
+            for name, parts in (("pairwise", "edges"), ("tk", "matches")):
+                if parts in terms:
+                    terms[name] = terms[name] / terms.pop(parts).clamp(min=1)
             terms |= self._temporal(terms, step)
             found = by_layer(terms)
             if settings.alpha:
@@ -103,20 +90,24 @@ class Loss(nn.Module):
             found["total"] = self._total(terms, found.get("qcc", 1.0))
         return found
 
-    def _box_terms(self, match: Matched, objects: float) -> Terms:
-        """L_spatial, and what L_temporal is made of: (L, pairs) of TK and TEL, or of the scheme."""
-        settings, flavour, group = self.settings, self.flavour, match.group
+    def _box_terms(self, match: Matched, objects: float, instances: int) -> Terms:
+        """L_spatial, and what L_temporal is made of: (L, pairs) of TK and TEL, or of the scheme.
+
+        instances: how many objects of the micro-batch are matched, N of Eq. 9.
+        """
+        settings, group = self.settings, match.group
         frames, logits = group.frames, match.logits  # (B, T, 3, H, W), (L, M, T, h, w)
-        lab = boxinst.lab(frames.flatten(0, 1), group.layers[0].stride, flavour["colours"])
-        similar = boxinst.alike(boxinst.color_similarity(lab), flavour=flavour["pairwise"])
+        lab = boxinst.lab(frames.flatten(0, 1), group.layers[0].stride, settings.colours)
+        pairwise, tk_mean = _FLAVOUR[settings.pairwise], _FLAVOUR[settings.tk_mean]
+        similar = boxinst.alike(boxinst.color_similarity(lab), flavour=pairwise)
         similar = similar.unflatten(0, frames.shape[:2])[match.clip_of]  # (M, T, 8, h, w)
         lab = lab.unflatten(0, frames.shape[:2])  # (B, T, 3, h, w)
         boxes = resize(group.targets[match.objects], logits.shape[-2:])
-        terms = box_terms(logits, boxes, similar, objects, flavour["pairwise"])
+        terms = box_terms(logits, boxes, similar, objects, pairwise)
         if frames.shape[1] < 2 or not settings.temporal_factor:
             return terms
-        every_pair = flavour["pairs"] == "released"
-        pairs = (tel.all_pairs if every_pair else tel.cyclic_pairs)(frames.shape[1])
+        pairs_of = tel.all_pairs if settings.pairs == "every" else tel.cyclic_pairs
+        pairs = pairs_of(frames.shape[1])
         if self.scheme is not None and len(boxes):
             costs = [self.scheme(layer, lab[match.clip_of], boxes, pairs) for layer in logits]
             terms["scheme"] = torch.stack(costs)
@@ -125,14 +116,19 @@ class Loss(nn.Module):
         first, second = (torch.stack([lab[:, pair[side]] for pair in pairs], 1) for side in (0, 1))
         alike = tk.patch_similarity(first.flatten(0, 1), second.flatten(0, 1))
         matches = tk.matches(alike).unflatten(0, first.shape[:2])  # (B, pairs, 9, h, w)
-        cost = tk.matched_cost(logits, matches[match.clip_of], boxes, pairs, flavour["TK"])
-        terms["tk"] = cost if flavour["TK"] == "released" else cost * len(boxes) / objects
+        cost, parts = tk.matched_sum(logits, matches[match.clip_of], boxes, pairs, tk_mean)
+        if tk_mean == "released":
+            terms |= {"tk": cost, "matches": parts.expand_as(cost)}
+        else:
+            terms["tk"] = cost / parts.clamp(min=1) * len(boxes) / objects
         if settings.beta:
-            solver = "released" if flavour["eigenvalues"] == "released" else "secular"
+            solver = "released" if settings.spectrum == "released" else "secular"
             pixels = tel.features(logits.flatten(0, 1), settings.scale)
             values = tel.spectra(pixels, settings.eigenvalues, solver)
             values = values.unflatten(0, logits.shape[:2])  # (L, M, T, Y)
-            terms["tel"] = tel.eigenvalue_loss(values, pairs, flavour["mean"])
+            terms["tel"] = tel.eigenvalue_loss(values, pairs, _FLAVOUR[settings.change])
+            if settings.change != "sum":  # of all sizes' objects, one mean
+                terms["tel"] = terms["tel"] * (len(boxes) / max(instances, 1))
         return terms
 
     def _temporal(self, terms: Terms, step: Step) -> Terms:
@@ -153,12 +149,12 @@ class Loss(nn.Module):
         if not several:
             return logits.new_zeros(())
         points = qcc.feature_points(torch.stack([logits[n] for n in several]), settings.scale)
-        flavour = "soft" if settings.soft_qcc else self.flavour["K-means"]
-        return qcc.cluster_scores(points, list(several.values()), flavour).sum()
+        kmeans = _FLAVOUR[settings.kmeans]
+        return qcc.cluster_scores(points, list(several.values()), kmeans).sum()
 
     def _total(self, terms: Terms, quality: Tensor | float) -> Tensor:
         weighted = {name: w * terms[name].sum() for name, w in self.settings.weights.items()}
         classes = weighted.pop("class")
-        if self.flavour["class"] == "released":
+        if self.settings.q_scales == "everything":
             return quality * (classes + sum(weighted.values()))
         return classes + quality * sum(weighted.values())

@@ -5,7 +5,7 @@ nothing was trained on, one with several objects and one with a single one, and 
 toy model predicts for them. `paper_vs_code` takes its loss apart; `one_clip` draws one.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -22,8 +22,8 @@ from evis.data.supervision import weaken
 from evis.losses import boxinst, tk
 from evis.losses.tensors import Flavour, resize
 from evis.models import load
-from evis.papers.eigencluster.loss import PARTS, Loss
-from evis.papers.eigencluster.settings import Settings
+from evis.papers.eigencluster.loss import Loss
+from evis.papers.eigencluster.settings import RELEASED, Settings
 
 SETTINGS = Settings(points=2000, warm_up_steps=0)  # the temporal term at its full factor
 
@@ -66,9 +66,9 @@ class Batch:
             self.instances, alike, self.boxes if boxes is None else boxes, pairs, **how
         )
 
-    def loss(self, released: Collection[str] | None = None, **settings) -> dict[str, Tensor]:
-        """Its terms after the warm-up; with other settings, and these of `PARTS` as released."""
-        loss = Loss(replace(self.settings, **settings), released=released)
+    def loss(self, **settings) -> dict[str, Tensor]:
+        """Its terms after the warm-up, with other settings."""
+        loss = Loss(replace(self.settings, **settings))
         last_layer = replace(self.prediction, layers=())
         return loss(last_layer, self.clips, Step(self.settings.warm_up_steps), points())
 
@@ -114,23 +114,24 @@ def points() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def with_gradient(b: Batch, released: Collection[str] = ()) -> tuple[float, Tensor]:
-    """The loss with these `PARTS` as released, its slope in all mask logits, (B, Q, T, h, w)."""
+def with_gradient(b: Batch, released: Iterable[str] = ()) -> tuple[float, Tensor]:
+    """The loss with these parts `RELEASED`, and its slope in all mask logits, (B, Q, T, h, w)."""
     tracked = b.prediction.mask_logits.clone().requires_grad_()
-    value = replace(b, prediction=replace(b.prediction, mask_logits=tracked)).loss(released)
+    parts = {name: RELEASED[name] for name in released}
+    value = replace(b, prediction=replace(b.prediction, mask_logits=tracked)).loss(**parts)
     (slope,) = torch.autograd.grad(value["total"], tracked)
     return value["total"].item(), slope
 
 
 def exchanged(b: Batch) -> pd.DataFrame:
-    """One part at a time from the other flavour: the loss, and where its slope points.
+    """One part at a time from the other side, paper or code: the loss, and where its slope points.
 
-    "start": the flavour that all other parts have; the cosine is with that start's slope.
+    "start": the side that all other parts are from; the cosine is with that start's slope.
     """
     lines = []
-    for start, parts in (("paper", set()), ("released", set(PARTS))):
+    for start, parts in (("paper", set()), ("released", set(RELEASED))):
         before = with_gradient(b, parts)[1].flatten()
-        for part in PARTS:
+        for part in RELEASED:
             value, slope = with_gradient(b, parts ^ {part})
             cosine = float(torch.cosine_similarity(slope.flatten(), before, dim=0))
             lines.append({"part": part, "start": start, "loss": value, "cosine": cosine})

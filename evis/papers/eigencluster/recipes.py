@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from evis.data.errors import DataError
 from evis.papers.eigencluster.beyond import VARIANTS
-from evis.papers.eigencluster.settings import Settings
+from evis.papers.eigencluster.settings import RELEASED, Settings
 from evis.papers.eigencluster.temporal import SCHEMES
 from evis.training.recipe import Recipe, changed
 
@@ -80,7 +80,7 @@ STAGE2_RELEASED = replace(
     STAGE2,
     name="eigencluster.stage2.released",
     source=f"{_SECTION}, with released loss and pseudo clips; {_BOXES}",
-    settings=replace(STAGE2.settings, flavour="released"),
+    settings=replace(STAGE2.settings, **RELEASED),
     mixture=_WITH_STILLS,
     renames=_COCO_NAMES,
     precision="fp16",
@@ -104,7 +104,7 @@ STAGE3_RELEASED = replace(
     STAGE3,
     name="eigencluster.stage3.released",
     source=f"the released code; {_BOXES}",
-    settings=replace(STAGE3.settings, flavour="released"),
+    settings=replace(STAGE3.settings, **RELEASED),
     init=STAGE2_RELEASED.name,
     mixture=_WITH_STILLS,
     renames=_COCO_NAMES,
@@ -165,7 +165,8 @@ def named(name: str, backbone: str = "r50") -> Stage:
     return changed(_RECIPES[name], {"model": backbone, **numbers})
 
 
-# Everything that `toy` changes: what all stages share, and each kind of stage's own.
+# All that `toy` changes, and with it the regime of the toy rows: what all stages share, and each
+# kind of stage's own. TK's factor and divisor (`settings.tk_mean`) belong here too.
 TOY: dict[str, Any] = {
     "model": "tiny",
     "shorter_sides": (64,),
@@ -175,6 +176,7 @@ TOY: dict[str, Any] = {
     "backbone_multiplier": 1.0,  # the toy backbone starts from nothing
     "precision": "no",
     "settings.points": 512,
+    "settings.temporal_factor": 0.1,
     "settings.warm_up_steps": 100,
 }
 TOY_STAGES: dict[str, dict[str, Any]] = {
@@ -194,4 +196,7 @@ def toy(recipe: Stage) -> Stage:
         "init": None if recipe.init in (None, "imagenet") else f"toy.{recipe.init}",
         "unknown": (),
     }
-    return changed(recipe, words | TOY | TOY_STAGES[kind])
+    values = words | TOY | TOY_STAGES[kind]
+    if not recipe.settings.temporal_factor:  # without a temporal term it stays without
+        values["settings.temporal_factor"] = 0.0
+    return changed(recipe, values)

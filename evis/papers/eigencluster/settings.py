@@ -1,11 +1,15 @@
-"""What is optimised and how strongly. The defaults are the released numbers."""
+"""What is optimised and how strongly. The defaults are the paper's method in released numbers.
 
-from dataclasses import dataclass
-from typing import Literal
+Where the paper and its released code differ, each difference is a field of its own:
+`replace(settings, **RELEASED)` is the released loss, and `replace(settings, spectrum="released")`
+has that one part of it.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_origin
 
 from evis.data.errors import DataError
 
-_CHOICES = {"supervision": ("mask", "box"), "flavour": ("paper", "released"), "alpha": (0, 1)}
 _ABOVE_ZERO = ("eigenvalues", "scale", "points")
 _ZERO_OR_MORE = (
     *("class_weight", "mask_weight", "dice_weight", "no_object_weight"),
@@ -21,7 +25,6 @@ class Settings:
     """
 
     supervision: Literal["mask", "box"] = "box"
-    flavour: Literal["paper", "released"] = "paper"
     alpha: Literal[0, 1] = 1  # 1: Q multiplies the loss (boxes only)
     beta: float = 0.16  # Eq. 13; 1.0 for R101 and Swin-L
     class_weight: float = 2.0
@@ -34,12 +37,28 @@ class Settings:
     eigenvalues: int = 3  # Y
     scale: int = 4  # S, of TEL and QCC
     points: int = 20_000  # where BCE, dice and the matching look at a mask
-    soft_qcc: bool = False  # ours: a Q with a gradient
+
+    # "released": LAB of whole numbers, red and blue exchanged.
+    colours: Literal["paper", "released"] = "paper"
+    pairwise: Literal["all edges", "similar edges"] = "all edges"  # what its cost is divided by
+    tk_mean: Literal["pixels", "matches"] = "pixels"  # Eq. 12, or the matches in the boxes
+    # Eq. 14, or every pair of a clip's frames, the earlier one first.
+    pairs: Literal["cyclic", "every"] = "cyclic"
+    # Eqs. 4-8, or the generalised problem on signs, detached.
+    spectrum: Literal["exact", "released"] = "exact"
+    # L_eig. The abstract, III-D and Fig. 4 say "MAE", a mean over objects and eigenvalues, and so
+    # does the code, which gives beta; Eq. 10 is a sum. Both have a gradient, the code has none.
+    change: Literal["mean", "sum", "detached mean"] = "mean"
+    kmeans: Literal["best start", "one start", "soft"] = "best start"  # soft, ours: has a gradient
+    q_scales: Literal["box terms", "everything"] = "box terms"  # everything: the class term too
+    canvas: Literal["clip", "batch"] = "clip"  # a clip is judged on its own size, or as padded
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if name in _CHOICES and value not in _CHOICES[name]:
-                wanted = " or ".join(map(str, _CHOICES[name]))
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            choices = get_args(field.type) if get_origin(field.type) is Literal else (value,)
+            if value not in choices:
+                wanted = " or ".join(map(str, choices))
             elif name in _ABOVE_ZERO and not value > 0:
                 wanted = "above 0"
             elif name in _ZERO_OR_MORE and not value >= 0:
@@ -60,3 +79,16 @@ class Settings:
                 "temporal": self.mask_weight,
             }
         return {"class": self.class_weight, **spatial}
+
+
+RELEASED = {  # field -> what the released code does
+    "colours": "released",
+    "pairwise": "similar edges",
+    "tk_mean": "matches",
+    "pairs": "every",
+    "spectrum": "released",
+    "change": "detached mean",
+    "kmeans": "one start",
+    "q_scales": "everything",
+    "canvas": "batch",
+}

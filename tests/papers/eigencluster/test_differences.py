@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from evis.data.errors import DataError
 from evis.losses import boxinst, tel
-from evis.papers.eigencluster import differences, experiments, one_batch, paper_vs_code
+from evis.papers.eigencluster import differences, experiments, one_batch, paper_vs_code, settings
 from evis.papers.eigencluster.differences import DIFFERENCES, Difference, shown
-from evis.papers.eigencluster.loss import PARTS
 from evis.papers.eigencluster.paper_vs_code import spectrum
 from evis.papers.eigencluster.recipes import named
 
@@ -197,21 +196,32 @@ def test_of_one_sign_there_is_one_zero():
 # The loss with parts exchanged --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("flavour", ["paper", "released"])
-def test_no_part_and_all_parts_are_the_flavours(batch, flavour):
-    parts = PARTS if flavour == "released" else ()
-    assert torch.equal(batch.loss(parts)["total"], batch.loss(flavour=flavour)["total"])
+ALIKE = {"change", "pairs", "canvas", "kmeans"}  # in value, on this batch
 
 
-@pytest.mark.parametrize("part", sorted(set(PARTS) - {"pairs"}))
+@pytest.mark.parametrize("part", sorted(set(settings.RELEASED) - ALIKE))
 def test_every_part_counts(batch, part):
-    exchanged, paper = (float(batch.loss(parts)["total"]) for parts in ([part], ()))
+    exchanged, paper = (one_batch.with_gradient(batch, parts)[0] for parts in ([part], ()))
     assert exchanged != pytest.approx(paper, rel=1e-5)
 
 
-def test_of_three_frames_the_pairs_are_the_same(batch):
-    exchanged, paper = (float(batch.loss(parts)["total"]) for parts in (["pairs"], ()))
-    assert exchanged == pytest.approx(paper, rel=1e-5)
+def test_the_codes_mean_is_the_papers_without_its_slope(batch):
+    (value, slope), (paper, own) = (
+        one_batch.with_gradient(batch, parts) for parts in (["change"], ())
+    )
+    assert value == paper and not torch.allclose(slope, own, rtol=1e-3)
+
+
+def test_of_three_frames_the_pairs_are_the_same_in_another_order(batch):
+    pairs = (tel.cyclic_pairs(3), tel.all_pairs(3))
+    assert {frozenset(pair) for pair in pairs[0]} == {frozenset(pair) for pair in pairs[1]}
+    every, cyclic = batch.loss(pairs="every"), batch.loss()
+    torch.testing.assert_close(every["tel"], cyclic["tel"])
+    assert every["tk"] > 0  # matches are looked for in the other frame, so this one may differ
+
+
+def test_of_one_size_the_canvas_is_the_clip(batch):
+    assert torch.equal(batch.loss(canvas="batch")["total"], batch.loss()["total"])
 
 
 def test_parts_are_exchanged_one_at_a_time(batch, monkeypatch):
@@ -219,20 +229,16 @@ def test_parts_are_exchanged_one_at_a_time(batch, monkeypatch):
 
     def with_gradient(b, released):
         asked.append(set(released))
-        return float(len(released)), torch.tensor([1.0, float("TK" in released)])
+        return float(len(released)), torch.tensor([1.0, float("tk_mean" in released)])
 
-    monkeypatch.setattr(one_batch, "PARTS", {"TK": "", "mean": ""})
+    monkeypatch.setattr(one_batch, "RELEASED", {"tk_mean": "matches", "change": "detached mean"})
     monkeypatch.setattr(one_batch, "with_gradient", with_gradient)
     found = one_batch.exchanged(batch)
-    assert asked == [set(), {"TK"}, {"mean"}, {"TK", "mean"}, {"mean"}, {"TK"}]
+    both = {"tk_mean", "change"}
+    assert asked == [set(), {"tk_mean"}, {"change"}, both, {"change"}, {"tk_mean"}]
     assert found["start"].tolist() == ["paper"] * 2 + ["released"] * 2
     assert found["loss"].tolist() == [1, 1, 1, 1]
     np.testing.assert_allclose(found["cosine"], [2**-0.5, 1, 2**-0.5, 1], rtol=1e-6)
-
-
-def test_a_part_that_does_not_exist(batch):
-    with pytest.raises(ValueError, match="no part is called 'colors'"):
-        batch.loss(["colors"])
 
 
 def test_the_batch_has_boxes_only(batch):

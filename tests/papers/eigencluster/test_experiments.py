@@ -2,26 +2,38 @@
 
 import pytest
 
-from evis.companion import measured, published, store
+from evis.companion import measured, paired, published, store
 from evis.data.errors import DataError
 from evis.models import SIZES as MODELS
 from evis.papers.eigencluster import experiments
-from evis.papers.eigencluster.beyond import FIRST_ROUND, SECOND_ROUND
+from evis.papers.eigencluster.beyond import VARIANTS
 from evis.papers.eigencluster.experiments import (
+    BETA,
+    BETAS,
     BOTH,
     CONTROL,
     GROUPS,
+    PLACEBOS,
+    Q_FACTOR,
+    QCC,
     SEARCH_SEEDS,
-    SEEDS,
     SIZES,
+    TEL,
+    TEL_MEAN_FACTOR,
+    TEL_RELEASED,
+    TEL_SUM,
+    TEL_SUM_FACTOR,
     TK,
 )
+from evis.papers.eigencluster.settings import RELEASED
 from evis.papers.eigencluster.temporal import SCHEMES
 
 ROWS = [(size, group) for size in SIZES.values() for group in GROUPS]
 STAGE3 = {  # what stage three has otherwise than that of TEL + QCC
     "more steps": {"alpha": 0, "beta": 0},
     "TEL": {"alpha": 0},
+    "TEL, sum": {"alpha": 0, "change": "sum"},
+    "TEL, released spectrum": {"alpha": 0, "spectrum": "released"},
     "QCC": {"beta": 0},
     "Y = 2": {"eigenvalues": 2},
     "Y = 4": {"eigenvalues": 4},
@@ -51,64 +63,79 @@ def test_stage_three_differs_in_what_the_row_says(size, name, changes):
     rows = all_rows(size)
     *before, last = rows[name].stages
     *same, both = rows[BOTH].stages
-    assert before == same and differing(last, both) == changes
+    beta = {"beta": BETA["sum"]} if name == TEL_SUM and BETA["sum"] != BETA["mean"] else {}
+    assert before == same and differing(last, both) == changes | beta
+
+
+@pytest.mark.parametrize("size", SIZES.values())
+def test_tel_is_the_mean_with_its_beta(size):
+    settings = {name: row.stages[-1].settings for name, row in all_rows(size).items()}
+    assert (settings[TEL].change, settings[TEL].beta) == ("mean", BETA["mean"])
+    assert (settings[TEL_SUM].change, settings[TEL_SUM].beta) == ("sum", BETA["sum"])
+
+
+@pytest.mark.parametrize("size", SIZES.values())
+def test_beta_is_scanned_for_the_mean_and_the_sum_on_search_seeds(size):
+    rows, tel = experiments.group("beta scan", size), all_rows(size)[TEL]
+    found = {
+        (row.stages[-1].settings.change, row.stages[-1].settings.beta) for row in rows.values()
+    }
+    assert found == {(change, beta) for change in ("mean", "sum") for beta in BETAS}
+    for row in rows.values():
+        assert row.seeds == SEARCH_SEEDS and row.stages[:-1] == tel.stages[:-1]
+        assert set(differing(row.stages[-1], tel.stages[-1])) <= {"change", "beta"}
+    assert all((change, beta) in found for change, beta in BETA.items())  # chosen among them
 
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_no_stage_three_is_without_its_own_check(size):
-    """Those that go on from `TK`: in STAGE3, a placebo or beyond the paper."""
-    rows, placebos = all_rows(size), experiments.group("placebos", size)
+    """Those that go on from `TK`: in STAGE3, a placebo, a beta that is tried, beyond the paper."""
+    rows = all_rows(size)
     three = {name for name, row in rows.items() if row.stages[:-1] == rows[TK].stages}
-    beyond = ("beyond", "beyond again", "beyond control")
-    ours = {name for group in beyond for name in experiments.ROWS[group]}
-    assert three == {*STAGE3, BOTH, *placebos, *ours}
+    others = {name for g in ("placebos", "beta scan", "beyond") for name in experiments.ROWS[g]}
+    assert three == {*STAGE3, BOTH, *others}
 
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_placebos_are_the_control_with_a_constant(size):
-    control = all_rows(size)[CONTROL].stages[-1]
+    rows, control = all_rows(size), all_rows(size)[CONTROL].stages[-1]
     own = control.settings
-    changes = {
-        name: differing(row.stages[-1], control)
-        for name, row in experiments.group("placebos", size).items()
+
+    def times(factor, *weights):
+        return {weight: pytest.approx(factor * getattr(own, weight)) for weight in weights}
+
+    expected = {
+        TEL: times(TEL_MEAN_FACTOR, "temporal_factor"),
+        TEL_SUM: times(TEL_SUM_FACTOR, "temporal_factor"),
+        TEL_RELEASED: {},
+        QCC: times(Q_FACTOR, "mask_weight", "dice_weight"),
     }
-    assert changes == {
-        "TK x 100": {"temporal_factor": pytest.approx(100 * own.temporal_factor)},
-        "loss x 1.4": {
-            "mask_weight": pytest.approx(1.4 * own.mask_weight),
-            "dice_weight": pytest.approx(1.4 * own.dice_weight),
-        },
-    }
+    assert {
+        term: differing(rows[placebo].stages[-1], control) for term, placebo in PLACEBOS.items()
+    } == expected
+    assert {*PLACEBOS.values()} == {CONTROL, *experiments.ROWS["placebos"]}
 
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_beyond_the_paper_a_term_takes_the_place_of_tel_and_qcc(size):
     rows, control = experiments.group("beyond", size), all_rows(size)[CONTROL].stages[-1]
-    expected = {name: {"scheme": name} for name in FIRST_ROUND}
-    expected["TEL as a loss, x 10"] = {"scheme": "TEL as a loss", "temporal_factor": 1.0}
-    expected["soft QCC"] = {"alpha": 1, "soft_qcc": True}
+    tenfold = {"temporal_factor": pytest.approx(10 * control.settings.temporal_factor)}
+    expected = {name: {"scheme": name} for name in VARIANTS}
+    for name in ("TEL as a loss", "3D pairwise"):
+        expected[f"{name} x 10"] = {"scheme": name} | tenfold
+    expected["soft QCC"] = {"alpha": 1, "kmeans": "soft"}
+    expected["TK over its matches"] = {"scheme": "Temporal KNN-Matching (TK)"}
     assert {name: differing(row.stages[-1], control) for name, row in rows.items()} == expected
 
 
 @pytest.mark.parametrize("size", SIZES.values())
-def test_the_second_round_puts_3d_pairwise_matching_in_tk_s_place(size):
-    rows, control = experiments.group("beyond again", size), all_rows(size)[CONTROL].stages[-1]
-    expected = {name: {"scheme": name} for name in SECOND_ROUND}
-    expected["3D pairwise x 10"] = {"scheme": "3D pairwise", "temporal_factor": 1.0}
-    assert {name: differing(row.stages[-1], control) for name, row in rows.items()} == expected
-    assert not set(rows) & set(experiments.group("beyond", size))
-
-
-@pytest.mark.parametrize("size", SIZES.values())
-def test_the_control_of_the_variants_is_tk_as_they_have_it(size):
-    rows = all_rows(size)
-    (row,) = experiments.group("beyond control", size).values()
-    changes = differing(row.stages[-1], rows[CONTROL].stages[-1])
-    assert changes == {"scheme": "Temporal KNN-Matching (TK)"}
-
-
-def test_variants_are_searched_on_seeds_that_nothing_is_reported_on():
-    assert not set(SEARCH_SEEDS) & set(SEEDS)
+def test_choices_are_made_on_seeds_that_nothing_is_reported_on(size):
+    reported = {seed for group in GROUPS for seed in experiments.seeds(group, size)}
+    reported -= set(experiments.seeds("beta scan", size))
+    assert reported and not reported & set(SEARCH_SEEDS)
+    row = all_rows(size)[TK]
+    ones = ({row.seeded(seed).stages[0] for seed in seeds} for seeds in (reported, SEARCH_SEEDS))
+    assert not set.intersection(*ones)
 
 
 @pytest.mark.parametrize("size", SIZES.values())
@@ -131,7 +158,10 @@ def test_the_released_rows_differ_in_the_flavour_of_the_loss(size):
     for name, row in rows.items():
         for stage, other in zip(row.stages, own[name.split(",")[0]].stages, strict=True):
             still = stage.mixture == (("stills", 1.0),)
-            assert differing(stage, other) == ({} if still else {"flavour": "released"})
+            changes = {} if still else dict(RELEASED)
+            if not still and stage.settings.beta:  # as released, whatever was chosen for the mean
+                changes |= {"beta": 0.16} if BETA["mean"] != 0.16 else {}
+            assert differing(stage, other) == changes
 
 
 @pytest.mark.parametrize("size", SIZES.values())
@@ -166,29 +196,45 @@ def test_a_chain_starts_from_nothing_and_goes_on(size, group):
         assert {stage.model for stage in row.stages} == {size}
 
 
-@pytest.mark.parametrize("size", SIZES.values())
-def test_stage_one_is_shared_and_the_rest_has_the_seed(size):
-    (stage_one,) = experiments.group("comparison", size)["stage one only"].seeded(5).stages
-    assert stage_one.seed == 0
-    for row in all_rows(size).values():
-        first, *others = row.seeded(5).stages
-        assert first == stage_one or first.seed == 5
-        assert all(stage.seed == 5 for stage in others)
-        assert row.seeded(0) != row.seeded(5) or row.name == "stage one only"
-        assert row.seeded(5).seed == (0 if row.name == "stage one only" else 5)
+def test_a_unit_of_the_smallest_size_is_a_whole_chain():
+    for row in all_rows("tiny_s").values():
+        assert {stage.seed for stage in row.seeded(5).stages} == {5}
+
+
+@pytest.mark.parametrize("size", ["tiny", "tiny_l"])
+def test_of_larger_sizes_three_units_go_on_from_one_stage_one(size):
+    for name, row in all_rows(size).items():
+        own = name.endswith("no stage one")
+        for unit in row.seeds:
+            first, *others = row.seeded(unit).stages
+            assert first.seed == (unit if own else unit // 3)
+            assert all(stage.seed == unit for stage in others)
+    comparison = experiments.group("comparison", size).values()
+    first = [row.seeded(unit).stages[0] for row in comparison for unit in row.seeds]
+    assert len(set(first)) == 3  # of all rows together
+
+
+def test_rows_with_verdicts_have_the_most_units():
+    counts = {group: len(experiments.seeds(group, "tiny_s")) for group in GROUPS}
+    assert set(counts.values()) == {len(SEARCH_SEEDS), paired.LEAST_SEEDS, 11}
+    verdicts = {name for name in all_rows("tiny_s") if len(all_rows("tiny_s")[name].seeds) == 11}
+    parts = {TK, CONTROL, TEL, TEL_SUM, TEL_RELEASED, QCC, BOTH, "masks", "boxes"}
+    assert verdicts == {*parts, "stage one only", *PLACEBOS.values()}
+    for size in ("tiny", "tiny_l"):
+        assert len(experiments.seeds("comparison", size)) == 9
 
 
 @pytest.mark.parametrize("size", SIZES.values())
 def test_names_and_keys_are_their_rows_alone(size):
+    """But for the scan's rows of the beta that was chosen: TEL, and its sum."""
     groups = [experiments.group(group, size) for group in GROUPS]
     assert len(all_rows(size)) == sum(map(len, groups))
     keys = {store.key(measured.content(row.seeded(1)), "", 1) for row in all_rows(size).values()}
-    assert len(keys) == len(all_rows(size))
+    assert len(keys) == len(all_rows(size)) - 2
 
 
 def test_sizes_stand_for_the_papers_backbones_from_small_to_large():
     assert list(SIZES) == ["r50", "r101", "swin_l"] and set(SIZES.values()) <= set(MODELS)
-    assert len(SEEDS) >= 8  # the design's least
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,14 @@ from evis.losses import boxinst, masks, tel, tk
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.losses.tensors import resize
 from evis.matching import match
+from evis.papers.eigencluster import settings as loss_settings
 from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.settings import Settings
 from evis.papers.eigencluster.temporal import SCHEMES
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 BOX = Settings()
-RELEASED = Settings(flavour="released")
+RELEASED = replace(BOX, **loss_settings.RELEASED)
 MASK = Settings(supervision="mask", points=200)
 ALL = pytest.mark.parametrize("settings", [BOX, RELEASED, MASK], ids=["paper", "released", "mask"])
 
@@ -58,41 +59,44 @@ def test_total_is_the_weighted_sum_of_the_terms_ofall_layers(settings):
     assert found["total"].shape == () and all(value.isfinite() for value in found.values())
 
 
-def test_the_terms_of_the_last_layer_are_those_of_its_parts():
+@pytest.mark.parametrize(
+    "settings", [BOX, replace(BOX, change="sum"), RELEASED], ids=["paper", "sum", "released"]
+)
+def test_the_terms_of_the_last_layer_are_those_of_its_parts(settings):
     prediction, clip = _prediction(layers=0), _clip()
-    for settings in (BOX, RELEASED):
-        flavour = settings.flavour
-        found = _run(prediction, [clip], settings, step=50)
-        boxes = fill_boxes(clip.boxes, clip.visible, (64, 80))
-        classes, all_logits = prediction.class_logits.cpu(), prediction.mask_logits.cpu()
-        ((rows, columns),) = match(classes, all_logits, [(clip.labels, boxes)], "boxes")
-        logits = all_logits[0, rows]
-        small = resize(boxes[columns], (16, 20))
-        lab = boxinst.lab(clip.frames, 4, flavour)
-        flat = logits.flatten(0, 1), small.flatten(0, 1)
-        color = boxinst.color_similarity(lab).repeat(2, 1, 1, 1)
-        pairs = [(0, 1), (1, 2), (2, 0)] if flavour == "paper" else [(0, 1), (0, 2), (1, 2)]
-        patch = [tk.patch_similarity(lab[[a]], lab[[b]]) for a, b in pairs]
-        l_tk = tk.tk_loss(logits, patch, small, pairs, flavour=flavour)
-        solver = "secular" if flavour == "paper" else "released"
-        l_eig = tel.eigenvalue_loss(tel.eigenvalues(logits, solver=solver), pairs, flavour)
-        wanted = torch.full((6,), CLASSES)
-        wanted[rows] = clip.labels[columns]
-        weight = torch.tensor([1.0] * CLASSES + [0.1])
-        chances = classes[0].log_softmax(-1)[torch.arange(6), wanted]
-        expected = {
-            "class": -(weight[wanted] * chances).sum() / weight[wanted].sum(),
-            "projection": boxinst.projection_loss(*flat),
-            "pairwise": boxinst.pairwise_loss(flat[0], color, flat[1], flavour=flavour),
-            "tk": l_tk.sum(),
-            "tel": l_eig.sum(),
-            "temporal": 0.1 * 50 / 200 * (l_tk * (1 + 0.16 * l_eig)).sum(),
-            "qcc": quality_cluster_coefficient(all_logits, [2], flavour=flavour),
-        }
-        assert set(found) == {*expected, "total"}
-        for name, value in expected.items():
-            torch.testing.assert_close(found[name].cpu(), value, msg=lambda m, n=name: f"{n}: {m}")
-        assert found["temporal"] > 0 and found["pairwise"] > 0 and found["qcc"] > 1
+    flavour = "released" if settings is RELEASED else "paper"
+    change = {"mean": "mean", "sum": "paper", "detached mean": "released"}[settings.change]
+    found = _run(prediction, [clip], settings, step=50)
+    boxes = fill_boxes(clip.boxes, clip.visible, (64, 80))
+    classes, all_logits = prediction.class_logits.cpu(), prediction.mask_logits.cpu()
+    ((rows, columns),) = match(classes, all_logits, [(clip.labels, boxes)], "boxes")
+    logits = all_logits[0, rows]
+    small = resize(boxes[columns], (16, 20))
+    lab = boxinst.lab(clip.frames, 4, flavour)
+    flat = logits.flatten(0, 1), small.flatten(0, 1)
+    color = boxinst.color_similarity(lab).repeat(2, 1, 1, 1)
+    pairs = [(0, 1), (1, 2), (2, 0)] if flavour == "paper" else [(0, 1), (0, 2), (1, 2)]
+    patch = [tk.patch_similarity(lab[[a]], lab[[b]]) for a, b in pairs]
+    l_tk = tk.tk_loss(logits, patch, small, pairs, flavour=flavour)
+    solver = "secular" if flavour == "paper" else "released"
+    l_eig = tel.eigenvalue_loss(tel.eigenvalues(logits, solver=solver), pairs, change)
+    wanted = torch.full((6,), CLASSES)
+    wanted[rows] = clip.labels[columns]
+    weight = torch.tensor([1.0] * CLASSES + [0.1])
+    chances = classes[0].log_softmax(-1)[torch.arange(6), wanted]
+    expected = {
+        "class": -(weight[wanted] * chances).sum() / weight[wanted].sum(),
+        "projection": boxinst.projection_loss(*flat),
+        "pairwise": boxinst.pairwise_loss(flat[0], color, flat[1], flavour=flavour),
+        "tk": l_tk.sum(),
+        "tel": l_eig.sum(),
+        "temporal": 0.1 * 50 / 200 * (l_tk * (1 + 0.16 * l_eig)).sum(),
+        "qcc": quality_cluster_coefficient(all_logits, [2], flavour=flavour),
+    }
+    assert set(found) == {*expected, "total"}
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name].cpu(), value, msg=lambda m, n=name: f"{n}: {m}")
+    assert found["temporal"] > 0 and found["pairwise"] > 0 and found["qcc"] > 1
 
 
 @pytest.mark.parametrize("name", ["boxinst_tk_0", "boxinst_tk_1"])
@@ -177,11 +181,37 @@ def test_only_matched_queries_get_a_mask_gradient(settings):
     assert (prediction.class_logits.grad.abs().sum(-1) > 0).all()
 
 
-def test_the_temporal_term_of_the_paper_differs_by_the_gradient_of_tel():
-    prediction, clip = _prediction(layers=0), _clip()
-    for settings, reached in ((BOX, True), (RELEASED, False)):
-        value = _run(prediction, [clip], settings)["tel"]
-        assert value > 0 and value.requires_grad == reached
+@pytest.mark.parametrize(
+    "parts, reached",
+    [
+        ({}, True),
+        ({"change": "sum"}, True),
+        ({"change": "detached mean"}, False),
+        ({"spectrum": "released"}, False),
+    ],
+)
+def test_tel_has_a_gradient_unless_it_is_the_codes(parts, reached):
+    value = _run(_prediction(layers=0), [_clip()], replace(BOX, **parts))["tel"]
+    assert value > 0 and value.requires_grad == reached
+
+
+def test_the_mean_is_the_sum_over_objects_and_eigenvalues():
+    """Of all sizes' objects together: 2 + 4 of 3 eigenvalues each."""
+    case = _prediction(batch=2), [_clip(1, height=48), _clip(2, objects=4)]
+    of = {
+        change: _run(*case, replace(BOX, change=change))["tel"]
+        for change in ("mean", "sum", "detached mean")
+    }
+    torch.testing.assert_close(of["mean"], of["sum"] / (6 * 3))
+    assert of["mean"] == of["detached mean"]
+
+
+def test_tk_over_its_matches_is_one_mean_over_clips_of_any_size():
+    settings = replace(BOX, tk_mean="matches", beta=0)
+    both, clips = _prediction(batch=2), [_clip(1), _clip(2, height=48, seed=2)]
+    found = _run(both, clips, settings)["tk"]
+    alone = [_run(part(both, [n]), [clips[n]], settings)["tk"] for n in (0, 1)]
+    assert min(alone) < found < max(alone) and min(alone) > 0
 
 
 def test_alpha_and_beta_of_zero_switch_q_and_tel_off():
@@ -199,9 +229,20 @@ def test_alpha_and_beta_of_zero_switch_q_and_tel_off():
 def test_the_soft_q_of_ours_has_a_gradient_of_its_own():
     prediction, clip = _prediction(), _clip()
     assert not _run(prediction, [clip], BOX)["qcc"].requires_grad
-    soft = _run(prediction, [clip], replace(BOX, soft_qcc=True))["qcc"]
+    soft = _run(prediction, [clip], replace(BOX, kmeans="soft"))["qcc"]
     (gradient,) = torch.autograd.grad(soft, prediction.mask_logits)
     assert gradient.abs().sum() > 0
+
+
+def test_q_is_that_of_the_kmeans_that_is_asked_for():
+    case = _prediction(), [_clip(objects=3)]
+    kinds = {"best start": "paper", "one start": "released", "soft": "soft"}
+    for kmeans, flavour in kinds.items():
+        found = _run(*case, replace(BOX, kmeans=kmeans))["qcc"]
+        expected = quality_cluster_coefficient(case[0].mask_logits, [3], flavour=flavour)
+        torch.testing.assert_close(found, expected)
+    one, best = (_run(*case, replace(BOX, kmeans=f"{k} start"))["qcc"] for k in ("one", "best"))
+    assert one != best
 
 
 def test_one_object_leaves_the_loss_unscaled():
@@ -315,7 +356,7 @@ def test_each_clip_of_a_batch_has_its_own_prediction_and_pictures(settings, monk
 
 
 @pytest.mark.parametrize(
-    "settings", [BOX, MASK, replace(BOX, soft_qcc=True)], ids=["paper", "mask", "soft"]
+    "settings", [BOX, MASK, replace(BOX, kmeans="soft")], ids=["paper", "mask", "soft"]
 )
 def test_what_a_clip_is_padded_to_changes_no_term_and_no_gradient(settings):
     small, clips = _prediction(height=15), [_clip(height=60)]  # TEL's cells don't divide it
@@ -347,8 +388,9 @@ def test_a_batch_of_several_sizes_has_the_terms_of_its_clips_together(monkeypatc
     first, second = (
         Loss(settings)(part(together, [n]), [clips[n]], Step(0, objects=5)) for n in (0, 1)
     )
-    for name in ("projection", "tk", "tel", "tk_1"):  # sums over objects, of which there are 5
+    for name in ("projection", "tk", "tk_1"):  # sums over objects, of which there are 5
         torch.testing.assert_close(found[name], first[name] + second[name])
+    torch.testing.assert_close(found["tel"], (2 * first["tel"] + 3 * second["tel"]) / 5)
     scores = (first["qcc"] - 1) + (second["qcc"] - 1)
     torch.testing.assert_close(found["qcc"], 1 + scores / 2)
     l_pair = sorted(each["pairwise"].item() for each in (first, second))
@@ -407,7 +449,8 @@ def test_the_settings_weights_decide_the_matching(settings):
     [
         ("alpha", 2, "alpha should be 0 or 1, is 2"),
         ("supervision", "point", "supervision should be mask or box, is 'point'"),
-        ("flavour", "code", "flavour should be paper or released"),
+        ("colours", "code", "colours should be paper or released, is 'code'"),
+        ("change", "median", "change should be mean or sum or detached mean"),
         ("points", 0, "points should be above 0"),
         ("eigenvalues", 0, "eigenvalues should be above 0"),
         ("beta", -0.1, "beta should be 0 or more"),

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from evis.data.errors import DataError
+from evis.papers.eigencluster import recipes
 from evis.papers.eigencluster.recipes import BACKBONES, NAMES, named, toy
+from evis.papers.eigencluster.settings import RELEASED, Settings
 from evis.papers.eigencluster.temporal import SCHEMES
 from evis.training import changed
 
@@ -30,7 +32,8 @@ def test_the_stages_are_as_printed(name):
     )
     assert printed == PRINTED[name]
     assert recipe.learning_rate == 1e-4
-    assert (settings.flavour, settings.scale, settings.eigenvalues) == ("paper", 4, 3)
+    assert (settings.scale, settings.eigenvalues, settings.change) == (4, 3, "mean")
+    assert not RELEASED.items() & vars(settings).items()
     assert (settings.beta == 0) == (name != "eigencluster.stage3")
 
 
@@ -47,7 +50,8 @@ def test_the_released_stage_three(backbone, beta, steps):
     assert recipe.rotation == (15.0 if backbone == "swin_l" else 0.0)
     assert (recipe.shorter_sides, recipe.precision) == ((360, 480), "fp16")
     assert (recipe.weight_decay, recipe.clip_norm, recipe.backbone_multiplier) == (0.05, 0.01, 0.1)
-    assert (recipe.settings.flavour, recipe.settings.warm_up_steps) == ("released", 0)
+    assert RELEASED.items() <= vars(recipe.settings).items()
+    assert recipe.settings.warm_up_steps == 0
     assert named("eigencluster.stage2.released", backbone).settings.warm_up_steps == 200
     assert named("eigencluster.stage3", backbone).settings.beta == beta
 
@@ -79,9 +83,32 @@ def test_toy_changes_sizes_and_keeps_the_method(name):
     assert small.name == f"toy.{name}" and small.model == "tiny" and small.longest_side == 96
     for field in ("mixture", "freeze_backbone", "weight_decay", "clip_norm", "renames"):
         assert getattr(small, field) == getattr(full, field)
-    for field in ("supervision", "flavour", "alpha", "beta", "temporal_factor", "scale"):
-        assert getattr(small.settings, field) == getattr(full.settings, field)
+    regime = {"points", "temporal_factor", "warm_up_steps"}
+    for field in set(vars(full.settings)) - regime:
+        assert getattr(small.settings, field) == getattr(full.settings, field), field
     assert small.init == (None if full.init == "imagenet" else f"toy.{full.init}")
+
+
+def test_a_toy_stage_without_a_temporal_term_stays_without(monkeypatch):
+    monkeypatch.setitem(recipes.TOY, "settings.temporal_factor", 0.5)
+    factors = {name: toy(named(name)).settings.temporal_factor for name in NAMES}
+    assert factors.pop("boxinst") == 0 and set(factors.values()) == {0.5}
+
+
+def test_every_part_that_was_released_can_be_set_from_text():
+    settings = named("eigencluster.stage3").settings
+    assert set(RELEASED) == set(vars(settings)) - {
+        *("supervision", "alpha", "beta", "class_weight", "mask_weight", "dice_weight"),
+        *("no_object_weight", "temporal_factor", "warm_up_steps", "eigenvalues", "scale"),
+        "points",
+    }
+    for part, choice in RELEASED.items():
+        other = changed(named("eigencluster.stage3"), {f"settings.{part}": choice})
+        assert other.settings != settings and getattr(other.settings, part) == choice
+    texts = {f"settings.{part}": choice for part, choice in RELEASED.items()}
+    released = changed(named("eigencluster.stage3"), texts)
+    assert released.settings == named("eigencluster.stage3.released").settings
+    assert Settings(**RELEASED) != Settings()
 
 
 def test_values_from_text():
@@ -127,6 +154,7 @@ def test_values_from_text():
         ({"scheme": "TK"}, "scheme should be None or one of"),
         ({"settings.alpha": "2"}, "settings.alpha: alpha should be 0 or 1, is 2"),
         ({"settings.points": "0"}, "settings.points: points should be above 0"),
+        ({"settings.pairs": "all"}, "settings.pairs: pairs should be cyclic or every, is 'all'"),
     ],
 )
 def test_other_values_are_refused(changes, problem):

@@ -6,6 +6,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from evis.papers.eigencluster.recipes import Stage
+from evis.papers.eigencluster.settings import RELEASED
 
 _MARKED = "background-color: #ffe9b8; color: black"
 
@@ -35,13 +36,13 @@ def comparison(stages: Mapping[str, Sequence[Stage]]) -> Styler:
 def values(recipe: Stage) -> dict[str, str]:
     """The lines of a recipe's column."""
     loss = recipe.settings
-    boxes = loss.supervision == "box"
+    boxes, released = loss.supervision == "box", RELEASED.items() <= vars(loss).items()
     return {
         "starts from": recipe.init or "nothing",
         "learns from": _mixture(recipe),
         "annotation": "boxes" if boxes else "masks",
         "temporal terms": _temporal(recipe) if boxes else "none",
-        "loss as in": {"paper": "the paper", "released": "the released code"}[loss.flavour],
+        "loss as in": "the released code" if released else "the paper",
         "steps": f"{recipe.steps:,}",
         "clips a step": str(recipe.batch),
         "learning rate": f"{recipe.learning_rate:g}, {recipe.schedule}",
