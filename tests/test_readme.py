@@ -78,7 +78,7 @@ def test_the_code_in_the_readme_compiles():
 
 def test_toy_training_in_the_readme_is_the_stored_rows():
     rows = experiments.group("comparison", "tiny") | experiments.group("from nothing", "tiny")
-    table = series.table(rows.values(), experiments.SEEDS)
+    table = series.table(rows.values())
     expected = {
         name: [str(len(own)), *(_spread(own[metric]) for metric in ("AP", "AP50", "AP75"))]
         for name, own in table.groupby("row")
@@ -92,9 +92,9 @@ def test_the_status_says_how_many_seeds_the_rows_have():
     methods = list(tables.METHODS.values())
     phrases = []
     for size in experiments.SIZES.values():
-        rows = series.table(experiments.group("comparison", size).values(), experiments.SEEDS)
+        rows = series.table(experiments.group("comparison", size).values())
         phrases.append(f"{tables.seeds_in_words(rows, methods)} seeds at `{size}`")
-    rows = series.table(experiments.group("from nothing", "tiny_s").values(), experiments.SEEDS)
+    rows = series.table(experiments.group("from nothing", "tiny_s").values())
     alone = tables.seeds_in_words(rows, [f"{method}, no stage one" for method in methods])
     phrases.append(f"{alone} seeds at `tiny_s` without stage one")
     assert [phrase for phrase in phrases if phrase not in README] == []
@@ -106,7 +106,7 @@ def _spread(values):
 
 
 def test_what_the_readme_says_of_masks_and_tk_is_what_the_seeds_say():
-    table = series.table(experiments.group("comparison", "tiny").values(), experiments.SEEDS)
+    table = series.table(experiments.group("comparison", "tiny").values())
     for row in (TK, CONTROL, BOTH):
         for metric, found in (("AP50", "higher"), ("AP75", "lower"), ("AP", "lower")):
             assert paired.outcome(paired.difference(table, row, "masks", metric)) == found
