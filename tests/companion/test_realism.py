@@ -22,6 +22,13 @@ def grey(values):
     return np.repeat(np.clip(np.round(values), 0, 255).astype(np.uint8)[..., None], 3, axis=-1)
 
 
+def pan(length):
+    """(T, h, w, 3): a cloth that moves left by 2 pixels a frame."""
+    y, x = np.mgrid[:HEIGHT, : WIDTH + 2 * length]
+    cloth = 128 + 50 * np.sin(x / 4 + np.sin(y / 7)) + 50 * np.cos(y / 5)
+    return grey(np.stack([cloth[:, 2 * t : 2 * t + WIDTH] for t in range(length)]))
+
+
 def test_pictures_are_shrunk_and_their_sides_cut_off():
     wide = np.zeros((128, 400, 3), np.uint8)
     wide[:, 104:296] = 200  # the middle, as wide as SIZE asks for
@@ -33,10 +40,9 @@ def test_pictures_are_shrunk_and_their_sides_cut_off():
 
 def test_what_stands_still_keeps_one_candidate_of_five(still):
     """Its own place; in noise no other patch is like it."""
-    everywhere = np.ones(still.shape[:3], bool)
-    kept, every = realism.kept_pairs(still, 3, everywhere)
+    kept, every = realism.kept_pairs(still, 3)
     assert every == 5 * 16 * 24 * 9 and kept * 5 == every
-    assert realism.kept_pairs(still, 3) == (0, 0)  # nothing moves
+    assert realism.kept_pairs(still, 3, moving=True) == (0, 0)
 
 
 def test_boxes_of_either_frame_are_looked_at(still):
@@ -47,22 +53,31 @@ def test_boxes_of_either_frame_are_looked_at(still):
 
 def test_another_picture_keeps_nothing(still):
     other = np.random.default_rng(1).integers(0, 256, still[:1].shape, dtype=np.uint8)
-    frames = np.concatenate([still[:1], other])
-    assert realism.kept_pairs(frames, 1, np.ones(frames.shape[:3], bool))[0] == 0
+    assert realism.kept_pairs(np.concatenate([still[:1], other]), 1)[0] == 0
+
+
+def test_moving_places_are_those_of_the_flow():
+    """The left half of the cloth moves by 2 pixels a frame."""
+    frames = pan(3)
+    frames[:, :, 48:] = frames[0, :, 48:]
+    every = realism.kept_pairs(frames, 1, moving=True)[1] / (5 * 2)  # pixels of TK a pair
+    assert abs(every - 16 * 12) <= 16 * 2
+    inside = np.zeros(frames.shape[:3], bool)
+    inside[:, :, 56:] = True
+    assert realism.kept_pairs(frames, 1, inside, moving=True)[1] <= 5 * 2 * 16
 
 
 def test_kept_says_where_it_looked(still):
     everywhere = np.ones(still.shape[:3], bool)
-    in_boxes = realism.kept([(still, everywhere), (still[:4], everywhere[:4])])  # one is too short
-    assert list(in_boxes) == [f"kept in boxes, gap {gap}" for gap in range(1, 11)]
-    assert set(in_boxes.values()) == {0.2}
+    clips, boxes = (still, pan(12), still[:4]), (everywhere, everywhere, everywhere[:4])
+    found = realism.kept(clips, boxes)  # the last is too short for most gaps
+    wheres = ("in boxes", "in boxes, moving")
+    assert list(found) == [f"kept {where}, gap {gap}" for where in wheres for gap in range(1, 11)]
+    assert list(found.values()) == list(realism.kept(clips).values())
 
 
 def test_flow_is_that_of_a_pan():
-    y, x = np.mgrid[:HEIGHT, : WIDTH + 20]
-    cloth = 128 + 50 * np.sin(x / 4 + np.sin(y / 7)) + 50 * np.cos(y / 5)
-    frames = grey(np.stack([cloth[:, 2 * t : 2 * t + WIDTH] for t in range(5)]))
-    lengths = realism.flow_magnitudes(frames)
+    lengths = realism.flow_magnitudes(pan(5))
     assert len(lengths) == 4 * HEIGHT * WIDTH
     np.testing.assert_allclose(np.median(lengths), 2, atol=0.1)
 
@@ -129,6 +144,6 @@ def test_the_stored_row_is_a_table_of_clips(row):
 
 @pytest.mark.slow
 def test_the_stored_numbers_are_those_of_the_clips(row):
-    frames = realism.real_clips()["carphone_distorted"]
+    frames = realism.real_clip("carphone_distorted")
     for name, value in realism.statistics([frames]).items():
         np.testing.assert_allclose(row.metrics[f"carphone_distorted: {name}"], value, rtol=1e-3)

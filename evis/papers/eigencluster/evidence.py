@@ -1,0 +1,261 @@
+"""What L_eig and Q answer to, and what TEL does to masks, without any training.
+
+Unless a model made them, logits are the distance to a mask's outline, at 64 x 96 pixels.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from scipy import stats
+from torch import Tensor
+
+from evis.companion import realism
+from evis.data import toy
+from evis.data.clips import Clip, ClipDataset
+from evis.foundation.flow import dis
+from evis.losses import boxinst, qcc, tel, tk
+from evis.losses.tensors import resize
+from evis.papers.eigencluster import fit, one_batch
+from evis.papers.eigencluster.settings import Settings
+
+Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+CHANGES: dict[str, tuple[Sequence[float], Change]] = {  # of a field (h, w), by these amounts
+    # Pixels, to the right or down.
+    "shift": ((1, 2, 4, 8), lambda one, by, random: _moved(one, random.permutation([by, 0]))),
+    # Degrees.
+    "turn": ((5, 10, 20, 40), lambda one, by, _: _moved(one, degrees=by)),
+    # Times as wide and high.
+    "growth": ((1.05, 1.1, 1.2, 1.4), lambda one, by, _: _moved(one, times=by)),
+    # Pixels, the deviation of smooth displacements.
+    "deformation": ((0.5, 1, 2, 3), lambda one, by, random: _carried(one, by * _waves(random))),
+    # Pixels by which the outline runs in and out.
+    "flicker": ((0.5, 1, 2, 4), lambda one, by, random: one + by * _waves(random, 3)[..., 0]),
+    # Pixels lost along the outline.
+    "erosion": ((0.5, 1, 2, 3), lambda one, by, _: one - by),
+}
+_TURNS = range(-40, 41, 8)  # degrees tried when two masks are laid over each other
+Found = Callable[[], Tensor]
+TERMS: dict[str, Callable[[Found, Found], Tensor | float]] = {  # of L_tk and L_eig of the pairs
+    "no TK": lambda cost, change: 0.0,
+    "TK": lambda cost, change: cost().sum(),
+    "TK x 100": lambda cost, change: 100 * cost().sum(),
+    "TEL": lambda cost, change: tel.temporal_loss(cost(), change(), Settings.beta),  # Eq. 14
+    # TK times the mean factor of TEL as a number, which has no gradient.
+    "placebo": lambda cost, change: cost().sum() * (1 + Settings.beta * change().detach().mean()),
+}
+
+
+def videos() -> ClipDataset:
+    """Of held-out toy videos with their masks; clips are drawn as the released code does."""
+    dataset = toy.sample("toy-ytvis19", 40, seed=1, split="valid")
+    return ClipDataset(dataset, frame_range=5, shorter_sides=(64,), longest_side=96, flip=0.0)
+
+
+def field(mask: np.ndarray) -> np.ndarray:
+    """(h, w) bool -> float32: pixels to the outline, positive inside, blurred by one pixel."""
+    inside, outside = (cv2.distanceTransform(np.uint8(m), cv2.DIST_L2, 5) for m in (mask, ~mask))
+    return cv2.GaussianBlur(inside - outside, (0, 0), 1)
+
+
+def two_objects(number: int) -> list[np.ndarray]:
+    """(2, h, w) fields of the middle frames of videos with two objects of 100 pixels or more."""
+    dataset = videos().dataset
+    middles = [dataset.mask_stack(v.id)[:, v.length // 2] for v in dataset.videos]
+    chosen = [two for two in middles if len(two) == 2 and two.sum((1, 2)).min() >= 100]
+    return [np.stack([field(mask) for mask in two]) for two in chosen[:number]]
+
+
+def _waves(random: np.random.Generator, sigma: float = 8) -> np.ndarray:
+    """(h, w, 2) of deviation 1, as smooth as white noise is under so wide a Gaussian."""
+    noise = cv2.GaussianBlur(random.standard_normal((*realism.SIZE, 2), np.float32), (0, 0), sigma)
+    return noise / noise.std((0, 1))
+
+
+def _carried(one: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """back: (h, w, 2), from each place to where in the field it comes from."""
+    down, across = np.mgrid[: one.shape[0], : one.shape[1]].astype(np.float32)
+    places = across + back[..., 0], down + back[..., 1]
+    return cv2.remap(one, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _moved(one: np.ndarray, shift=(0.0, 0.0), degrees=0.0, times=1.0) -> np.ndarray:
+    """Turned and grown about its middle, then shifted by pixels to the right and down."""
+    matrix = cv2.getRotationMatrix2D(_middle(one), degrees, times)
+    matrix[:, 2] += shift
+    return cv2.warpAffine(one, matrix, one.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+
+
+def _middle(one: np.ndarray) -> np.ndarray:
+    return np.argwhere(one > 0).mean(0)[::-1]
+
+
+def motion(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+    """Pixels between two masks' middles; and 1 - IoU after the best shift, turn and growth."""
+    shift = _middle(after) - _middle(before)
+    times = np.sqrt((after > 0).sum() / (before > 0).sum())
+    laid_over = (_moved(before, shift, degrees, times) for degrees in _TURNS)
+    return float(np.hypot(*shift)), min(one_less_iou(one, after) for one in laid_over)
+
+
+def one_less_iou(before: np.ndarray, after: np.ndarray) -> float:
+    either, both = (before > 0) | (after > 0), (before > 0) & (after > 0)
+    return 1 - both.sum() / either.sum()
+
+
+def l_eig(before: np.ndarray, after: np.ndarray) -> float:
+    """Eq. 10 of one pair of frames: fields (..., h, w) of any number of objects."""
+    logits = torch.from_numpy(np.stack((before, after), -3)).clamp(-8, 8)  # (..., 2, h, w)
+    return float(_l_eig_of_pairs(logits.reshape(-1, *logits.shape[-3:]), [(0, 1)]))
+
+
+def _l_eig_of_pairs(logits: Tensor, pairs: tel.Pairs) -> Tensor:
+    return tel.eigenvalue_loss(tel.eigenvalues(logits), pairs)
+
+
+def controlled(number: int = 12) -> pd.DataFrame:
+    """A line a clip of two objects, change and amount.
+
+    L_eig is between a frame and the changed one; Q that of three frames, the middle one changed.
+    """
+    lines, clips = [], []
+    for unit, before in enumerate(two_objects(number)):
+        for what, (amounts, change) in CHANGES.items():
+            for number, amount in enumerate(amounts):
+                random = np.random.default_rng([unit, number])
+                after = np.stack([change(one, amount, random) for one in before])
+                apart = {"L_eig": l_eig(before, after), "1 - IoU": one_less_iou(before, after)}
+                lines.append({"unit": unit, "what": what, "amount": amount} | apart)
+                clips.append(np.stack((before, after, before), 1))
+    logits = torch.from_numpy(np.stack(clips)).clamp(-8, 8)
+    scores = qcc.cluster_scores(qcc.feature_points(logits), [2] * len(logits))
+    return pd.DataFrame(lines).assign(Q=1 + scores.numpy())
+
+
+def moving(number: int = 12) -> pd.DataFrame:
+    """A line a pair of frames, 1 to 5 apart: L_eig between masks that are right in both.
+
+    "toy": true masks. "real": a region of a real clip, shaped like a toy object, that goes where
+    the clip's flow takes it. (Not of bikes, which has cuts.)
+    """
+    dataset, lines = videos().dataset, []
+    for track in dataset.tracks[:number]:
+        seen = [t for t, mask in enumerate(track.masks) if mask is not None]
+        pairs = [(a, b) for a in seen[::3] for b in seen if 1 <= b - a <= 5]
+        masks = {t: field(track.mask(t)) for t in seen}
+        lines += [("toy", track.id, masks[a], masks[b]) for a, b in pairs]
+    regions = [region for region, _ in two_objects(number)]
+    for name in realism.REAL[1:]:
+        frames = realism.real_clip(name)
+        starts = np.linspace(0, len(frames) - 6, number).astype(int)
+        for t, region in zip(starts, regions, strict=False):
+            back = [dis(frames[t + gap], frames[t]) for gap in range(1, 6)]
+            lines += [("real", f"{name} {t}", region, _carried(region, flow)) for flow in back]
+    table = [(*line[:2], l_eig(*line[2:]), *motion(*line[2:])) for line in lines]
+    return pd.DataFrame(table, columns=["where", "unit", "L_eig", "motion", "deformation"])
+
+
+def predicted() -> pd.DataFrame:
+    """A line a toy clip: L_eig, an object and pair, and Q of the committed model's masks.
+
+    "mask error": 1 - IoU with the true masks. "flicker": how much that changes between frames.
+    """
+    lines = []
+    for unit, clip in enumerate(videos()):
+        logits, q = matched(clip)
+        pairs, size = tel.cyclic_pairs(logits.shape[1]), tuple(clip.masks.shape[-2:])
+        error = 1 - fit.ious(resize(logits, size) > 0, clip.masks)  # (N, T)
+        change = _l_eig_of_pairs(logits, pairs).mean() / len(logits)
+        flicker = (error - error.roll(1, 1)).abs().mean()
+        lines.append((unit, *map(float, (error.mean(), flicker, change, q))))
+    return pd.DataFrame(lines, columns=["unit", "mask error", "flicker", "L_eig", "Q"])
+
+
+def matched(clip: Clip) -> tuple[Tensor, Tensor]:
+    """Logits (N, T, h, w) of the queries that boxes match with the objects; Q, NaN for one."""
+    batch = one_batch.predict([clip])
+    q = qcc.quality_cluster_coefficient(batch.prediction.mask_logits, batch.objects)
+    return batch.instances[batch.match.objects.argsort()], q if len(clip.labels) > 1 else q * np.nan
+
+
+def correlation(table: pd.DataFrame, cause: str, answer: str, draws: int = 500) -> dict:
+    """Spearman's over all lines, with a 95% interval: units drawn anew, with all of their lines."""
+    known = table.dropna(subset=answer)
+    units = [own[[cause, answer]].to_numpy() for _, own in known.groupby("unit")]
+    chosen = np.random.default_rng(0).integers(len(units), size=(draws, len(units)))
+    found = []
+    for drawn in [range(len(units)), *chosen]:
+        ranks = stats.rankdata(np.concatenate([units[unit] for unit in drawn]), axis=0)
+        found.append(np.corrcoef(ranks.T)[0, 1])
+    low, high = np.quantile(found[1:], (0.025, 0.975))
+    return {"mean": found[0], "low": low, "high": high}
+
+
+def batched(clips: Sequence[Clip], stride: int = 2) -> tuple[Tensor, Tensor, Callable]:
+    """N objects of all clips: logits to start from, true masks, (N, T, h, w), and the terms."""
+    known = [fit.boxed(clip, stride) for clip in clips]
+    boxes, pairs = torch.cat([one.boxes for one in known]), known[0].pairs
+    alike = torch.cat([one.similarity for one in known])
+    of_clips = [[p.expand(len(one.boxes), -1, -1, -1) for p in one.patches] for one in known]
+    patches = [torch.cat(of_pair) for of_pair in zip(*of_clips, strict=True)]  # (N, 9, h, w) each
+
+    def terms(logits: Tensor) -> tuple[Tensor, Found, Found]:
+        """L_spatial, weighted; and what finds L_tk and L_eig of each pair."""
+        single, filled = logits.flatten(0, 1), boxes.flatten(0, 1)
+        spatial = Settings.dice_weight * boxinst.projection_loss(single, filled)
+        pairwise = boxinst.pairwise_loss(single, alike, filled, flavour="paper")
+        cost = partial(tk.tk_loss, logits, patches, boxes, pairs, flavour="paper")
+        change = partial(_l_eig_of_pairs, logits, pairs)
+        return spatial + Settings.mask_weight * pairwise, cost, change
+
+    start = torch.cat([one.start(seed=seed) for seed, one in enumerate(known)])
+    return start, torch.cat([fit.shrunk(clip.masks, stride) for clip in clips]), terms
+
+
+def fitted(number: int = 8, steps: int = 40) -> pd.DataFrame:
+    """A column a term, a line a clip: mIoU (%) of masks that gradient descent fits to boxes.
+
+    All clips are one batch, as in training: Eq. 10 sums over the objects of all of them.
+    """
+    clips = list(videos())[:number]
+    start, truth, terms = batched(clips)
+    clip_of = np.repeat(np.arange(number), [len(clip.labels) for clip in clips])
+    seen, found = truth.flatten(2).any(-1), {}
+    for name, term in TERMS.items():
+
+        def loss(logits: Tensor, term=term) -> dict[str, Tensor]:
+            spatial, cost, change = terms(logits)
+            weight = Settings.mask_weight * Settings.temporal_factor
+            return {"total": spatial + weight * term(cost, change)}
+
+        masks = fit.fit(fit.FreeLogits(start, blur=2), loss, steps).masks()
+        ious = (fit.ious(masks, truth) * seen).sum(1) / seen.sum(1)
+        found[name] = 100 * pd.Series(ious.numpy()).groupby(clip_of).mean()
+    return pd.DataFrame(found)
+
+
+def cosines(number: int = 16) -> pd.DataFrame:
+    """Of the terms' slopes in the committed model's logits, with TK's and with that of BCE.
+
+    A line a term and clip; "TEL alone" is what Eq. 13 adds by the slope of L_eig.
+    """
+    lines = []
+    for clip in list(videos())[:number]:
+        logits = matched(clip)[0].requires_grad_()
+        _, truth, terms = batched([clip])
+        _, cost, change = terms(logits)
+        values = {name: term(cost, change) for name, term in TERMS.items() if name != "no TK"}
+        values["TEL alone"] = (cost().detach() * change()).sum()
+        values["true masks"] = F.binary_cross_entropy_with_logits(logits, truth.float())
+        slopes = {
+            name: torch.autograd.grad(value, logits, retain_graph=True)[0].flatten()
+            for name, value in values.items()
+        }
+        for name in values:
+            each = (F.cosine_similarity(slopes[name], slopes[n], 0) for n in ("TK", "true masks"))
+            lines.append((name, *map(float, each)))
+    return pd.DataFrame(lines, columns=["term", "with TK", "with the true masks"])

@@ -1,0 +1,140 @@
+"""Changes are what they say, motion is compensated, and the terms are those of a fit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from evis.losses import tel
+from evis.papers.eigencluster import evidence, fit
+from evis.papers.eigencluster.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def arrow():
+    """A field of a shape without symmetry, in the middle of the frame."""
+    mask = np.zeros((64, 96), bool)
+    mask[26:34, 34:62] = mask[18:44, 34:42] = True
+    return evidence.field(mask)
+
+
+def test_a_field_is_positive_inside_and_counts_pixels(arrow):
+    assert (arrow[28:32, 36:60] > 0).all() and (arrow[:16] < 0).all()
+    np.testing.assert_allclose(arrow[10, 38], -8, atol=0.6)
+
+
+@pytest.mark.parametrize(
+    ("what", "amount", "shift"), [("shift", 6, 6), ("turn", 24, 0), ("growth", 1.3, 0)]
+)
+def test_a_moved_mask_is_a_compensated_one(arrow, what, amount, shift):
+    after = evidence.CHANGES[what][1](arrow, amount, np.random.default_rng(0))
+    moved, rest = evidence.motion(arrow, after)
+    assert abs(moved - shift) < 0.6
+    assert rest < 0.08 and evidence.one_less_iou(arrow, after) > 4 * rest
+
+
+@pytest.mark.parametrize("what", ["deformation", "flicker"])
+def test_what_is_no_motion_stays(arrow, what):
+    amounts, change = evidence.CHANGES[what]
+    rests = [
+        evidence.motion(arrow, change(arrow, amount, np.random.default_rng(1)))[1]
+        for amount in amounts
+    ]
+    assert rests == sorted(rests) and rests[-1] > 0.15
+
+
+def test_erosion_takes_pixels_from_the_outline_alone(arrow):
+    less = evidence.CHANGES["erosion"][1](arrow, 2, np.random.default_rng(0)) > 0
+    assert less.sum() < (arrow > 0).sum() and (arrow[less] > 2).all()
+
+
+def test_l_eig_is_the_sum_over_objects(arrow):
+    larger = arrow + 1
+    assert evidence.l_eig(arrow, arrow) == 0
+    each = evidence.l_eig(arrow, larger), evidence.l_eig(larger, arrow - 2)
+    both = evidence.l_eig(np.stack((arrow, larger)), np.stack((larger, arrow - 2)))
+    assert min(each) > 0
+    np.testing.assert_allclose(both, sum(each), rtol=1e-5)
+
+
+def test_a_correlation_draws_units():
+    table = pd.DataFrame({"unit": np.arange(30) // 3, "amount": np.arange(30.0)})
+    table["square"] = table["amount"] ** 2
+    table["nothing"] = np.random.default_rng(0).permutation(30)
+    np.testing.assert_allclose(list(evidence.correlation(table, "amount", "square").values()), 1)
+    none = evidence.correlation(table, "amount", "nothing")
+    assert none["low"] < 0 < none["high"] and none["low"] < none["mean"] < none["high"]
+    table.loc[table["unit"] < 5, "square"] = np.nan  # units without an answer
+    np.testing.assert_allclose(evidence.correlation(table, "amount", "square")["low"], 1)
+
+
+@pytest.fixture(scope="module")
+def clips():
+    videos = evidence.videos()
+    return [videos[number] for number in range(2)]
+
+
+def test_terms_are_those_of_a_fit(clips):
+    clip = clips[0]
+    start, truth, terms = evidence.batched([clip], stride=4)
+    spatial, cost, change = terms(start)
+    known = fit.BoxLoss(fit.boxed(clip, 4), fit.TEMPORAL, beta=Settings.beta)(start)
+    torch.testing.assert_close(spatial, known["projection"] + known["pairwise"])
+    weighted = Settings.mask_weight * evidence.TERMS["TEL"](cost, change)
+    torch.testing.assert_close(weighted, known["temporal"])
+    assert truth.shape == start.shape
+
+
+def test_a_batch_adds_up_what_its_clips_change(clips):
+    _, _, of_all = evidence.batched(clips, stride=4)
+    start = torch.cat([evidence.batched([clip], stride=4)[0] for clip in clips])
+    sizes = [len(clip.labels) for clip in clips]
+    each = [
+        evidence.batched([clip], stride=4)[2](logits)
+        for clip, logits in zip(clips, start.split(sizes), strict=True)
+    ]
+    torch.testing.assert_close(of_all(start)[2](), sum(change() for _, _, change in each))
+    weighted = sum(n * cost() for n, (_, cost, _) in zip(sizes, each, strict=True))
+    torch.testing.assert_close(of_all(start)[1](), weighted / sum(sizes))
+
+
+def test_the_placebo_is_a_number_times_tk():
+    logits = torch.tensor([1.0, 2.0, 4.0], requires_grad=True)
+    cost, change = logits.square, lambda: 3 * logits
+    terms = {name: evidence.TERMS[name](cost, change) for name in ("TK", "TEL", "placebo")}
+    slopes = {n: torch.autograd.grad(value, logits)[0] for n, value in terms.items()}
+    torch.testing.assert_close(slopes["placebo"], slopes["TK"] * (1 + Settings.beta * 7))
+    torch.testing.assert_close(slopes["TEL"], 2 * logits + Settings.beta * 9 * logits**2)
+    assert evidence.TERMS["no TK"](cost, change) == 0
+
+
+@pytest.mark.slow
+def test_tables_hold_what_they_say():
+    found = evidence.controlled(2)
+    assert len(found) == 2 * sum(len(amounts) for amounts, _ in evidence.CHANGES.values())
+    assert (found.L_eig >= 0).all() and (found.Q > 1).all() and found["1 - IoU"].between(0, 1).all()
+    moved = evidence.moving(2)
+    assert set(moved["where"]) == {"toy", "real"}
+    assert len(moved.query("where == 'real'")) == 3 * 2 * 5
+    assert moved.deformation.between(0, 1).all()
+    fitted = evidence.fitted(2, steps=2)
+    assert list(fitted) == list(evidence.TERMS) and fitted.shape == (2, 5)
+    cosines = evidence.cosines(2).groupby("term").mean()
+    np.testing.assert_allclose(cosines["with TK"][["TK", "TK x 100", "placebo"]], 1, atol=1e-5)
+    assert abs(cosines["with TK"]["TEL alone"]) < 0.9
+
+
+@pytest.mark.slow
+def test_predictions_are_of_matched_objects():
+    clip = evidence.videos()[1]
+    logits, q = evidence.matched(clip)
+    assert len(logits) == len(clip.labels) and bool(q.isnan()) == (len(clip.labels) < 2)
+    found = evidence.predicted()
+    assert found["mask error"].between(0, 1).all() and found["mask error"].median() < 0.5
+    assert (found.Q.dropna() >= 1).all() and found.L_eig.min() >= 0
+
+
+def test_l_eig_of_fields_is_that_of_the_loss(arrow):
+    logits = torch.from_numpy(np.stack((arrow, arrow - 1))[None]).clamp(-8, 8)
+    wanted = tel.eigenvalue_loss(tel.eigenvalues(logits), [(0, 1)])
+    np.testing.assert_allclose(evidence.l_eig(arrow, arrow - 1), float(wanted), rtol=1e-6)
