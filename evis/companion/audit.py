@@ -3,9 +3,9 @@
 What the texts say lies beside the tables as data: `statements.csv` (a sentence or cell, and the
 formula over printed cells that should give it), `facts.csv` (a quantity as several papers give it)
 and `names.csv` (labels and citation numbers). What the tables say of themselves (means of J and F,
-retention percentages, gain rows, second-best marks, one method quoted by several papers) is found
-in them. Whether numbers fit is computed. Written by hand are the notes, what a label, citation or
-symbol should be, and which findings another reading would explain (`reading`).
+retention percentages, gain rows, second-best marks, AP50 beside AP, one method quoted by several
+papers) is found in them. Whether numbers fit is computed. Written by hand are the notes, what a
+label, citation or symbol should be, and which findings another reading would explain (`reading`).
 """
 
 import re
@@ -23,6 +23,7 @@ OPEN = "open"  # the numbers differ, but under one reading of the text they need
 LAST_DIGIT = "last digit"  # wrong as printed; unrounded operands could explain it
 SEVERITIES = (CONTRADICTION, OPEN, LAST_DIGIT)
 _SLACK = 1e-9
+NEAR, LEAST_ROWS, OFF = 5, 5, 1.05  # of `proportions`: points of AP; rows; times the extremes
 
 
 class Check(NamedTuple):
@@ -89,6 +90,7 @@ def _by_rule() -> dict[str, list[Check]]:
         "retention percentages": judged(cells, retention(cells)),
         "gain cells": judged(cells, gain_rows(cells)),
         "second-best marks": list(second_best_marks(cells)),
+        "AP50 beside AP": list(proportions(cells)),
         "quotations of one method by two papers": list(quotations(cells)),
         "facts given more than once": list(facts(_read("facts"))),
         "labels, citations and symbols": list(names(_read("names"))),
@@ -205,6 +207,26 @@ def second_best_marks(cells: pd.DataFrame) -> Iterator[Check]:
         says = "the underlined number is the second best of its column"
         told = "second-best mark", "pm-vis", place, says, _list(underlined), _list(second)
         yield Check(*told, None if fits else CONTRADICTION)
+
+
+def proportions(cells: pd.DataFrame) -> Iterator[Check]:
+    """AP50 over AP, against the rows of all papers on that set whose AP is at most `NEAR` away."""
+    of_two = cells[(cells.kind == "result") & cells.metric.isin(["AP", "AP50"])]
+    place = ["paper", "table", "row", "row_label", "backbone", "dataset"]
+    rows = of_two.pivot_table("value", place, "metric").dropna().reset_index()
+    rows["ratio"] = rows.AP50 / rows.AP
+    for row in rows.itertuples():
+        near = rows[(rows.dataset == row.dataset) & ((rows.AP - row.AP).abs() <= NEAR)]
+        low, high = (near.ratio.drop(row.Index).agg(end) for end in ("min", "max"))
+        if len(near) <= LEAST_ROWS:
+            continue
+        fits = low / OFF <= row.ratio <= high * OFF
+        turned = f"{row.AP50:.1f}"[1::-1] + f"{row.AP50:.1f}"[2:]
+        note = f"{row.ratio:.2f} times; {turned}, digits exchanged, {float(turned) / row.AP:.2f}"
+        expected = f"{low:.2f} to {high:.2f} times {row.AP:.1f}, as {len(near) - 1} rows of like AP"
+        told = "AP50 over AP", row.paper, _place(row, f"{row.row_label}, {row.backbone}, AP50")
+        says, printed = "AP50 fits its AP", f"{row.AP50:.1f}"
+        yield Check(*told, says, printed, expected, None if fits else OPEN, note)
 
 
 def _list(column: pd.DataFrame) -> str:

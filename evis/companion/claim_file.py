@@ -1,7 +1,7 @@
 """A paper's claims as it keeps them, in a claims.toml: who edits it needs no Python.
 
     [[claim]]
-    id = "T3-1"                   # and place, says; note where one is due
+    id = "T3-1"                   # and place, says; quote and note where one is due
     tests = [{ left = "TEL", right = "TK", table = 3 }]
 
 A claim has `tests`, or `check`, a function's name in the paper's checks, or `untestable`, a reason.
@@ -12,16 +12,18 @@ sides differ in them, a side is a table with its own: `left = { row = "TK", size
 `direction` is "higher" unless "lower" is said.
 `published` is a formula over printed cells; `table` makes one, of the rows that the file names in
 `[printed.TABLE.SIZE]`. A claim with `each = [{ n = 1 }, ...]` is one for each: "{n}" is filled in.
-`[groups]` says how the ids begin that stand together; the longest beginning counts. `headline` has
-the ids of claims on what the paper's own parts bring, which a summary counts apart. `[guessed]` has
-rows whose definition is a guess, and why: claims that compare one of them are not testable here.
+`[groups]` says how the ids begin that stand together, the longest beginning counts, and `[written]`
+when comparisons were written, by the ids. `headline` has the ids of claims on what the paper's own
+parts bring, which a summary counts apart. `[guessed]` has rows whose definition is a guess, and
+why: claims that compare one of them are not testable here. A `[[question]]` is written as a claim
+is, and is none of the paper's.
 """
 
 import itertools
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,7 +33,7 @@ from evis.companion.held_out import HeldOut
 from evis.data.errors import DataError
 
 _TEST = {"left", "right", "metric", "size", "set", "direction", "table", "published", "pooled"}
-_CLAIM = {"id", "place", "says", "tests", "check", "untestable", "note"}
+_CLAIM = {"id", "place", "says", "quote", "tests", "check", "untestable", "note"}
 _DECIDES = ("tests", "check", "untestable")
 
 
@@ -43,25 +45,28 @@ class Terms:
     checks: ModuleType
     held_out: Mapping[str, HeldOut]  # the first is meant where none is named
     sizes: tuple[str, ...]  # likewise
+    stands_for: Mapping[str, str] = field(default_factory=dict)  # a name in the file -> a row's own
 
 
-def read(path: Path, terms: Terms) -> tuple[Claim, ...]:
-    """The claims in the file's order."""
+def read(path: Path, terms: Terms, kind: str = "claim") -> tuple[Claim, ...]:
+    """The claims, or those of another kind of entry, in the file's order."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        claims = tuple(parse(content, terms))
+        claims = tuple(parse(content, terms, kind))
     except (tomllib.TOMLDecodeError, ValueError) as error:
         raise DataError(str(error), file=path) from error
     if twice := [name for name, n in Counter(claim.id for claim in claims).items() if n > 1]:
         raise DataError(f"claim {twice[0]}: there are two of this id", file=path)
-    if lacking := set(content.get("headline", ())) - {claim.id for claim in claims}:
-        raise DataError(f"headline: there is no claim {min(lacking)}", file=path)
+    listed = {"headline": content.get("headline", ()), **content.get("written", {})}
+    for name, ids in listed.items() if kind == "claim" else ():
+        if lacking := set(ids) - {claim.id for claim in claims}:
+            raise DataError(f"{name}: there is no claim {min(lacking)}", file=path)
     return claims
 
 
-def parse(content: Mapping[str, Any], terms: Terms) -> Iterator[Claim]:
+def parse(content: Mapping[str, Any], terms: Terms, kind: str = "claim") -> Iterator[Claim]:
     """The claims in the content of a file; ValueError that names the claim."""
-    for entry in content["claim"]:
+    for entry in content[kind]:
         template = {name: value for name, value in entry.items() if name != "each"}
         for names in entry.get("each", ({},)):
             filled = _filled(template, names) if names else template
@@ -90,12 +95,14 @@ def _claim(entry: Mapping[str, Any], content: Mapping, terms: Terms) -> Claim:
     if check and not hasattr(terms.checks, check):
         raise ValueError(f"{terms.checks.__name__} has no function {check!r}")
     texts = {name: entry[name] for name in ("id", "place", "says")}
-    texts |= {name: entry.get(name, "") for name in ("untestable", "note")}
+    texts |= {name: entry.get(name, "") for name in ("quote", "untestable", "note")}
     printed = content.get("printed", {})
     tests = tuple(c for test in entry.get("tests", ()) for c in _tests(test, printed, terms))
     starts = {start: name for name, of in content.get("groups", {}).items() for start in of}
     own = [start for start in starts if texts["id"].startswith(start)]
     texts["group"] = starts[max(own, key=len)] if own else ""
+    days = {name: day for day, ids in content.get("written", {}).items() for name in ids}
+    texts["written"] = days.get(texts["id"], "")
     guessed = content.get("guessed", {"rows": (), "why": ""})
     if any(side.row in guessed["rows"] for test in tests for side in (test.left, test.right)):
         texts["untestable"] = guessed["why"]
@@ -140,7 +147,8 @@ def _side(said: str | dict[str, str], shared: dict[str, str], terms: Terms) -> S
     _known(own, {"row", *shared})
     if own["size"] not in terms.sizes:
         raise ValueError(f"no size is called {own['size']!r}: there are {', '.join(terms.sizes)}")
-    return Side(own["row"], own["metric"], own["size"], terms.held_out[own["set"]])
+    row = terms.stands_for.get(own["row"], own["row"])
+    return Side(row, own["metric"], own["size"], terms.held_out[own["set"]])
 
 
 def _known(entry: Mapping[str, Any], names: set[str]) -> None:

@@ -3,12 +3,12 @@
 No verdict is written by hand. One comparison is decided by the exact sign-flip test over units. A
 claim of several holds if all hold, and has no effect of the published size if none has; as one of
 many goes wrong by chance, it is contradicted if one is that stands Bonferroni's correction. Holm's
-correction then asks how many of all the verdicts stand together: in two families, of the headline
-claims and of the others, and for the controls' comparisons as for the claims' own.
+correction asks how many verdicts stand together, of the headline claims and of the others apart,
+and for the controls' comparisons as for the claims' own.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -68,8 +68,10 @@ class Claim:
     check: Callable[[], Finding] | None = None
     untestable: str = ""
     note: str = ""
+    quote: str = ""  # the paper's own words, where `says` puts words into ours
     group: str = ""  # where it stands, for pictures and tables
     headline: bool = False  # on what the paper's own parts bring, which a summary counts
+    written: str = ""  # when its comparisons were, and whether their rows had been seen
 
     @property
     def kind(self) -> str:
@@ -121,26 +123,26 @@ class Result:
 
 
 def difference(test: Comparison, table: Table) -> paired.Difference:
-    """Left minus right, over the units that both have; none where one of pooled sizes has none."""
+    """Left minus right, over the units that both have; none where one of pooled sizes has none.
+
+    Of pooled sizes, the units that go on from one first stage are one: they are not independent.
+    """
     if not test.pooled:
-        return _difference(test.left, test.right, table)
+        return paired.Difference(tuple(_gains(test.left, test.right, table, "seed")))
     of_sizes = [
-        _difference(replace(test.left, size=size), replace(test.right, size=size), table)
+        _gains(replace(test.left, size=size), replace(test.right, size=size), table, "first")
         for size in test.pooled
     ]
-    if not all(found.seeds for found in of_sizes):
-        return paired.Difference(())
-    return paired.Difference(tuple(value for found in of_sizes for value in found.values))
+    return paired.Difference(tuple(pd.concat(of_sizes)) if all(map(len, of_sizes)) else ())
 
 
-def _difference(left: Side, right: Side, table: Table) -> paired.Difference:
-    values = {}
-    for name, side in (("left", left), ("right", right)):
-        rows = table(side.size, side.held_out)
-        own = rows[rows["row"] == side.row].set_index("seed")
-        values[name] = own.get(side.metric, pd.Series(dtype=float)).dropna()
-    both = pd.concat(values, names=["row", "seed"]).rename("value").reset_index()
-    return paired.difference_so_far(both, "left", "right", "value")
+def _gains(left: Side, right: Side, table: Table, unit: str) -> pd.Series:
+    """By unit, a column of the left side's rows: the mean over its seeds that both sides have."""
+    both = [table(side.size, side.held_out).query("row == @side.row") for side in (left, right)]
+    own, other = (rows.set_index("seed", drop=False) for rows in both)
+    if not (left.metric in own and right.metric in other):
+        return pd.Series(dtype=float)
+    return (own[left.metric] - other[right.metric]).dropna().groupby(own[unit]).mean()
 
 
 def joint_verdict(results: Sequence[Result]) -> str:
@@ -198,17 +200,14 @@ def verdicts(
     """
     table, lines = cache(table), []
     for claim in claims:
-        told = ("id", "place", "says", "tests", "group", "kind", "note")
+        told = ("id", "place", "quote", "says", "tests", "group", "kind", "written")
         line = {name: getattr(claim, name) for name in told} | _NO_COMPARISON
-        if claim.untestable:
-            note = "; ".join(filter(None, (claim.untestable, claim.note)))
-            line |= {"verdict": UNTESTABLE, "note": note}
-        elif claim.tests:
-            line |= _compared(claim.tests, table, control)
+        words = claim.untestable
+        if claim.check:
+            line["compared"], (line["verdict"], words) = "computed", astuple(claim.check())
         else:
-            found = claim.check()
-            note = "; ".join(filter(None, (found.words, claim.note)))
-            line |= {"verdict": found.verdict, "compared": "computed", "note": note}
+            line |= {"verdict": UNTESTABLE} if words else _compared(claim.tests, table, control)
+        line["note"] = "; ".join(filter(None, (words, claim.note)))
         lines.append(line)
     ledger = pd.DataFrame(lines)
     # Claims of one kind that compare the same rows, whatever is printed; what is computed is alone.

@@ -52,6 +52,7 @@ uvis | Table 4, caption | YouTube-VIS 2019 val
 eigen-cluster-vis | Abstract | 0
 eigen-cluster-vis | Eq. (10) | sum (L1 norm)
 eigen-cluster-vis | IV-D, components | TEL and QCC
+eigen-cluster-vis | Table I, DVIS [51], Swin-L, AP50 | 78.2
 eigen-cluster-vis | Table I, Mask2Former + BoxInst, R50, AP50 | 64.2
 eigen-cluster-vis | Table I, Mask2Former + BoxInst, R50, AP75 | 38.5
 eigen-cluster-vis | Table I, Mask2Former + BoxInst, R50, AR1 | 38.0
@@ -394,6 +395,22 @@ def test_underlines_are_held_against_one_supervision_at_a_time():
         cell(4, "AP", "<u>45.0</u>", supervision="boxes", **table),
     ]
     assert severities(audit.second_best_marks(pd.DataFrame(masks + boxes))) == []
+
+
+@pytest.mark.parametrize(("odd", "wrong"), [("78.2", True), ("83.0", False), ("95.9", True)])
+def test_ap50_is_held_against_rows_of_like_ap(odd, wrong):
+    """1.39 times AP in five rows; 1.27, 1.35 and 1.56 times in the sixth, 5% off being allowed."""
+    pairs = [(60 + n, f"{1.39 * (60 + n):.1f}") for n in range(5)] + [(61.5, odd)]
+    lines = [
+        cell(row, metric, str(value))
+        for row, pair in enumerate(pairs, 1)
+        for metric, value in zip(("AP", "AP50"), pair, strict=True)
+    ]
+    far = [cell(7, "AP", "40.0"), cell(7, "AP50", "90.0")]  # no row is near
+    checks = list(audit.proportions(pd.DataFrame(lines + far)))
+    assert len(checks) == 6
+    assert [check.printed for check in checks if check.severity] == [odd] * wrong
+    assert severities(audit.proportions(pd.DataFrame(lines[:10]))) == []  # too few rows
 
 
 def quoted(paper: str, printed: str, supervision: str = "masks", **other) -> dict:

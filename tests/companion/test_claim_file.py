@@ -1,5 +1,6 @@
 """A claims.toml means what it says, and a slip in it is named with the claim that it stands in."""
 
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -73,6 +74,28 @@ def test_headline_claims_are_listed_by_their_ids(read):
     assert [claim.kind for claim in read(listed)] == ["other rows", "headline"]
     with pytest.raises(DataError, match="headline: there is no claim A3"):
         read('headline = ["A3"]\n' + a_claim('untestable = "a"'))
+
+
+def test_the_papers_words_and_when_a_claim_was_written(read):
+    listed = '[written]\n"on a day, blind" = ["A1"]\n'
+    quoted = a_claim('quote = "to the letter"\n' + TEST_OF.format(""))
+    claims = read(listed + quoted + a_claim(TEST_OF.format(""), "A2"))
+    assert [claim.quote for claim in claims] == ["to the letter", ""]
+    assert [claim.written for claim in claims] == ["on a day, blind", ""]
+    with pytest.raises(DataError, match="on a day, blind: there is no claim A1"):
+        read(listed + a_claim(TEST_OF.format(""), "A2"))
+
+
+def test_questions_are_read_apart_and_a_row_may_have_another_name(tmp_path):
+    question = a_claim(TEST_OF.format("").replace("theirs", "placebo"), "Q1")
+    (tmp_path / "claims.toml").write_text(
+        a_claim('untestable = "a"') + question.replace("[[claim]]", "[[question]]")
+    )
+    terms = replace(TERMS, stands_for={"placebo": "ours x 3"})
+    (asked,) = claim_file.read(tmp_path / "claims.toml", terms, "question")
+    assert (asked.id, asked.tests[0].right.row) == ("Q1", "ours x 3")
+    (claimed,) = claim_file.read(tmp_path / "claims.toml", terms)
+    assert claimed.id == "A1"
 
 
 def test_claims_that_compare_a_guess_are_not_testable_and_keep_their_comparisons(read):

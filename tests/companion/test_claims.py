@@ -192,7 +192,7 @@ def test_of_several_all_must_lack_the_published_size():
 # Pooled over sizes
 
 
-def of_two_sizes(**gains: tuple[float, ...]):
+def of_two_sizes(units_of_first: int = 1, **gains: tuple[float, ...]):
     """`claims.Table`: at each size, base is as the seed and ours is above it by these gains."""
 
     def table(size, held_out):
@@ -200,7 +200,8 @@ def of_two_sizes(**gains: tuple[float, ...]):
         base = [10.0 * (size == "large") + seed for seed in seeds]
         ours = [value + gain for value, gain in zip(base, gains[size], strict=True)]
         rows = {"row": ["base"] * len(base) + ["ours"] * len(ours), "seed": [*seeds, *seeds]}
-        return pd.DataFrame(rows | {"AP": base + ours})
+        firsts = [seed // units_of_first for seed in rows["seed"]]
+        return pd.DataFrame(rows | {"first": firsts, "AP": base + ours})
 
     return table
 
@@ -217,6 +218,14 @@ def test_one_test_is_made_over_the_units_of_all_sizes():
     assert (line["seeds"], line["verdict"], line["p"]) == (7, "holds", 2 / 128)
     assert line["published"] == pytest.approx(1.15)
     assert line["compared"] == "ours − base, AP, toy-ytvis19, pooled over small, large"
+
+
+def test_pooled_units_of_one_first_stage_are_one():
+    """They share it, so they are not independent; alone, a size's units stay as they are."""
+    table = of_two_sizes(2, small=(0.5, 0.7, 0.9, 0.1), large=(0.1, 0.2, 0.4))
+    assert claims.difference(POOLED, table).values == pytest.approx((0.6, 0.5, 0.15, 0.4))
+    alone = claims.difference(replace(POOLED, pooled=()), table)
+    assert alone.values == pytest.approx((0.5, 0.7, 0.9, 0.1))
 
 
 def test_a_pooled_claim_waits_for_all_sizes():

@@ -19,7 +19,7 @@ from evis.companion.plots import style
 PUBLISHED, MEASURED, DIFFERENCE = style.COLOURS[7], style.COLOURS[0], style.COLOURS[3]
 _DIAMOND = {"color": PUBLISHED, "marker": "D", "markersize": 4, "linewidth": 0}
 _UNLESS_SAID = dict.fromkeys(("mean", "low", "high", "published"), np.nan)
-_UNLESS_SAID |= {"colour": DIFFERENCE, "marker": "o", "text": ""}
+_UNLESS_SAID |= {"colour": DIFFERENCE, "marker": "o", "text": "", "text colour": "#888888"}
 
 
 def forest(data: pd.DataFrame, ax: Axes | None = None, xlabel: str = "", zero: bool = True) -> Axes:
@@ -29,7 +29,7 @@ def forest(data: pd.DataFrame, ax: Axes | None = None, xlabel: str = "", zero: b
     a dotted line across. Rows that share a label share its line, a little apart. A mean of NaN has
     its text, or "not measured", in the middle of its line. Columns that may be there: "colour" and
     "marker" of the mean; "published", a grey diamond a little above the line; "text", words at the
-    right edge.
+    right edge, and "text colour".
     """
     labels = data["label"].unique()
     ax = ax or plt.subplots(figsize=(style.PAGE, 0.8 + 0.25 * len(labels)))[1]
@@ -49,7 +49,7 @@ def _row(ax: Axes, row: Mapping, height: float) -> None:
     ax.plot(row["published"], height - 0.25, **_DIAMOND)
     mean = row["mean"]
     if pd.isna(mean):
-        _words(ax, row["text"] or "not measured", height)
+        _words(ax, row["text"] or "not measured", height, row["text colour"])
         return
     bar = {"elinewidth": 1.6, "capsize": 2.5, "markersize": 4}
     reach = [[mean - row["low"]], [row["high"] - mean]]
@@ -57,22 +57,30 @@ def _row(ax: Axes, row: Mapping, height: float) -> None:
         ax.axhline(height, color=row["colour"], linestyle=":", linewidth=0.8)
         reach = [[np.nan], [np.nan]]
     ax.errorbar(mean, height, xerr=reach, fmt=row["marker"], color=row["colour"], **bar)
-    _words(ax, row["text"], height, at_edge=True)
+    _words(ax, row["text"], height, row["text colour"], at_edge=True)
 
 
-def facets(data: pd.DataFrame, by: str, side_by_side: bool = False, xlabel: str = "") -> Figure:
+def facets(
+    data: pd.DataFrame,
+    by: str,
+    side_by_side: bool = False,
+    xlabel: str = "",
+    line_height: float = 0.2,
+) -> Figure:
     """A forest a value of the column `by`: below one another, each with a scale of its own.
 
     side_by_side: in columns that share scale and labels, for panels that have the same lines.
+    line_height: in inches.
     """
     lines = data.groupby(by, sort=False)["label"].nunique()
     if side_by_side:
-        size = style.PAGE, 1 + 0.2 * data.groupby(by).size().max()
+        size = style.PAGE, 1 + line_height * data.groupby(by).size().max()
         figure, panels = plt.subplots(1, len(lines), figsize=size, sharex=True, sharey=True)
     else:
-        size = style.PAGE, 0.6 * len(lines) + 0.2 * lines.sum()
-        figure, panels = plt.subplots(len(lines), figsize=size, height_ratios=lines + 1.5)
-    for name, ax in zip(lines.index, np.atleast_1d(panels), strict=True):
+        size = style.PAGE, 0.6 * len(lines) + line_height * lines.sum()
+        spread = {"height_ratios": lines + 0.3 / line_height, "squeeze": False}
+        figure, panels = plt.subplots(len(lines), figsize=size, **spread)
+    for name, ax in zip(lines.index, np.ravel(panels), strict=True):
         forest(data[data[by] == name], ax, xlabel)
         ax.set_title(name)
     return figure
@@ -118,7 +126,9 @@ def _from_top_to_bottom(ax: Axes, lines: int) -> Axes:
     return ax
 
 
-def _words(ax: Axes, text: str, height: float, at_edge: bool = False) -> None:
+def _words(
+    ax: Axes, text: str, height: float, colour: str = "#888888", at_edge: bool = False
+) -> None:
     x, side = (1.01, "left") if at_edge else (0.5, "center")
-    look = {"color": "#888888", "fontsize": 7, "va": "center", "ha": side}
+    look = {"color": colour, "fontsize": 7, "va": "center", "ha": side}
     ax.annotate(text, (x, height), xycoords=("axes fraction", "data"), **look)

@@ -1,9 +1,13 @@
-"""A claim ledger as a forest plot and as a table, in parts by where the claims stand."""
+"""A claim ledger as pictures, with intervals and all verdicts at a glance, and as a table."""
 
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from evis.companion import claims as ledgers
 from evis.companion import folded
@@ -12,65 +16,130 @@ from evis.companion.plots import style
 
 COLOURS = {
     ledgers.HOLDS: style.COLOURS[0],
-    ledgers.CANNOT_TELL: "#a0a0a0",
     ledgers.NO_EFFECT: style.COLOURS[1],
     ledgers.CONTRADICTED: style.COLOURS[3],
+    ledgers.CANNOT_TELL: "#a0a0a0",
+    ledgers.UNMEASURED: "#d9d9d9",
+    ledgers.UNTESTABLE: "#f4f4f4",
 }
-_SIGNS = dict(zip(ledgers.VERDICTS, "✓?○✗…–", strict=True))
+SHORT = {ledgers.NO_EFFECT: "below the published size"}  # in place of a verdict
+ANSWERS = {  # to a question
+    ledgers.HOLDS: "yes",
+    ledgers.NO_EFFECT: "not as much as published",
+    ledgers.CONTRADICTED: "no, it harms",
+}
+_SIGNS = dict(zip(COLOURS, "✓○✗?…–", strict=True))
+_WIDE, _HIGH = 14, 0.21  # tiles a line; inches of one
+_EDGES = {ledgers.HEADLINE: ("black", 1.4), ledgers.OTHER: ("white", 1.0)}
 
 
-def forest(ledger: pd.DataFrame) -> Figure:
-    """A line a claim that scores decide; to the right of 0 is what is claimed, whatever its sign.
+def forest(ledger: pd.DataFrame, by: str = "metric", words: Mapping[str, str] = SHORT) -> Figure:
+    """A line a claim: measured, published, and the verdict in words; a panel a metric or group.
 
-    A triangle below it: against the control. Claims about Q and L_eig on clips are not in points of
-    a score, and stand in the table alone.
+    To the right of 0 is what is claimed, whatever its sign. A triangle: against the control.
+    "falls": by Holm's correction. words: verdict -> what stands in its place.
     """
-    figure = forests.facets(intervals(ledger), "group")
+    data = intervals(ledger, words).sort_values(by, kind="stable")
+    figure = forests.facets(data, by, line_height=0.33)
     for axes in figure.axes:
-        axes.tick_params(axis="y", labelsize=6, length=0)
-    label = "difference in the direction of the claim: points of AP, mIoU, unsteadiness"
+        axes.tick_params(axis="y", labelsize=7, length=0)
+    label = "difference in points of the metric; to the right of 0 it is as claimed"
     figure.supxlabel(label, fontsize=8)
-    marks = [Line2D([], [], color=c, marker="o", label=v) for v, c in COLOURS.items()]
-    marks += [Line2D([], [], color="black", marker="v", label="against the control")]
+    marks = [Line2D([], [], color="black", marker="o", label="measured, 95% interval")]
+    if (data["marker"] == "v").any():
+        marks += [Line2D([], [], color="black", marker="v", label="against the control")]
     marks += forests.legend("published")
     figure.legend(handles=marks, loc="outside upper center", ncols=len(marks))
     return figure
 
 
-def intervals(ledger: pd.DataFrame) -> pd.DataFrame:
-    """What `forest` draws, as `plots.forest` takes it."""
-    scored = ledger["tests"].map(lambda tests: all(_in_points(test) for test in tests))
-    decided = ledger["tests"].map(bool) & (ledger["verdict"] != ledgers.UNTESTABLE)
-    shown = ledger[scored & decided].copy()
-    shown["label"] = shown["id"] + "  " + shown["says"].map(_short)
+def intervals(ledger: pd.DataFrame, words: Mapping[str, str]) -> pd.DataFrame:
+    """What `forest` draws of the claims that rows decide, as `plots.forest` takes it."""
+    shown = ledger[ledger["tests"].map(bool) & (ledger["verdict"] != ledgers.UNTESTABLE)].copy()
+    shown["metric"] = [tests[0].left.metric.partition(",")[0] for tests in shown["tests"]]
+    rows = [f"\n{tests[0].left.row} − {tests[0].right.row}" for tests in shown["tests"]]
+    units = shown["seeds"].map(lambda number: f": {number} units" if number else "")
+    shown["label"] = shown["says"] + rows + units
     sign = np.array([1 if tests[0].direction == "higher" else -1 for tests in shown["tests"]])
-    tests = _oriented(shown, sign, ("measured", "low", "high"), shown["verdict"])
+    shown["colour"], shown["text colour"] = shown["verdict"].map(COLOURS), "#222222"
+    shown["text"] = [_words(line, words) for line in shown.to_dict("records")]
+    tests = _oriented(shown, sign, ("measured", "low", "high"))
     tests["published"] = sign * shown["published"]
-    columns = ("against control", "control low", "control high")
-    against = _oriented(shown, sign, columns, shown["control"]).dropna(subset="mean")
-    return pd.concat((tests, against.assign(marker="v")))
+    against = _oriented(shown, sign, ("against control", "control low", "control high"))
+    look = {"marker": "v", "colour": "#555555", "text": ""}
+    return pd.concat((tests, against.dropna(subset="mean").assign(**look)), ignore_index=True)
 
 
-def _in_points(test: ledgers.Comparison) -> bool:
-    return test.left.held_out.scoring.in_percent
+def _words(line: Mapping, words: Mapping[str, str]) -> str:
+    found = {False: line["verdict"], True: line["control"]}  # is it the control's?
+    told = [
+        words.get(verdict, verdict) + ", falls" * (ledgers.stands(line, control) is False)
+        for control, verdict in found.items()
+        if verdict
+    ]
+    return "\ncontrol: ".join(told)
 
 
-def _short(text: str, most: int = 74) -> str:
-    return text if len(text) <= most else text[: most - 1].rsplit(" ", 1)[0] + " …"
-
-
-def _oriented(shown: pd.DataFrame, sign: np.ndarray, columns, verdict: pd.Series) -> pd.DataFrame:
+def _oriented(shown: pd.DataFrame, sign: np.ndarray, columns: tuple[str, ...]) -> pd.DataFrame:
     """As `plots.forest` takes it; where less is claimed, the interval is turned around."""
     mean, *ends = (sign * shown[name] for name in columns)
-    low, high = np.fmin(*ends), np.fmax(*ends)
-    found = shown[["group", "label"]].assign(mean=mean, low=low, high=high)
-    return found.assign(colour=verdict.map(COLOURS), marker="o")
+    names = ["metric", "group", "label", "colour", "text", "text colour"]
+    return shown[names].assign(mean=mean, low=np.fmin(*ends), high=np.fmax(*ends), marker="o")
+
+
+def tiles(ledger: pd.DataFrame) -> Figure:
+    """Every claim a tile in its verdict's colour, where it stands in the text, by verdict.
+
+    A black frame: a headline claim. Italic: computed. A star: it stands Holm's correction.
+    """
+    order = {verdict: place for place, verdict in enumerate(COLOURS)}
+    groups = [
+        of.sort_values("verdict", key=lambda v: v.map(order), kind="stable")
+        for _, of in ledger.groupby("group", sort=False)
+    ]
+    lines = [-(-len(of) // _WIDE) for of in groups]
+    height = _HIGH * (sum(lines) + 0.35 * len(lines)) + 0.6
+    figure, axes = plt.subplots(figsize=(style.PAGE, height))
+    top, places = 0.0, []
+    for of, n in zip(groups, lines, strict=True):
+        places.append(top + n / 2)
+        for number, line in enumerate(of.to_dict("records")):
+            _tile(axes, number % _WIDE, top + number // _WIDE, line)
+        top += n + 0.35
+    style.bare(axes).set(xlim=(0, _WIDE), ylim=(top, -0.1))
+    axes.set_yticks(places, [of["group"].iloc[0] for of in groups])
+    axes.tick_params(length=0)
+    counts = ledger["verdict"].value_counts()
+    marks = [
+        Rectangle((0, 0), 1, 1, color=COLOURS[verdict], label=f"{verdict}: {counts[verdict]}")
+        for verdict in COLOURS
+        if verdict in counts
+    ]
+    look = {"facecolor": "white", "edgecolor": "black", "linewidth": _EDGES[ledgers.HEADLINE][1]}
+    marks.append(Rectangle((0, 0), 1, 1, **look, label="headline"))
+    for sign, meaning in (("$\\mathit{A1}$", "computed"), ("*", "stands Holm's correction")):
+        marks.append(Line2D([], [], lw=0, marker=sign, color="black", ms=8, mew=0.3, label=meaning))
+    figure.legend(handles=marks, loc="outside upper center", ncols=4)
+    return figure
+
+
+def _tile(axes: plt.Axes, x: float, y: float, line: Mapping) -> None:
+    edge, width = _EDGES.get(line["kind"], _EDGES[ledgers.OTHER])
+    corner = x + 0.04, y + 0.06
+    look = {"facecolor": COLOURS[line["verdict"]], "edgecolor": edge, "linewidth": width}
+    axes.add_patch(Rectangle(corner, 0.92, 0.88, **look))
+    dark = line["verdict"] in (ledgers.HOLDS, ledgers.CONTRADICTED)
+    text = {"ha": "center", "va": "center", "fontsize": 6.5, "color": "white" if dark else "black"}
+    text["style"] = "italic" if line["kind"] == ledgers.COMPUTED else "normal"
+    stands = "$^{*}$" if ledgers.stands(line) else ""
+    axes.text(x + 0.5, y + 0.5, line["id"] + stands, **text)
 
 
 def table(ledger: pd.DataFrame) -> str:
     """The whole ledger as html, folded by where the claims stand."""
     lines = [_texts(line) for line in ledger.to_dict("records")]
-    colours = {f"{_SIGNS[verdict]} {verdict}": colour for verdict, colour in COLOURS.items()}
+    coloured = list(COLOURS)[:4]
+    colours = {f"{_SIGNS[verdict]} {verdict}": COLOURS[verdict] for verdict in coloured}
     return folded.table(pd.DataFrame(lines), "group", colours)
 
 
@@ -84,15 +153,17 @@ def _texts(line: dict) -> dict[str, str]:
         "group": line["group"],
         "": line["id"],
         "place": line["place"],
-        "the paper says": line["says"],
+        "the paper says": f"“{line['quote']}”" if line["quote"] else "",
+        "that is": line["says"],
         "verdict": f"{_SIGNS[verdict]} {verdict}",
         "published": _number(line["published"], "+.2f"),
         "measured": _interval(line["measured"], line["low"], line["high"], digits),
-        "seeds": str(line["seeds"] or ""),
+        "units": str(line["seeds"] or ""),
         "resolvable": _number(line["resolvable"], f".{digits}f"),
         "against the control": ": ".join(filter(None, (against, of_control))),
         "after Holm": after_holm[ledgers.stands(line)],
         "what is compared; note": "; ".join(filter(None, (line["compared"], line["note"]))),
+        "written": line["written"],
     }
 
 

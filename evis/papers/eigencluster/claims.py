@@ -12,7 +12,16 @@ from evis.companion.claims import Claim, Comparison
 from evis.companion.held_out import CROWDED, TEST, UNSEEN, HeldOut
 from evis.papers.eigencluster import checks
 from evis.papers.eigencluster.clip_terms import CLIPS
-from evis.papers.eigencluster.experiments import BOTH, CONTROL, GROUPS, QCC, SIZES, TEL, TK
+from evis.papers.eigencluster.experiments import (
+    BOTH,
+    CONTROL,
+    GROUPS,
+    PLACEBOS,
+    QCC,
+    SIZES,
+    TEL,
+    TK,
+)
 
 FILE = Path(__file__).with_name("claims.toml")
 TERMS = claim_file.Terms(
@@ -20,8 +29,10 @@ TERMS = claim_file.Terms(
     checks=checks,
     held_out={"test": TEST, "unseen": UNSEEN, "crowded": CROWDED, "clips": CLIPS},
     sizes=tuple(SIZES.values()),
+    stands_for={f"placebo of {term}": row for term, row in PLACEBOS.items()},
 )
 CLAIMS = claim_file.read(FILE, TERMS)
+QUESTIONS = claim_file.read(FILE, TERMS, "question")
 ALONE = ", no stage one"  # ends the names of the second regime's rows
 
 
