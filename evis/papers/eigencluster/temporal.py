@@ -115,7 +115,7 @@ def eigenvalue_and_knn(
 ) -> Tensor:
     """psi of Eq. 13, a pair: TK raised by the change of the mask's spectrum; beta as for R50."""
     tk = knn_patches(mask_logits, pictures, box_masks, pairs)
-    eigenvalue = tel.eigenvalue_loss(tel.eigenvalues(mask_logits), pairs)
+    eigenvalue = tel.eigenvalue_loss(tel.eigenvalues(mask_logits), pairs, "mean")
     return tel.psi(tk, eigenvalue, beta)
 
 

@@ -233,7 +233,7 @@ def test_tk_and_tel_are_those_of_their_modules():
     similarity = [tk.patch_similarity(pictures[:, a], pictures[:, b]) for a, b in PAIRS]
     plain = tk.tk_loss(logits, similarity, boxes, PAIRS)
     assert torch.equal(knn_patches(logits, pictures, boxes, PAIRS), plain)
-    eigenvalue = tel.eigenvalue_loss(tel.eigenvalues(logits), PAIRS)
+    eigenvalue = tel.eigenvalue_loss(tel.eigenvalues(logits), PAIRS, "mean")
     both = eigenvalue_and_knn(logits, pictures, boxes, PAIRS, beta=0.5)
     torch.testing.assert_close(both.sum(), tel.temporal_loss(plain, eigenvalue, 0.5))
     assert (both > plain).all()
