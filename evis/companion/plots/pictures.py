@@ -21,12 +21,13 @@ def strip(
     column_labels: Sequence[str] = (),
     titles: Sequence[Sequence[str]] = (),
     width: float = style.PAGE,
+    interpolation: str = "auto",  # smooth where they are made smaller
     **colours,
 ) -> Figure:
     """A grid of pictures, one list a row, with labels at the left and on top.
 
     Maps of numbers (h, w) share one colour scale a row. titles: a list a row, in place of
-    column_labels. colours: how `imshow` paints numbers.
+    column_labels. interpolation: of photographs. colours: how `imshow` paints numbers.
     """
     columns = max(len(row) for row in rows)
     height, picture_width = rows[0][0].shape[:2]
@@ -44,8 +45,8 @@ def strip(
         numbers = [np.asarray(picture) for picture in row if np.ndim(picture) == 2]
         scale = {"vmin": np.min(numbers), "vmax": np.max(numbers)} if numbers else {}
         for axis, picture in zip(line, row, strict=False):
-            # Photographs are smoothed where they are made smaller; maps keep their pixels.
-            kind = scale | colours if np.ndim(picture) == 2 else {"interpolation": "auto"}
+            photograph = {"interpolation": interpolation}
+            kind = scale | colours if np.ndim(picture) == 2 else photograph
             axis.imshow(picture, **kind)
     for axis, label in zip(axes[:, 0], row_labels, strict=False):
         axis.set_ylabel(label)

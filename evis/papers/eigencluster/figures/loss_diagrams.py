@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
@@ -28,6 +29,8 @@ from evis.papers.eigencluster.figures.page import (
     show,
 )
 from evis.papers.eigencluster.one_clip import OneClip
+
+_OF_CLUSTERS = {"cmap": ListedColormap(colours.CLUSTERS), "vmin": 0, "vmax": 1, "aspect": "equal"}
 
 
 def figure_three(one: OneClip) -> Figure:
@@ -69,11 +72,33 @@ def _clusters(ax: Axes, one: OneClip) -> None:
     """Each frame's pixels in their cluster's colour, with the true boxes."""
     height, width = one.small.shape[-2:]
     clusters = one.clusters.view(-1, 1, height, width).float()
-    look = {"cmap": ListedColormap(colours.CLUSTERS), "vmin": 0, "vmax": 1, "aspect": "equal"}
-    show(ax, _tiles(clusters), "white", **look)
+    show(ax, _tiles(clusters), "white", **_OF_CLUSTERS)
     for t in range(len(clusters)):
         corner = 1, 1 + t * (height + 2)
         boxes(ax, one, t, width / one.clip.frames.shape[-1], corner)
+
+
+def clusters(clips: Sequence[OneClip], shares: Sequence[float], shown: Sequence[int]) -> Figure:
+    """The middle frames of some of the clips above their clusters, each with its boxes; of all, the
+    share of the boxes' pixels, in percent, that lie in one and the same cluster.
+    """
+    size = {"figsize": (style.PAGE, 2.2), "width_ratios": [*[1] * len(shown), 0.8]}
+    figure, axes = plt.subplots(2, len(shown) + 1, **size)
+    for (above, below), number in zip(axes.T, shown, strict=False):
+        one = clips[number]
+        height, width = one.small.shape[-2:]
+        show(above, one.frames[1])
+        boxes(above, one, 1)
+        show(below, one.clusters.view(-1, height, width)[1], **_OF_CLUSTERS)
+        boxes(below, one, 1, width / one.clip.frames.shape[-1])
+        below.set_xlabel(f"{shares[number]:.0f}% in one")
+    for ax in axes[:, -1]:
+        ax.remove()
+    ax = figure.add_subplot(axes[0, -1].get_gridspec()[:, -1])
+    sns.swarmplot(y=list(shares), size=4, color=colours.CLUSTERS[0], ax=ax)
+    ax.set(ylim=(48, 102), ylabel="% of the boxes' pixels\nin one cluster (measured)")
+    ax.set_xlabel(f"all {len(shares)} clips", fontsize=SMALL)
+    return figure
 
 
 def _tiles(pictures: Tensor) -> Tensor:

@@ -6,7 +6,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from evis.companion import paired
 from evis.companion.plots import forest, style
@@ -62,19 +64,66 @@ def by_size(published: pd.DataFrame, measured: pd.DataFrame, metric: str = "AP")
 
 
 def figure_six(halves: pd.DataFrame) -> Figure:
-    """Fig. 6: mIoU on either side of the median of each attribute, of `tables.halves`; a row of
-    panels a data set. Colours: `figures/colours.py`."""
-    rows = halves["row"].unique()
-    shape = {"height": 1.9, "aspect": style.PAGE / halves["attribute"].nunique() / 1.9}
-    facets = {"row": "set", "col": "attribute", "sharey": "row"}
-    with plt.rc_context({"figure.constrained_layout.use": False}):  # seaborn's grids have their own
-        look = _means_of_rows(rows)
-        grid = sns.catplot(halves, kind="point", x="side", y="mIoU", **facets, **look, **shape)
-    grid.set_titles("{row_name}: {col_name}").set_axis_labels("", "measured mIoU, percent")
-    sns.move_legend(grid, "upper center", bbox_to_anchor=(0.5, 0), ncols=len(rows), title=None)
-    for text in grid.legend.get_texts():
-        text.set_text(ROW_NAMES[text.get_text()])
-    return grid.figure
+    """Fig. 6: mIoU on either side of the median of each attribute, of `tables.halves`.
+
+    A row of panels a data set, a line a method: from its mean on the harder half, filled, to that
+    on the easier one, each with Student's 95% interval.
+    """
+    sets, attributes, rows = (list(halves[n].unique()) for n in ("set", "attribute", "row"))
+    size = style.PAGE, 0.7 + (0.5 + 0.2 * len(rows)) * len(sets)
+    shape = {"figsize": size, "sharex": "row", "sharey": True, "squeeze": False}
+    figure, panels = plt.subplots(len(sets), len(attributes), **shape)
+    for line, name in zip(panels, sets, strict=True):
+        for axes, attribute in zip(line, attributes, strict=True):
+            own = halves[(halves["set"] == name) & (halves["attribute"] == attribute)]
+            for height, row in enumerate(rows):
+                _from_half_to_half(axes, own[own["row"] == row], height, ROW_COLOURS[row])
+            axes.set(title=attribute, ylim=(len(rows) - 0.5, -0.5))
+            axes.set_yticks(range(len(rows)), [ROW_NAMES[row] for row in rows])
+            axes.grid(axis="y", visible=False)
+        line[0].set_ylabel(name, weight="bold")
+    marks = [
+        Line2D([], [], color="#444444", lw=0, marker="o", mfc=face, label=f"{side} half of videos")
+        for side, face in (("high", "#444444"), ("low", "white"))
+    ]
+    figure.supxlabel("measured mIoU, percent", fontsize=8)
+    figure.legend(handles=marks, loc="outside lower right", ncols=2)
+    return figure
+
+
+def _from_half_to_half(axes: Axes, seeds: pd.DataFrame, height: float, colour: str) -> None:
+    """seeds: columns "side" and "mIoU"."""
+    sides = {side: of["mIoU"] for side, of in seeds.groupby("side", sort=False)}
+    axes.plot([of.mean() for of in sides.values()], [height] * len(sides), color=colour, lw=0.8)
+    for side, of in sides.items():
+        reach = [[paired.half_width(of)]] if len(of) >= paired.LEAST_FOR_STUDENT else None
+        face = "white" if side == "low" else colour
+        bar = {"color": colour, "mfc": face, "markersize": 4, "capsize": 2.5, "elinewidth": 1.6}
+        axes.errorbar(of.mean(), height, xerr=reach, fmt="o", **bar)
+
+
+def kept(published: pd.DataFrame, measured: pd.DataFrame) -> Figure:
+    """How much of what masks give a method keeps, in percent: a line a backbone, or size.
+
+    Columns "row", "group" and "share": a line a printed value; a line a seed.
+    """
+    rows = published["row"].unique()
+    shape = {"figsize": (style.PAGE, 2.2), "sharex": True}
+    figure, panels = plt.subplots(1, 2, **shape)
+    for ax, data in zip(panels, (published, measured), strict=True):
+        look = _means_of_rows(rows) | {"capsize": 0.1, "linestyle": "none"}
+        sns.pointplot(data, x="share", y="group", legend=False, **look, ax=ax)
+        ax.axvline(100, color=ROW_COLOURS["masks"], linewidth=1, zorder=0)
+        ax.set(xlabel="percent of Mask2Former's AP", ylabel="")
+        ax.grid(axis="y", visible=False)
+    panels[0].set_title("published, YouTube-VIS 2019")
+    panels[1].set_title("measured, toy-ytvis19")
+    marks = [
+        Line2D([], [], color=ROW_COLOURS[row], marker=ROW_MARKERS[row], lw=0, label=ROW_NAMES[row])
+        for row in rows
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
+    return figure
 
 
 def _means_of_rows(rows: Iterable[str]) -> dict[str, Any]:

@@ -16,16 +16,22 @@ TABLE = pd.DataFrame(
 )
 
 
-def test_the_overview_has_a_line_each_and_arrows_at_the_edges():
+def test_the_overview_has_a_line_each_the_largest_on_top_and_arrows_at_the_edges():
     figure = views.overview(TABLE)
     labels = [tick.get_text() for axes in figure.axes for tick in axes.get_yticklabels()]
-    assert labels == ["one", "two", "three", "four"]
+    assert labels == ["two", "one", "three", "four"]
+    assert [axes.get_title("left") for axes in figure.axes] == ["TEL", "training"]
     points = [
         (line.get_marker(), float(line.get_xdata()[0]))
         for axes in figure.axes
         for line in axes.get_lines()
         if line.get_marker() in "o<>s^D" and not np.isnan(line.get_xdata()[0])
     ]
-    assert points == [("o", 2), ("<", -4.5), (">", 4.5)]
+    assert points == [("<", -4.5), ("o", 2), (">", 4.5)]
     words = [text.get_text() for axes in figure.axes for text in axes.texts]
-    assert words == ["Q: 1 → 2"] * 4
+    assert words == ["1 → 2"] * 4
+
+
+def test_topics_are_put_into_the_column_that_has_room():
+    topics = pd.Series(["a"] * 8 + ["b"] * 7 + ["c"] * 3 + ["d"])
+    assert views._in_two_columns(topics) == (["a", "d"], ["b", "c"])

@@ -91,8 +91,27 @@ def test_figure_six_has_a_panel_a_set_and_attribute_with_the_means_of_its_sides(
     ]
     columns = ["set", "attribute", "side", "row", "seed", "mIoU"]
     figure = figures.figure_six(pd.DataFrame(lines, columns=columns))
-    titles = [ax.get_title() for ax in figure.axes]
-    assert titles == [f"{s}: {a}" for s in ("new", "crowded") for a in ("occlusion", "objects")]
+    assert [ax.get_title() for ax in figure.axes] == ["occlusion", "objects"] * 2
+    assert [ax.get_ylabel() for ax in figure.axes] == ["new", "", "crowded", ""]
     for ax, level in zip(figure.axes, (0, 0, 40, 40), strict=True):
-        joined = [line.get_ydata().tolist() for line in ax.lines if len(line.get_ydata()) == 2]
-        assert [level, level + 10] in joined and [level + 1, level + 11] in joined
+        joined = [line.get_xydata().tolist() for line in ax.lines if len(line.get_xydata()) == 2]
+        for place in (0, 1):
+            assert [[level + place, place], [level + place + 10, place]] in joined
+        sides = {
+            bar.lines[0].get_xdata()[0]: bar.lines[0].get_markerfacecolor() for bar in ax.containers
+        }
+        assert sides[level] == sides[level + 1] == "white" != sides[level + 10]
+    assert labels(figure.axes[0]) == [ROW_NAMES["TK"], ROW_NAMES["TEL + QCC"]]
+
+
+def test_what_is_kept_is_a_line_a_backbone_and_a_size():
+    printed = pd.DataFrame({"row": METHODS[1:], "group": "R50", "share": [80.0, 90.0, 95.0]})
+    measured = pd.DataFrame(
+        [(row, 70.0 + 5 * n + seed) for n, row in enumerate(METHODS[1:]) for seed in range(5)],
+        columns=["row", "share"],
+    ).assign(group="small: 5 units")
+    left, right = figures.kept(printed, measured).axes
+    assert labels(left) == ["R50"] and labels(right) == ["small: 5 units"]
+    for ax, shares in ((left, {80.0, 90.0, 95.0}), (right, {72.0, 77.0, 82.0})):
+        drawn = np.concatenate([line.get_xdata() for line in ax.lines])
+        assert shares <= set(drawn.tolist()) and 100 in drawn
