@@ -49,7 +49,7 @@ def _row(ax: Axes, row: Mapping, height: float) -> None:
     ax.plot(row["published"], height - 0.25, **_DIAMOND)
     mean = row["mean"]
     if pd.isna(mean):
-        _words(ax, row["text"] or "not measured", height, row["text colour"])
+        words(ax, row["text"] or "not measured", height, row["text colour"])
         return
     bar = {"elinewidth": 1.6, "capsize": 2.5, "markersize": 4}
     reach = [[mean - row["low"]], [row["high"] - mean]]
@@ -57,7 +57,7 @@ def _row(ax: Axes, row: Mapping, height: float) -> None:
         ax.axhline(height, color=row["colour"], linestyle=":", linewidth=0.8)
         reach = [[np.nan], [np.nan]]
     ax.errorbar(mean, height, xerr=reach, fmt=row["marker"], color=row["colour"], **bar)
-    _words(ax, row["text"], height, row["text colour"], at_edge=True)
+    words(ax, row["text"], height, row["text colour"], at_edge=True)
 
 
 def facets(
@@ -101,7 +101,7 @@ def seeds(
     bar = {"errorbar": paired.interval, "capsize": 0.2, "err_kws": {"linewidth": 1.6}}
     sns.pointplot(**what, **bar, linestyle="none", markersize=4, markeredgewidth=0, ax=ax)
     for place, own in enumerate(measured.values()):
-        _words(ax, f"n={len(own)}" if len(own) else "not measured", place, at_edge=len(own) > 0)
+        words(ax, f"n={len(own)}" if len(own) else "not measured", place, at_edge=len(own) > 0)
     ax.set_yticks(range(len(rows)), rows)
     ax.set_ylabel("")
     return _from_top_to_bottom(ax, len(rows))
@@ -126,9 +126,10 @@ def _from_top_to_bottom(ax: Axes, lines: int) -> Axes:
     return ax
 
 
-def _words(
+def words(
     ax: Axes, text: str, height: float, colour: str = "#888888", at_edge: bool = False
 ) -> None:
+    """At the height of a line, in its middle or at the right edge."""
     x, side = (1.01, "left") if at_edge else (0.5, "center")
     look = {"color": colour, "fontsize": 7, "va": "center", "ha": side}
     ax.annotate(text, (x, height), xycoords=("axes fraction", "data"), **look)

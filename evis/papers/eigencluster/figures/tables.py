@@ -105,7 +105,7 @@ def _from_half_to_half(axes: Axes, seeds: pd.DataFrame, height: float, colour: s
 def kept(published: pd.DataFrame, measured: pd.DataFrame) -> Figure:
     """How much of what masks give a method keeps, in percent: a line a backbone, or size.
 
-    Columns "row", "group" and "share": a line a printed value; a line a seed.
+    Columns "row", "group", a category, and "share": a line a printed value; a line a seed.
     """
     rows = published["row"].unique()
     shape = {"figsize": (style.PAGE, 2.2), "sharex": True}
@@ -114,8 +114,13 @@ def kept(published: pd.DataFrame, measured: pd.DataFrame) -> Figure:
         look = _means_of_rows(rows) | {"capsize": 0.1, "linestyle": "none"}
         sns.pointplot(data, x="share", y="group", legend=False, **look, ax=ax)
         ax.axvline(100, color=ROW_COLOURS["masks"], linewidth=1, zorder=0)
-        ax.set(xlabel="percent of Mask2Former's AP", ylabel="")
+        groups = data["group"].cat.categories
+        ax.set(xlabel="percent of Mask2Former's AP", ylabel="", ylim=(len(groups) - 0.5, -0.5))
+        ax.set_yticks(range(len(groups)), groups)
         ax.grid(axis="y", visible=False)
+        for place, group in enumerate(groups):
+            if group not in set(data["group"]):
+                forest.words(ax, "not measured", place)
     panels[0].set_title("published, YouTube-VIS 2019")
     panels[1].set_title("measured, toy-ytvis19")
     marks = [

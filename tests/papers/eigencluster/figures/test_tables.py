@@ -109,9 +109,10 @@ def test_what_is_kept_is_a_line_a_backbone_and_a_size():
     measured = pd.DataFrame(
         [(row, 70.0 + 5 * n + seed) for n, row in enumerate(METHODS[1:]) for seed in range(5)],
         columns=["row", "share"],
-    ).assign(group="small: 5 units")
-    left, right = figures.kept(printed, measured).axes
-    assert labels(left) == ["R50"] and labels(right) == ["small: 5 units"]
+    ).assign(group=pd.Categorical(["small"] * 15, ["small", "large"]))
+    left, right = figures.kept(printed.astype({"group": "category"}), measured).axes
+    assert labels(left) == ["R50"] and labels(right) == ["small", "large"]
+    assert [(text.get_text(), text.xy[1]) for text in right.texts] == [("not measured", 1)]
     for ax, shares in ((left, {80.0, 90.0, 95.0}), (right, {72.0, 77.0, 82.0})):
         drawn = np.concatenate([line.get_xdata() for line in ax.lines])
         assert shares <= set(drawn.tolist()) and 100 in drawn
