@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from scipy import stats
-from torch import Tensor
+from torch import Tensor, nn
 
 from evis.companion import realism
 from evis.data import toy
@@ -25,8 +25,8 @@ from evis.papers.eigencluster.settings import Settings
 
 Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 CHANGES: dict[str, tuple[Sequence[float], Change]] = {  # of a field (h, w), by these amounts
-    # Pixels, to the right or down.
-    "shift": ((1, 2, 4, 8), lambda one, by, random: _moved(one, random.permutation([by, 0]))),
+    # Pixels, down and to the right. (Whole cells of S pixels would show as no change at all.)
+    "shift": ((1, 2, 4, 8), lambda one, by, _: _moved(one, (0.6 * by, 0.8 * by))),
     # Degrees.
     "turn": ((5, 10, 20, 40), lambda one, by, _: _moved(one, degrees=by)),
     # Times as wide and high.
@@ -38,15 +38,17 @@ CHANGES: dict[str, tuple[Sequence[float], Change]] = {  # of a field (h, w), by 
     # Pixels lost along the outline.
     "erosion": ((0.5, 1, 2, 3), lambda one, by, _: one - by),
 }
+STRIDE = 2  # of the toy models' logits
 _TURNS = range(-40, 41, 8)  # degrees tried when two masks are laid over each other
-Found = Callable[[], Tensor]
-TERMS: dict[str, Callable[[Found, Found], Tensor | float]] = {  # of L_tk and L_eig of the pairs
-    "no TK": lambda cost, change: 0.0,
-    "TK": lambda cost, change: cost().sum(),
-    "TK x 100": lambda cost, change: 100 * cost().sum(),
-    "TEL": lambda cost, change: tel.temporal_loss(cost(), change(), Settings.beta),  # Eq. 14
-    # TK times the mean factor of TEL as a number, which has no gradient.
-    "placebo": lambda cost, change: cost().sum() * (1 + Settings.beta * change().detach().mean()),
+BETA = Settings.beta
+TERMS: dict[str, Callable] = {  # of what finds L_tk and L_eig of each pair; TEL is Eq. 14
+    "no TK": lambda tk, l_eig: 0.0,
+    "TK": lambda tk, l_eig: tk().sum(),
+    "TK x 100": lambda tk, l_eig: 100 * tk().sum(),
+    "TEL, mean": lambda tk, l_eig: tel.temporal_loss(tk(), l_eig("mean"), BETA),
+    "TEL, sum": lambda tk, l_eig: tel.temporal_loss(tk(), l_eig(), BETA),
+    # TK times the mean factor of TEL's sum, as a number: it has no gradient.
+    "placebo": lambda tk, l_eig: tk().sum() * (1 + BETA * l_eig().detach().mean()),
 }
 
 
@@ -110,11 +112,11 @@ def one_less_iou(before: np.ndarray, after: np.ndarray) -> float:
 def l_eig(before: np.ndarray, after: np.ndarray) -> float:
     """Eq. 10 of one pair of frames: fields (..., h, w) of any number of objects."""
     logits = torch.from_numpy(np.stack((before, after), -3)).clamp(-8, 8)  # (..., 2, h, w)
-    return float(_l_eig_of_pairs(logits.reshape(-1, *logits.shape[-3:]), [(0, 1)]))
+    return float(_of_pairs(logits.reshape(-1, *logits.shape[-3:]), [(0, 1)]))
 
 
-def _l_eig_of_pairs(logits: Tensor, pairs: tel.Pairs) -> Tensor:
-    return tel.eigenvalue_loss(tel.eigenvalues(logits), pairs)
+def _of_pairs(logits: Tensor, pairs: tel.Pairs, how: str = "paper") -> Tensor:
+    return tel.eigenvalue_loss(tel.eigenvalues(logits), pairs, how)
 
 
 def controlled(number: int = 12) -> pd.DataFrame:
@@ -169,7 +171,7 @@ def predicted() -> pd.DataFrame:
         logits, q = matched(clip)
         pairs, size = tel.cyclic_pairs(logits.shape[1]), tuple(clip.masks.shape[-2:])
         error = 1 - fit.ious(resize(logits, size) > 0, clip.masks)  # (N, T)
-        change = _l_eig_of_pairs(logits, pairs).mean() / len(logits)
+        change = _of_pairs(logits, pairs).mean() / len(logits)
         flicker = (error - error.roll(1, 1)).abs().mean()
         lines.append((unit, *map(float, (error.mean(), flicker, change, q))))
     return pd.DataFrame(lines, columns=["unit", "mask error", "flicker", "L_eig", "Q"])
@@ -182,7 +184,7 @@ def matched(clip: Clip) -> tuple[Tensor, Tensor]:
     return batch.instances[batch.match.objects.argsort()], q if len(clip.labels) > 1 else q * np.nan
 
 
-def correlation(table: pd.DataFrame, cause: str, answer: str, draws: int = 500) -> dict:
+def correlation(table: pd.DataFrame, cause: str, answer: str, draws: int = 300) -> dict:
     """Spearman's over all lines, with a 95% interval: units drawn anew, with all of their lines."""
     known = table.dropna(subset=answer)
     units = [own[[cause, answer]].to_numpy() for _, own in known.groupby("unit")]
@@ -195,46 +197,65 @@ def correlation(table: pd.DataFrame, cause: str, answer: str, draws: int = 500) 
     return {"mean": found[0], "low": low, "high": high}
 
 
-def batched(clips: Sequence[Clip], stride: int = 2) -> tuple[Tensor, Tensor, Callable]:
-    """N objects of all clips: logits to start from, true masks, (N, T, h, w), and the terms."""
-    known = [fit.boxed(clip, stride) for clip in clips]
+def batched(known: Sequence[fit.Boxed]) -> Callable[[Tensor], tuple[Tensor, Callable, Callable]]:
+    """Logits (N, T, h, w) of all clips' objects -> what a batch of these clips costs, in parts:
+
+    L_spatial, weighted; and what finds L_tk and L_eig of each pair.
+    """
     boxes, pairs = torch.cat([one.boxes for one in known]), known[0].pairs
     alike = torch.cat([one.similarity for one in known])
     of_clips = [[p.expand(len(one.boxes), -1, -1, -1) for p in one.patches] for one in known]
     patches = [torch.cat(of_pair) for of_pair in zip(*of_clips, strict=True)]  # (N, 9, h, w) each
 
-    def terms(logits: Tensor) -> tuple[Tensor, Found, Found]:
-        """L_spatial, weighted; and what finds L_tk and L_eig of each pair."""
+    def terms(logits: Tensor) -> tuple[Tensor, Callable, Callable]:
         single, filled = logits.flatten(0, 1), boxes.flatten(0, 1)
         spatial = Settings.dice_weight * boxinst.projection_loss(single, filled)
         pairwise = boxinst.pairwise_loss(single, alike, filled, flavour="paper")
         cost = partial(tk.tk_loss, logits, patches, boxes, pairs, flavour="paper")
-        change = partial(_l_eig_of_pairs, logits, pairs)
-        return spatial + Settings.mask_weight * pairwise, cost, change
+        return spatial + Settings.mask_weight * pairwise, cost, partial(_of_pairs, logits, pairs)
 
-    start = torch.cat([one.start(seed=seed) for seed, one in enumerate(known)])
-    return start, torch.cat([fit.shrunk(clip.masks, stride) for clip in clips]), terms
+    return terms
 
 
-def fitted(number: int = 8, steps: int = 40) -> pd.DataFrame:
+class Networks(nn.Module):
+    """A `ColourNetwork` a clip: equal colours, equal logits."""
+
+    rate = fit.ColourNetwork.rate
+
+    def __init__(self, known: Sequence[fit.Boxed]):
+        super().__init__()
+        self.each = nn.ModuleList(fit.ColourNetwork(one) for one in known)
+
+    def forward(self) -> Tensor:
+        return torch.cat([network() for network in self.each])
+
+
+def free_logits(known: Sequence[fit.Boxed]) -> fit.FreeLogits:
+    return fit.FreeLogits(torch.cat([one.start(seed=n) for n, one in enumerate(known)]), blur=2)
+
+
+def fitted(
+    model: Callable[[Sequence[fit.Boxed]], nn.Module], number: int = 6, steps: int = 30
+) -> pd.DataFrame:
     """A column a term, a line a clip: mIoU (%) of masks that gradient descent fits to boxes.
 
     All clips are one batch, as in training: Eq. 10 sums over the objects of all of them.
     """
     clips = list(videos())[:number]
-    start, truth, terms = batched(clips)
+    known = [fit.boxed(clip, STRIDE) for clip in clips]
+    truth = torch.cat([fit.shrunk(clip.masks, STRIDE) for clip in clips])
     clip_of = np.repeat(np.arange(number), [len(clip.labels) for clip in clips])
-    seen, found = truth.flatten(2).any(-1), {}
+    terms, seen, found = batched(known), truth.flatten(2).any(-1), {}
     for name, term in TERMS.items():
 
         def loss(logits: Tensor, term=term) -> dict[str, Tensor]:
-            spatial, cost, change = terms(logits)
+            spatial, *temporal = terms(logits)
             weight = Settings.mask_weight * Settings.temporal_factor
-            return {"total": spatial + weight * term(cost, change)}
+            return {"total": spatial + weight * term(*temporal)}
 
-        masks = fit.fit(fit.FreeLogits(start, blur=2), loss, steps).masks()
-        ious = (fit.ious(masks, truth) * seen).sum(1) / seen.sum(1)
-        found[name] = 100 * pd.Series(ious.numpy()).groupby(clip_of).mean()
+        ious = fit.ious(fit.fit(model(known), loss, steps).masks(), truth)
+        of_objects = (ious * seen).sum(1) / seen.sum(1)
+        found[name] = 100 * pd.Series(of_objects.numpy()).groupby(clip_of).mean()
     return pd.DataFrame(found)
 
 
@@ -246,8 +267,8 @@ def cosines(number: int = 16) -> pd.DataFrame:
     lines = []
     for clip in list(videos())[:number]:
         logits = matched(clip)[0].requires_grad_()
-        _, truth, terms = batched([clip])
-        _, cost, change = terms(logits)
+        truth = fit.shrunk(clip.masks, STRIDE)
+        _, cost, change = batched([fit.boxed(clip, STRIDE)])(logits)
         values = {name: term(cost, change) for name, term in TERMS.items() if name != "no TK"}
         values["TEL alone"] = (cost().detach() * change()).sum()
         values["true masks"] = F.binary_cross_entropy_with_logits(logits, truth.float())

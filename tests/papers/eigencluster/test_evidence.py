@@ -76,35 +76,39 @@ def clips():
 
 def test_terms_are_those_of_a_fit(clips):
     clip = clips[0]
-    start, truth, terms = evidence.batched([clip], stride=4)
-    spatial, cost, change = terms(start)
-    known = fit.BoxLoss(fit.boxed(clip, 4), fit.TEMPORAL, beta=Settings.beta)(start)
-    torch.testing.assert_close(spatial, known["projection"] + known["pairwise"])
-    weighted = Settings.mask_weight * evidence.TERMS["TEL"](cost, change)
-    torch.testing.assert_close(weighted, known["temporal"])
-    assert truth.shape == start.shape
+    known = fit.boxed(clip, 4)
+    wanted = fit.BoxLoss(known, fit.TEMPORAL, beta=Settings.beta)(known.start())
+    spatial, cost, change = evidence.batched([known])(known.start())
+    torch.testing.assert_close(spatial, wanted["projection"] + wanted["pairwise"])
+    weighted = Settings.mask_weight * evidence.TERMS["TEL, sum"](cost, change)
+    torch.testing.assert_close(weighted, wanted["temporal"])
 
 
 def test_a_batch_adds_up_what_its_clips_change(clips):
-    _, _, of_all = evidence.batched(clips, stride=4)
-    start = torch.cat([evidence.batched([clip], stride=4)[0] for clip in clips])
-    sizes = [len(clip.labels) for clip in clips]
-    each = [
-        evidence.batched([clip], stride=4)[2](logits)
-        for clip, logits in zip(clips, start.split(sizes), strict=True)
-    ]
-    torch.testing.assert_close(of_all(start)[2](), sum(change() for _, _, change in each))
-    weighted = sum(n * cost() for n, (_, cost, _) in zip(sizes, each, strict=True))
-    torch.testing.assert_close(of_all(start)[1](), weighted / sum(sizes))
+    known = [fit.boxed(clip, 4) for clip in clips]
+    each = [evidence.batched([one])(one.start()) for one in known]
+    _, cost, change = evidence.batched(known)(torch.cat([one.start() for one in known]))
+    torch.testing.assert_close(change(), sum(of_clip() for _, _, of_clip in each))
+    sizes = [len(one.boxes) for one in known]
+    weighted = sum(n * of_clip() for n, (_, of_clip, _) in zip(sizes, each, strict=True))
+    torch.testing.assert_close(cost(), weighted / sum(sizes))
+
+
+@pytest.mark.parametrize("model", [evidence.free_logits, evidence.Networks])
+def test_models_have_a_mask_an_object(clips, model):
+    known = [fit.boxed(clip, 4) for clip in clips]
+    wanted = torch.cat([one.boxes for one in known]).shape
+    assert model(known)().shape == wanted and model(known).rate > 0
+    torch.testing.assert_close(model(known)(), model(known)(), rtol=0, atol=0)
 
 
 def test_the_placebo_is_a_number_times_tk():
     logits = torch.tensor([1.0, 2.0, 4.0], requires_grad=True)
     cost, change = logits.square, lambda: 3 * logits
-    terms = {name: evidence.TERMS[name](cost, change) for name in ("TK", "TEL", "placebo")}
+    terms = {name: evidence.TERMS[name](cost, change) for name in ("TK", "TEL, sum", "placebo")}
     slopes = {n: torch.autograd.grad(value, logits)[0] for n, value in terms.items()}
     torch.testing.assert_close(slopes["placebo"], slopes["TK"] * (1 + Settings.beta * 7))
-    torch.testing.assert_close(slopes["TEL"], 2 * logits + Settings.beta * 9 * logits**2)
+    torch.testing.assert_close(slopes["TEL, sum"], 2 * logits + Settings.beta * 9 * logits**2)
     assert evidence.TERMS["no TK"](cost, change) == 0
 
 
@@ -117,8 +121,8 @@ def test_tables_hold_what_they_say():
     assert set(moved["where"]) == {"toy", "real"}
     assert len(moved.query("where == 'real'")) == 3 * 2 * 5
     assert moved.deformation.between(0, 1).all()
-    fitted = evidence.fitted(2, steps=2)
-    assert list(fitted) == list(evidence.TERMS) and fitted.shape == (2, 5)
+    fitted = evidence.fitted(evidence.free_logits, 2, steps=2)
+    assert list(fitted) == list(evidence.TERMS) and fitted.shape == (2, 6)
     cosines = evidence.cosines(2).groupby("term").mean()
     np.testing.assert_allclose(cosines["with TK"][["TK", "TK x 100", "placebo"]], 1, atol=1e-5)
     assert abs(cosines["with TK"]["TEL alone"]) < 0.9
