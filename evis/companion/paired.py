@@ -28,6 +28,7 @@ LEAST_FOR_STUDENT = 4  # a row's own interval
 # Seeds -> the true difference, in standard deviations, that the test finds with this power in
 # normal samples: simulated, 20,000 each. With more seeds it is Student's, to 1%.
 _FOUND = {6: 1.79, 7: 1.33, 8: 1.19, 9: 1.09, 10: 1.01}
+DIGITS = dict.fromkeys(("mean", "low", "high", "resolvable"), 2) | {"p": 4}  # of `differences`
 _TIE = 1e-10  # sums this close, in shares of what could be summed, are one sum rounded in two ways
 
 Direction = Literal["higher", "lower"]
