@@ -289,7 +289,7 @@ def sentence(ledger: pd.DataFrame, name: str) -> str:
         digits = line["digits"]
         mean, low, high = (f"{line[name]:+.{digits}f}" for name in ("measured", "low", "high"))
         parts.append(f"measured {mean} [{low}, {high}]")
-        parts.append(f"resolvable {line['resolvable']:.{digits}f} with {line['seeds']} seeds")
+        parts.append(f"resolvable {line['resolvable']:.{digits}f} with {line['seeds']} units")
     if not np.isnan(line["published"]):
         parts.append(f"published {line['published']:+.2f}")
     if line["control"]:

@@ -102,9 +102,9 @@ class Difference:
 
     def __str__(self) -> str:
         if self.seeds < LEAST_SEEDS:
-            return f"{self.mean:+.2f} ({self.seeds} seeds, too few for a finite interval)"
+            return f"{self.mean:+.2f} ({self.seeds} units, too few for a finite interval)"
         low, high = self.interval
-        return f"{self.mean:+.2f} [{low:+.2f}, {high:+.2f}] ({self.seeds} seeds)"
+        return f"{self.mean:+.2f} [{low:+.2f}, {high:+.2f}] ({self.seeds} units)"
 
 
 def sign_flip(values: Sequence[float]) -> float:

@@ -140,7 +140,7 @@ def test_a_claim_in_a_sentence():
         low, high = found.interval
         numbers[claim.id] = (
             f"measured {found.mean:+.2f} [{low:+.2f}, {high:+.2f}]; "
-            f"resolvable {found.smallest:.2f} with 8 seeds"
+            f"resolvable {found.smallest:.2f} with 8 units"
         )
     assert claims.sentence(ledger, "X1") == (
         f"X1, ours beats base: holds; {numbers['X1']}; published +1.50; "

@@ -67,7 +67,7 @@ def test_one_seed_tells_nothing():
     found = Difference((3.0,))
     assert found.mean == 3.0 and found.p() == 1.0 and np.isnan(found.smallest)
     assert found.interval == (-np.inf, np.inf)
-    assert str(found) == "+3.00 (1 seeds, too few for a finite interval)"
+    assert str(found) == "+3.00 (1 units, too few for a finite interval)"
     assert paired.verdict(found) == "can't tell"
 
 
@@ -163,7 +163,7 @@ def test_the_interval_ends_at_means_of_parts(values):
 def test_six_seeds_have_the_interval_from_least_to_greatest():
     found = Difference((0.9, 0.1, 0.4, 1.3, 0.6, 0.2))
     assert found.interval == pytest.approx((0.1, 1.3))
-    assert str(found) == "+0.58 [+0.10, +1.30] (6 seeds)"
+    assert str(found) == "+0.58 [+0.10, +1.30] (6 units)"
 
 
 @settings(max_examples=30, deadline=None)

@@ -43,7 +43,7 @@ def forest(ledger: pd.DataFrame, by: str = "metric", words: Mapping[str, str] = 
     figure = forests.facets(data, by, line_height=0.33)
     for axes in figure.axes:
         axes.tick_params(axis="y", labelsize=7, length=0)
-    label = "difference in points of the metric; to the right of 0 it is as claimed"
+    label = "points of the metric, to the right as claimed; falls: by Holm's correction"
     figure.supxlabel(label, fontsize=8)
     marks = [Line2D([], [], color="black", marker="o", label="measured, 95% interval")]
     if (data["marker"] == "v").any():
