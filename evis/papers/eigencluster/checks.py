@@ -5,13 +5,13 @@ the recipes, committed weights or a stored benchmark. claims.toml names these fu
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
-from scipy import stats
 from torch import Tensor, nn
 
 from evis.companion import paired, published, store
-from evis.companion.claims import CONTRADICTED, HOLDS, UNMEASURED, Finding
+from evis.companion.claims import CANNOT_TELL, CONTRADICTED, HOLDS, UNMEASURED, Finding
 from evis.criterion.targets import fill_boxes
 from evis.data import paths, toy
 from evis.data.clips import Clip
@@ -21,7 +21,7 @@ from evis.losses.qcc import feature_points, kmeans, quality_cluster_coefficient
 from evis.losses.tensors import resize
 from evis.models import VideoMask2Former, load
 from evis.models import named as model_named
-from evis.papers.eigencluster import clip_terms
+from evis.papers.eigencluster import clip_terms, evidence
 from evis.papers.eigencluster.clip_terms import Predicted
 from evis.papers.eigencluster.recipes import named
 from evis.papers.eigencluster.temporal import SCHEMES
@@ -200,46 +200,21 @@ def similar_colours_share_a_mask() -> Finding:
 
 
 def l_eig_measures_change() -> Finding:
-    """Whether L_eig ranks a clip's objects and pairs of frames as the changes of true masks do.
+    """Whether L_eig ranks pairs of frames as they deform a mask that is right in both.
 
-    A change is 1 - IoU of the two frames' masks: as they stand, and centred, so that what III-B
-    names is left: deformation and occlusion. The latter decides.
+    That is what III-B names, and what is left where shift, turn and growth are taken out.
     """
-    ranks: dict[str, list[float]] = {"as they stand": [], "centred": []}
-    for one in _predicted():
-        values, masks = tel.eigenvalues(one.mask_logits[0, one.queries]), one.clip.masks
-        pairs = tel.cyclic_pairs(values.shape[1])
-        l_eig = torch.stack([(values[:, a] - values[:, b]).abs().sum(-1) for a, b in pairs])
-        for of_clips, shown in zip(ranks.values(), (masks, _centred(masks)), strict=True):
-            shown = shown[: len(values)]
-            changes = torch.stack([1 - _iou(shown[:, a], shown[:, b]) for a, b in pairs])
-            if changes.unique().numel() > 1:
-                of_clips.append(stats.spearmanr(l_eig.flatten(), changes.flatten()).statistic)
-    told = []
-    for name, of_clips in ranks.items():
-        found = paired.Difference(tuple(rank - MEASURES for rank in of_clips))
-        numbers = (round(value + MEASURES, 1) + 0.0 for value in (found.mean, *found.interval))
-        told.append("{:+.1f} [{:+.1f}, {:+.1f}] {}".format(*numbers, name))
-    words = f"rank correlation with changes of true masks: {', '.join(told)}; {found.seeds} clips"
-    limit = f"one training; at least {MEASURES} is asked, which is ours"
-    return Finding(paired.verdict(found), f"{words}, {limit}")
-
-
-def _centred(masks: Tensor) -> Tensor:
-    """(N, T, h, w) bool, each moved so that its middle is the frame's, by whole pixels."""
-    height, width = masks.shape[-2:]
-    moved = masks.clone()
-    for mask in moved.flatten(0, 1):
-        if mask.any():
-            y, x = (where.float().mean().round().int().item() for where in mask.nonzero().T)
-            mask.copy_(mask.roll((height // 2 - y, width // 2 - x), (0, 1)))
-    return moved
-
-
-def _iou(a: Tensor, b: Tensor) -> Tensor:
-    """(N, h, w) bool each -> (N,); 1 of two empty masks."""
-    shared, all_of_both = (a & b).sum((1, 2)), (a | b).sum((1, 2))
-    return torch.where(all_of_both > 0, shared / all_of_both.clamp(min=1), 1.0)
+    moving = evidence.moving().groupby("where")
+    found = {name: evidence.correlation(own, "deformation", "L_eig") for name, own in moving}
+    found = pd.DataFrame(found).T.astype(float)
+    verdict = CONTRADICTED if found["high"].max() < MEASURES else CANNOT_TELL
+    verdict = HOLDS if found["low"].min() > MEASURES else verdict
+    told = ", ".join(
+        f"{of.mean:+.1f} [{of.low:+.1f}, {of.high:+.1f}] on {of.Index} clips"
+        for of in (found.round(1) + 0.0).itertuples()
+    )
+    words = f"rank correlation with deformation {told}; at least {MEASURES} is asked, which is ours"
+    return Finding(verdict, words)
 
 
 def clusters_part_instances() -> Finding:

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import torch
 
@@ -285,6 +286,29 @@ def test_a_cost_is_judged_by_the_stored_benchmark(monkeypatch, share, verdict):
     row = metrics and store.ResultRow({"name": "cost"}, "", 0, metrics, None, None, {}, {}, 0.0, "")
     monkeypatch.setattr(checks.store, "find", lambda *_: row)
     assert checks.tel_is_no_burden().verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("real", "toy", "verdict"),
+    [
+        ((0.4, 0.8), (0.35, 0.9), "holds"),
+        ((0.4, 0.8), (-0.1, 0.2), "can't tell"),
+        ((0.0, 0.29), (-0.3, 0.1), "contradicted"),
+        ((0.0, 0.31), (-0.3, 0.1), "can't tell"),
+    ],
+)
+def test_a_measure_of_change_must_rank_as_changes_do(monkeypatch, real, toy, verdict):
+    pairs = pd.DataFrame({"where": ["real", "toy"]})
+    monkeypatch.setattr(checks.evidence, "moving", lambda: pairs)
+
+    def correlation(own, cause, answer):
+        assert (cause, answer) == ("deformation", "L_eig")
+        low, high = real if own["where"].iloc[0] == "real" else toy
+        return {"mean": (low + high) / 2, "low": low, "high": high}
+
+    monkeypatch.setattr(checks.evidence, "correlation", correlation)
+    found = checks.l_eig_measures_change()
+    assert found.verdict == verdict and "on real clips, " in found.words
 
 
 def test_pairs_that_clusters_part_are_counted_by_hand():
