@@ -127,8 +127,8 @@ def controlled(number: int = 12) -> pd.DataFrame:
     lines, clips = [], []
     for unit, before in enumerate(two_objects(number)):
         for what, (amounts, change) in CHANGES.items():
-            for number, amount in enumerate(amounts):
-                random = np.random.default_rng([unit, number])
+            for place, amount in enumerate(amounts):
+                random = np.random.default_rng([unit, place])
                 after = np.stack([change(one, amount, random) for one in before])
                 apart = {"L_eig": l_eig(before, after), "1 - IoU": one_less_iou(before, after)}
                 lines.append({"unit": unit, "what": what, "amount": amount} | apart)
