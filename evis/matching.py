@@ -15,7 +15,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from evis.losses.masks import random_points, sample_points
-from evis.losses.tensors import Diverged, check_choice, check_shapes, full_precision
+from evis.losses.tensors import (
+    Diverged,
+    check_choice,
+    check_integers,
+    check_shapes,
+    full_precision,
+)
 
 By = Literal["masks", "boxes"]
 Target = tuple[Tensor, Tensor]  # a clip's labels (N,) and masks (N, T, H, W)
@@ -180,6 +186,7 @@ def _check(
             raise ValueError(
                 f"{name} needs target masks {shape} + (H, W), got {tuple(masks.shape)}"
             )
+        check_integers(f"labels of {name}", labels)
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
             raise ValueError(f"{name}: labels {labels.tolist()} are not all below {classes}")
     clips = [logits.flatten(1) for layer in layers for logits in layer]

@@ -246,6 +246,8 @@ def test_wrong_input_is_refused_with_the_reason():
         match(class_logits, mask_logits, [(labels, target_masks[:, :1])])
     with pytest.raises(ValueError, match="not all below 6"):
         match(class_logits, mask_logits, [(labels + 6, target_masks)])
+    with pytest.raises(ValueError, match="clip 0 of the batch should be whole numbers"):
+        match(class_logits, mask_logits, [(labels.float(), target_masks)])
     for points in (0, -3):
         with pytest.raises(ValueError, match="looks at one point a clip at least"):
             match(class_logits, mask_logits, targets, points=points)

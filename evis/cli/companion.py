@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from evis.cli.arguments import add_command, count, whole
+from evis.cli.arguments import add_command, processes, whole
 
 
 def register(commands) -> None:
@@ -23,7 +23,7 @@ def register(commands) -> None:
     add("--size SIZE", "tiny_s, tiny or tiny_l", default="tiny_s")
     add("--rows ROW", "of the groups, these alone", nargs="+", default=())
     add("--seeds N", "0 to 7 unless given", type=whole(0), nargs="+")
-    add("--jobs N", "seeds at a time", type=count, default=1)
+    add("--jobs N", "seeds at a time", type=processes, default=1)
     add("--validation", "test on the videos that choices are made on", action="store_true")
     add("--generalisation", "test on toy-ytvis21 and toy-ovis", action="store_true")
     add("--clips", "what TEL and QCC say of clips of the test videos", action="store_true")

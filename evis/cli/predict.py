@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from evis.cli.arguments import add_command, count, whole
+from evis.cli.arguments import add_command, count, processes, share, whole
 
 SHOWN = 20  # lines of the table that are printed
 
@@ -29,9 +29,9 @@ def register(commands) -> None:
     add("--top N", "tracks a video", type=count, default=10)
     add("--class-agnostic", "score objects whatever their class", action="store_true")
     threshold = "least score in overlays and table; results.json holds all"
-    add("--threshold S", threshold, type=float, default=0.3)
+    add("--threshold S", threshold, type=share, default=0.3)
     add("--overlay", "the video under its tracks", choices=("mp4", "gif", "none"), default="mp4")
-    add("--jobs N", "videos at a time", type=count, default=1)
+    add("--jobs N", "videos at a time", type=processes, default=1)
     add("--device", "where to compute", choices=("auto", "cpu", "cuda"), default="auto")
 
     add = add_command(commands, "evaluate", evaluate)

@@ -72,6 +72,8 @@ def check_clips(clips: Sequence[Clip], prediction: ClipPrediction, by: By) -> No
                 video=clip.video_id,
                 remedy=f"Learning from {by} needs them",
             )
+        if by == "boxes" and not clip.boxes.isfinite().all():
+            raise DataError("a box holds NaN or infinity", video=clip.video_id, field="boxes")
         length, _, clip_height, clip_width = clip.frames.shape
         if length != frames or clip_height > stride * height or clip_width > stride * width:
             raise DataError(

@@ -34,8 +34,11 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("window", "shorter_side", "longest_side", "top"):
             value = getattr(self, name)
-            if value not in (None, "auto") and value < 1:
-                raise ValueError(f"{name} should be at least 1, is {value}")
+            words = {"window": (None, "auto"), "shorter_side": (None, "auto")}.get(name, ())
+            if value not in words and not (isinstance(value, int) and value >= 1):
+                raise ValueError(f"{name} should be a whole number, at least 1, is {value!r}")
+        if not isinstance(self.overlap, int):
+            raise ValueError(f"overlap should be a whole number, is {self.overlap!r}")
         if self.join not in JOINS:
             raise ValueError(f"join should be one of {', '.join(JOINS)}, is {self.join!r}")
         frames = self.window if isinstance(self.window, int) else None

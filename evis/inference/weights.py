@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import joblib
+import torch
 from torch import nn
 
 from evis import models
@@ -18,6 +19,11 @@ def load(path: str | Path, device: str = "cpu") -> nn.Module:
 
     A process reads it once: asked again, it gives the same model if the file is still the same.
     """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        remedy = "Give cpu, or cuda where torch sees a GPU"
+        raise DataError(f"there is no device {device!r} here", remedy=remedy) from None
     return _load(str(path), device, digest(path))
 
 

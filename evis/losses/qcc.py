@@ -29,6 +29,7 @@ _FIRST_STEPS = 10  # of all restarts, after which only the best goes on
 _STEPS = 300  # a bound only: ten to a hundred are taken
 _LOOKS = 3  # steps from one look at what still moves to the next
 _SAME = 1e-14  # squared distance of two equal points by rounding, in a cloud of radius 1
+_LARGE = 1e12  # squares of larger numbers may not fit float32, or float64
 _ZERO = 1e-8  # lengths below are zero, as scikit-learn has it
 
 
@@ -61,7 +62,9 @@ def quality_cluster_coefficient(
         raise ValueError(f"temperature should be positive, got {temperature}")
     check_finite("features", features)
     with torch.autocast(features.device.type, enabled=False):
-        scores = cluster_scores(feature_points(features, scale), counts, flavour, seed, temperature)
+        scores = cluster_scores(
+            feature_points(_tame(features), scale), counts, flavour, seed, temperature
+        )
         return (1 + scores.mean()).to(torch.promote_types(features.dtype, torch.float32))
 
 
@@ -73,6 +76,7 @@ def cluster_scores(
     temperature: float = 0.05,
 ) -> Tensor:
     """Steps 2 and 3: (B, n, C), finite, and K of each clip -> (B,) float64."""
+    points = _tame(points)
     if flavour == "released":
         return _released_scores(points, clusters, seed)
     labels, _ = kmeans(points.detach(), [max(count, 1) for count in clusters], seed)
@@ -80,6 +84,13 @@ def cluster_scores(
         return davies_bouldin(points.detach(), labels)
     points = points.double()
     return _score(points, soft_memberships(points, labels, temperature))
+
+
+def _tame(values: Tensor) -> Tensor:
+    """(B, ...) with what is larger than any logit scaled down, which changes no score."""
+    axes = tuple(range(1, values.ndim))
+    largest = torch.linalg.vector_norm(values.detach(), torch.inf, axes, keepdim=True)
+    return values / (largest / _LARGE).clamp_min(1)
 
 
 def feature_points(features: Tensor, scale: int = 4) -> Tensor:

@@ -54,7 +54,9 @@ def spectra(pixels: Tensor, count: int, solver: Solver) -> Tensor:
 
 def features(mask_logits: Tensor, scale: int = 4) -> Tensor:
     """Eq. 4: (N, T, h, w) -> (N, T, pixels), resized by 1/scale a side, float32 at least."""
-    height, width = (side // scale for side in mask_logits.shape[-2:])
+    if scale < 1 or scale % 1:
+        raise ValueError(f"scale should be a whole number from 1 on, is {scale}")
+    height, width = (side // int(scale) for side in mask_logits.shape[-2:])
     if min(height, width) < 1:
         raise ValueError(f"{tuple(mask_logits.shape[-2:])} logits can't be resized by 1/{scale}")
     return resize(mask_logits, (height, width)).flatten(2)

@@ -41,6 +41,11 @@ def check_finite(name: str, values: Tensor) -> None:
         raise Diverged(f"{name} hold NaN or infinity: training diverged before this step")
 
 
+def check_integers(name: str, values: Tensor) -> None:
+    if values.dtype != torch.long:
+        raise ValueError(f"{name} should be whole numbers (torch.long), are {values.dtype}")
+
+
 def check_shapes(**tensors: tuple[Tensor, str]) -> None:
     """ValueError unless every tensor has its axes, as in "... N T h w".
 

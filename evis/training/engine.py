@@ -69,6 +69,11 @@ def train(
     ahead, or `keep_frames` keeps decoded frames in memory; `recompute` saves memory for time.
     Reseeds the generators of torch, numpy and python.
     """
+    _check_numbers(threads=threads, save_every=save_every, log_every=log_every)
+    _check_numbers(0, workers=workers)
+    if device not in (None, "cpu"):
+        problem, remedy = f"device should be None or cpu, is {device!r}", "None is the first GPU"
+        raise DataError(problem, remedy=f"{remedy}; CUDA_VISIBLE_DEVICES says which that is")
     folder = Path(folder)
     accelerator = _accelerator(recipe, device)
     on_cpu, main = accelerator.device.type == "cpu", accelerator.is_main_process
@@ -91,6 +96,12 @@ def train(
             with in_fixed_order(threads, on_cpu):
                 _loop(run, loader, folder, save_every, log_every, progress and main)
         return run.finish()
+
+
+def _check_numbers(least: int = 1, **numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not (isinstance(number, int) and number >= least):
+            raise DataError(f"{name} should be a whole number from {least} on, is {number!r}")
 
 
 def _accelerator(recipe: Recipe, device: Literal["cpu"] | None) -> Accelerator:

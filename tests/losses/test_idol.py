@@ -321,6 +321,10 @@ def test_bad_input_is_refused():
         idol.assign(class_logits, boxes[:5], targets)
     with pytest.raises(ValueError, match="below 3"):
         idol.assign(class_logits, boxes, (targets[0] + 3, targets[1]))
+    with pytest.raises(ValueError, match="labels should be whole numbers"):
+        idol.assign(class_logits, boxes, (targets[0].float(), targets[1]))
+    with pytest.raises(ValueError, match="the target's boxes hold NaN"):
+        idol.assign(class_logits, boxes, (targets[0], targets[1] * float("nan")))
     with pytest.raises(Diverged, match="class_logits"):
         idol.assign(class_logits * torch.nan, boxes, targets)
     with pytest.raises(ValueError, match=r"reference should be \(..., Q, E\)"):

@@ -4,13 +4,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evis.data.errors import DataError
+from evis.training.recipe import outside
 
 _CHOICES = {"supervision": ("mask", "box"), "flavour": ("paper", "released"), "alpha": (0, 1)}
-_ABOVE_ZERO = ("eigenvalues", "scale", "points")
-_ZERO_OR_MORE = (
-    *("class_weight", "mask_weight", "dice_weight", "no_object_weight"),
-    *("beta", "temporal_factor", "warm_up_steps"),
-)
+_WEIGHTS = ("class_weight", "mask_weight", "dice_weight", "no_object_weight")
+_LIMITS = {
+    **dict.fromkeys((*_WEIGHTS, "beta", "temporal_factor"), (0.0, 1e6)),
+    "warm_up_steps": (0, 10_000_000),
+    "eigenvalues": (1, 1000),
+    "scale": (1, 64),
+    "points": (1, 10_000_000),
+}
 
 
 @dataclass(frozen=True)
@@ -37,16 +41,12 @@ class Settings:
     soft_qcc: bool = False  # ours: a Q with a gradient
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if name in _CHOICES and value not in _CHOICES[name]:
-                wanted = " or ".join(map(str, _CHOICES[name]))
-            elif name in _ABOVE_ZERO and not value > 0:
-                wanted = "above 0"
-            elif name in _ZERO_OR_MORE and not value >= 0:
-                wanted = "0 or more"
-            else:
-                continue
-            raise DataError(f"{name} should be {wanted}, is {value!r}", field=f"settings.{name}")
+        problem = outside(self, _LIMITS)
+        for name, known in _CHOICES.items():
+            if (value := getattr(self, name)) not in known:
+                problem = f"{name} should be {' or '.join(map(str, known))}, is {value!r}"
+        if problem:
+            raise DataError(problem, field=f"settings.{problem.partition(' ')[0]}")
 
     @property
     def weights(self) -> dict[str, float]:
