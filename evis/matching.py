@@ -18,6 +18,7 @@ from evis.losses.masks import random_points, sample_points
 from evis.losses.tensors import (
     Diverged,
     check_choice,
+    check_count,
     check_integers,
     check_shapes,
     full_precision,
@@ -28,6 +29,7 @@ Target = tuple[Tensor, Tensor]  # a clip's labels (N,) and masks (N, T, H, W)
 Pairs = list[tuple[Tensor, Tensor]]  # each clip's queries, ascending, and their targets, on the CPU
 
 POINTS = 20_000
+MOST_POINTS = 10_000_000  # a clip
 
 
 class Weights(NamedTuple):
@@ -82,9 +84,10 @@ def match_layers(
     device = layers[0][1].device
     if not isinstance(points, Tensor):
         number = POINTS if points is None else points
-        if number < 1:
-            raise ValueError(f"matching looks at one point a clip at least, not at {number}")
+        check_count("points", number, MOST_POINTS)
         points = random_points(len(targets), number, device, generator)
+    if points.ndim != 3 or points.shape[0] not in (1, len(targets)) or not points.shape[1]:
+        raise ValueError(f"points should be (1 or B, P, 2), got {tuple(points.shape)}")
     points = points.to(device).expand(len(targets), -1, -1)
     labels, masks = (
         pad_sequence(of_clips, batch_first=True).to(device)
@@ -177,6 +180,9 @@ def _check(
     check_choice("by", by, ("masks", "boxes"))
     for class_logits, mask_logits in layers:
         check_shapes(class_logits=(class_logits, "B Q C"), mask_logits=(mask_logits, "B Q T h w"))
+        if 0 in (*class_logits.shape, *mask_logits.shape):
+            sizes = f"{tuple(class_logits.shape)} and {tuple(mask_logits.shape)}"
+            raise ValueError(f"logits should hold a query, class and pixel at least, are {sizes}")
     batch, frames, classes = len(class_logits), mask_logits.shape[2], class_logits.shape[2] - 1
     if len(targets) != batch:
         raise ValueError(f"{batch} clips came with the targets of {len(targets)}")
@@ -186,6 +192,9 @@ def _check(
             raise ValueError(
                 f"{name} needs target masks {shape} + (H, W), got {tuple(masks.shape)}"
             )
+        if labels.ndim != 1 or 0 in masks.shape[1:]:
+            sizes = tuple(labels.shape), tuple(masks.shape)
+            raise ValueError(f"{name} needs labels (N,) and masks with pixels, got {sizes}")
         check_integers(f"labels of {name}", labels)
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
             raise ValueError(f"{name}: labels {labels.tolist()} are not all below {classes}")

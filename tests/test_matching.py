@@ -248,8 +248,17 @@ def test_wrong_input_is_refused_with_the_reason():
         match(class_logits, mask_logits, [(labels + 6, target_masks)])
     with pytest.raises(ValueError, match="clip 0 of the batch should be whole numbers"):
         match(class_logits, mask_logits, [(labels.float(), target_masks)])
-    for points in (0, -3):
-        with pytest.raises(ValueError, match="looks at one point a clip at least"):
+    with pytest.raises(ValueError, match=r"needs labels \(N,\)"):
+        match(class_logits, mask_logits, [(labels[:, None], target_masks)])
+    with pytest.raises(ValueError, match="logits should hold a query"):
+        match(class_logits[:, :0], mask_logits[:, :0], targets)
+    with pytest.raises(ValueError, match="class_logits should be a torch.Tensor, is a ndarray"):
+        match(class_logits.numpy(), mask_logits, targets)
+    for shape in ((3, 2), (1, 0, 2), (5, 3, 2)):
+        with pytest.raises(ValueError, match=r"points should be \(1 or B, P, 2\)"):
+            match(class_logits, mask_logits, targets, points=torch.zeros(shape))
+    for points in (0, -3, 1.5, "3", 10**13):
+        with pytest.raises(ValueError, match="points should be a whole number from 1 to 10,000"):
             match(class_logits, mask_logits, targets, points=points)
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evis.losses.tensors import full_precision
+from evis.losses.tensors import check_count, full_precision
 
 Offsets = Sequence[tuple[int, int]]
 
@@ -16,6 +16,7 @@ RING = tuple(offset for offset in WINDOW if offset != (0, 0))
 
 def shifted(picture: Tensor, dilation: int, offsets: Offsets = WINDOW) -> list[Tensor]:
     """One (..., h, w) an offset: at p its value at p + dilation * offset, 0 outside the picture."""
+    check_count("dilation", dilation)
     height, width = picture.shape[-2:]
     padded = F.pad(picture, [dilation] * 4)
     tops_and_lefts = [(dilation * (y + 1), dilation * (x + 1)) for y, x in offsets]

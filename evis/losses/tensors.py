@@ -37,8 +37,16 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
 
 
 def check_finite(name: str, values: Tensor) -> None:
+    if not values.is_floating_point():
+        raise ValueError(f"{name} should be floating point numbers, are {values.dtype}")
     if values.numel() and not torch.stack(values.detach().aminmax()).isfinite().all():
         raise Diverged(f"{name} hold NaN or infinity: training diverged before this step")
+
+
+def check_count(name: str, value: object, most: float = torch.inf) -> None:
+    if not (isinstance(value, int) and 1 <= value <= most):
+        wanted = "from 1 on" if most == torch.inf else f"from 1 to {most:,}"
+        raise ValueError(f"{name} should be a whole number {wanted}, is {value!r}")
 
 
 def check_integers(name: str, values: Tensor) -> None:
@@ -53,6 +61,8 @@ def check_shapes(**tensors: tuple[Tensor, str]) -> None:
     """
     lengths: dict[str, int] = {}
     for name, (tensor, text) in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise ValueError(f"{name} should be a torch.Tensor, is a {type(tensor).__name__}")
         axes = text.removeprefix("... ").split()
         shape = tensor.shape[-len(axes) :] if text.startswith("...") else tensor.shape
         if len(shape) == len(axes):

@@ -12,7 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evis.losses.neighbours import WINDOW, edge_costs, inside_picture
-from evis.losses.tensors import FLAVOURS, Flavour, check_choice, check_shapes, full_precision
+from evis.losses.tensors import (
+    FLAVOURS,
+    Flavour,
+    check_choice,
+    check_count,
+    check_shapes,
+    full_precision,
+)
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -29,6 +36,7 @@ def patch_similarity(lab_a: Tensor, lab_b: Tensor) -> Tensor:
     once: the squared difference of the shifted pictures, summed over 3x3 boxes. No patch is copied.
     """
     check_shapes(lab_a=(lab_a, "B 3 h w"), lab_b=(lab_b, "B 3 h w"))
+    lab_a, lab_b = full_precision(lab_a), full_precision(lab_b)
     height, width = lab_a.shape[-2:]
     inside = inside_picture(lab_a, DILATION)
     wide, near = F.pad(lab_a, [DILATION + 1] * 4), F.pad(lab_b, [1] * 4)
@@ -59,8 +67,7 @@ def matches(similarity: Tensor, top_k: int = 5, threshold: float = THRESHOLD) ->
 
     The best are looked for only where more than `top_k` are alike.
     """
-    if not 1 <= top_k <= len(WINDOW):
-        raise ValueError(f"top_k should be 1 to {len(WINDOW)}, got {top_k}")
+    check_count("top_k", top_k, len(WINDOW))
     alike = similarity >= threshold
     *others, y, x = (alike.sum(-3) > top_k).nonzero(as_tuple=True)
     crowded = (*others, slice(None), y, x)

@@ -15,7 +15,7 @@ from evis.data.errors import DataError
 from evis.data.types import Category, Video, VISDataset
 from evis.inference import Options, predict_dataset
 from evis.inference.video_writer import write_video
-from evis.inference.weights import with_classes
+from evis.inference.weights import load, with_classes
 from evis.models import VideoMask2Former, checkpoints, named
 
 OPTIONS = Options(window=6, overlap=2, shorter_side=None)
@@ -197,3 +197,9 @@ def test_classes_that_the_data_set_lacks_and_files_that_are_no_weights_are_refus
     (tmp_path / "text.pth").write_text("weights")
     with pytest.raises(DataError, match=r"text.pth"):
         predict_dataset(tmp_path / "text.pth", dataset, OPTIONS)
+
+
+@pytest.mark.parametrize("device", ["tpu", "nowhere", "cuda:99"])
+def test_a_device_that_is_not_there_is_one_line(tmp_path, device):
+    with pytest.raises(DataError, match=f"there is no device '{device}' here. Give cpu"):
+        load(tmp_path / "w.safetensors", device)

@@ -231,6 +231,11 @@ def test_a_folder_and_an_mp4_stream_from_disk(tmp_path):
         ({"window": 4, "join": "masks"}, "overlap of at least one"),
         ({"join": "masks"}, "overlap of at least one"),
         ({"window": 0}, "at least 1"),
+        ({"window": 2.5}, "window should be a whole number, at least 1, is 2.5"),
+        ({"window": "some"}, "window should be a whole number"),
+        ({"shorter_side": float("nan")}, "shorter_side should be a whole number"),
+        ({"top": None}, "top should be a whole number, at least 1, is None"),
+        ({"window": 4, "overlap": 1.5}, "overlap should be a whole number, is 1.5"),
         ({"join": "boxes"}, "queries, masks"),
     ],
 )

@@ -399,6 +399,12 @@ def test_bad_input_is_named(shape, clusters, options, message):
         quality_cluster_coefficient(torch.zeros(shape), clusters, **options)
 
 
+@pytest.mark.parametrize("bad", [torch.ones(1, 2, 2, 8, 8).long(), np.ones((1, 2, 2, 8, 8)), None])
+def test_features_are_a_tensor_of_floats(bad):
+    with pytest.raises(ValueError, match="features should be"):
+        quality_cluster_coefficient(bad, [2])
+
+
 def test_kmeans_and_davies_bouldin_name_bad_input():
     points = torch.zeros(2, 5, 3)
     for clusters in ([2], [2, 0]):
