@@ -9,7 +9,7 @@ import joblib
 import pandas as pd
 from tqdm.auto import tqdm
 
-from evis.companion import measured
+from evis.companion import measured, scales
 from evis.companion.held_out import TEST, HeldOut
 from evis.companion.measured import SEEDS, Experiment
 from evis.training import Recipe
@@ -27,6 +27,7 @@ def at_scale(
     "smoke": a seed of every experiment, one step a stage and four test videos, each time anew. That
     says that everything runs, and nothing of what the rows are worth.
     """
+    scales.check(scale)
     if scale == "smoke":
         few = replace(held_out, name="smoke", videos=4)
         with TemporaryDirectory() as shelf:

@@ -21,6 +21,9 @@ _DAMAGED = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.Dec
 @contextmanager
 def opened(path: Path, what: str, **place: object) -> Iterator[Image.Image]:
     """Pillow's picture; a file that is missing or damaged is a `DataError` that says what it is."""
+    if path.exists() and not path.is_file():
+        problem = f"the {what} is no regular file"  # a pipe could be waited for without end
+        raise DataError(problem, file=path, **place, remedy="Put a picture there")
     try:
         with Image.open(path) as picture:
             yield picture
@@ -108,7 +111,7 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 def open_video(path: Path) -> cv2.VideoCapture:
     if not path.is_file():
         raise DataError("there is no such file", file=path, remedy="Check the path")
-    stream = cv2.VideoCapture(str(path))
+    stream = cv2.VideoCapture(os.fsencode(path))  # of a str that is no UTF-8 it dies
     if not stream.isOpened():
         remedy = "Re-encode it as mp4 (H.264), or extract its frames into a folder"
         raise DataError("is not a video that OpenCV can decode", file=path, remedy=remedy)

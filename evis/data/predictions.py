@@ -16,6 +16,7 @@ from evis.data.masks import RLE
 from evis.data.types import Video, VISDataset
 
 INSIDE = "results.json"  # the file's name within a zip
+LARGEST = 2**30  # bytes of it: many times what the masks of any benchmark take
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,13 @@ def read_rows(path: str | Path) -> list:
 def _unpacked(path: Path) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.read(INSIDE)
+            packed = archive.getinfo(INSIDE)
+            if packed.file_size > LARGEST:
+                raise ValueError(f"{packed.file_size} bytes in it; give the json if you trust it")
+            if packed.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError("its compression can't be stopped at a size; use deflate")
+            with archive.open(packed) as stream:  # where it holds more than it declares:
+                return stream.read(packed.file_size)  # that much, whose checksum is wrong
     except Exception as error:  # a damaged archive can fail anywhere
         remedy = f"It should be a zip that holds {INSIDE}, in no folder"
         raise DataError(f"can't be unpacked ({error})", file=path, remedy=remedy) from None

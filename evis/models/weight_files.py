@@ -69,7 +69,12 @@ def tensors_of(content: object, file: object = None) -> dict[str, Tensor]:
             remedy='A checkpoint is a dict of tensors, or has one as its entry "model"',
         )
     for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
+        try:
+            is_finite = bool(tensor.isfinite().all())
+        except (NotImplementedError, RuntimeError):  # sparse, quantised, without values
+            problem = f"the tensor {name} is of a kind that weights are not ({tensor.dtype})"
+            raise DataError(problem, file=file, remedy="Save it as float32") from None
+        if not is_finite:
             raise DataError(
                 f"the tensor {name} holds NaN or infinity",
                 file=file,

@@ -1,5 +1,10 @@
 """A user's own video: folders of pictures, video files, and what can be wrong with them."""
 
+import os
+import subprocess
+import warnings
+
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -154,3 +159,50 @@ def test_an_excerpt_at_full_size_keeps_every_pixel(tmp_path):
     film = video.read(video.real_video())
     same = video.excerpt(film, tmp_path, every=100)
     assert np.array_equal(same.frame(1, 1), film.frame(1, 100))
+
+
+def test_a_pipe_is_no_picture(folder):
+    """Opening it would wait for a writer without end."""
+    (folder / "frame 1.png").unlink()
+    os.mkfifo(folder / "frame 1.png")
+    with pytest.raises(DataError, match="frame 1.png, video my cat, frame 0: .*no regular file"):
+        video.read(folder)
+
+
+def test_a_link_out_of_the_folder_is_a_picture(folder, tmp_path):
+    (folder / "frame 1.png").rename(tmp_path / "elsewhere.png")
+    (folder / "frame 1.png").symlink_to(tmp_path / "elsewhere.png")
+    assert level(video.read(folder).frame(1, 0)) == 10
+
+
+def test_names_that_are_no_text_are_written_escaped(folder, film):
+    folder = folder.rename(os.fsdecode(b"%s/caf\xe9" % os.fsencode(folder.parent)))
+    (folder / "frame 1.png").rename(os.fsdecode(b"%s/\xff.png" % os.fsencode(folder)))
+    dataset = video.read(folder)
+    assert dataset.videos[0].name == r"caf\xe9"
+    assert level(dataset.frame(1, dataset.videos[0].length - 1)) == 10
+    film = film.rename(os.fsdecode(b"%s/caf\xe9.mp4" % os.fsencode(film.parent)))
+    (only,) = video.read(film).videos
+    assert (only.name, only.frames[3]) == (r"caf\xe9", r"caf\xe9.mp4#3")
+
+
+FRAGMENTS = "-movflags frag_keyframe+empty_moov"
+
+
+@pytest.mark.parametrize("kind", [FRAGMENTS, "-movflags +faststart"])
+def test_a_film_that_is_cut_off_is_read_as_far_as_it_goes_and_says_so(tmp_path, kind):
+    noise = np.random.default_rng(0).integers(0, 256, (50, 64, 96, 3), dtype=np.uint8)
+    path = tmp_path / "cut.mp4"
+    options = f"-v error -f rawvideo -pix_fmt rgb24 -s 96x64 -r 10 -i - -c:v libx264 -g 8 {kind}"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), *options.split(), str(path)]
+    subprocess.run(command, input=noise.tobytes(), check=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert video.read(path).videos[0].length == 50
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.warns(UserWarning, match=r"cut.mp4 is cut off: (\d+) frames are read") as told:
+        dataset = video.read(path)
+    assert 10 < dataset.videos[0].length < 40
+    assert f"{dataset.videos[0].length} frames" in str(told[0].message)
+    dataset.frame(1, dataset.videos[0].length - 1)

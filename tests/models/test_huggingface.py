@@ -1,6 +1,7 @@
 """Hugging Face's Mask2Former: transformers' own logits, every tensor accounted for, bad folders."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -242,6 +243,26 @@ def test_backbones_that_evis_has_not_are_refused(name, changes, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=f"field {name}.{next(iter(changes))}: is "):
         models.load(tmp_path)
+
+
+def test_a_folder_s_pickle_runs_nothing(copied, tmp_path):
+    (copied / "model.safetensors").unlink()
+    torch.save({"x": Hostile(tmp_path / "sign")}, copied / "pytorch_model.bin")
+    with pytest.raises(DataError, match="transformers cannot read it"):
+        models.load(copied)
+    assert not (tmp_path / "sign").exists()
+    torch.load(copied / "pytorch_model.bin", weights_only=False)
+    assert (tmp_path / "sign").exists()  # so the test would have noticed
+
+
+class Hostile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
 
 
 def test_broken_folders_are_named(copied):

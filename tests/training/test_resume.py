@@ -1,6 +1,7 @@
 """A run that is cut off, anywhere and however often, ends as one that was not; two are as one."""
 
 import json
+import os
 import random
 import signal
 import socket
@@ -249,3 +250,30 @@ def test_what_a_killed_writer_left_is_no_checkpoint_and_goes_with_them(tmp_path,
     assert checkpoint.latest(folder)[0] == 1
     _run(small, tmp_path)
     assert not folder.exists()
+
+
+def test_a_checkpoint_runs_nothing_and_its_mode_follows_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        checkpoint.save(tmp_path, 1, {"model": {}})
+    finally:
+        os.umask(before)
+    (path,) = tmp_path.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o640
+    sign = tmp_path / "sign"
+    torch.save({"model": {}, "callback": Hostile(sign)}, path)
+    with pytest.warns(UserWarning), pytest.raises(DataError, match="all checkpoints are damaged"):
+        checkpoint.latest(tmp_path)
+    assert not sign.exists()
+    torch.load(path, weights_only=False)
+    assert sign.exists()  # so the test would have noticed
+
+
+class Hostile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from evis.companion import scales
 from evis.companion.plots import compression
 from evis.data import files, paths
 
@@ -29,7 +30,8 @@ PAGE = 7.2
 
 
 def use() -> None:
-    """Set matplotlib's defaults for this process; every notebook calls it once."""
+    """Set matplotlib's defaults for this process; every notebook calls it once, at its start."""
+    scales.check_notebook()
     mpl.rcParams.update(
         {
             "figure.figsize": (PAGE, 3.0),
