@@ -1,4 +1,4 @@
-"""How much boxes of one frame overlap: OVIS's bounding-box overlap rate."""
+"""Boxes (x, y, width, height) of one frame: the pixels of one, and how much several overlap."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,16 @@ import numpy as np
 
 from evis.data.errors import DataError
 from evis.data.types import Box
+
+
+def touched(box: Box, height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns of every pixel of a frame that the box touches, at least one."""
+    x, y, across, down = box
+    top, left = min(max(int(y), 0), height - 1), min(max(int(x), 0), width - 1)
+    return (
+        slice(top, max(top + 1, min(height, int(np.ceil(y + down))))),
+        slice(left, max(left + 1, min(width, int(np.ceil(x + across))))),
+    )
 
 
 def mbor(boxes: Sequence[Sequence[Box | None]] | np.ndarray) -> float:

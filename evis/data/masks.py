@@ -39,6 +39,13 @@ def tight_box(rle: RLE) -> tuple[float, float, float, float]:
     return x, y, width, height
 
 
+def pairwise_iou(first: list[RLE], second: list[RLE]) -> np.ndarray:
+    """(N, M); 0 where both masks are empty."""
+    if not first or not second:
+        return np.zeros((len(first), len(second)))
+    return coco.iou(first, second, [0] * len(second))
+
+
 def from_runs(runs: list[int], height: int, width: int) -> RLE:
     """Uncompressed counts (as in the official YouTube-VIS files) -> RLE."""
     encoded = coco.frPyObjects({"size": [height, width], "counts": runs}, height, width)

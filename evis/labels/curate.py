@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from pycocotools import mask as coco
 from scipy.optimize import linear_sum_assignment
 
 from evis.data.errors import DataError
-from evis.data.masks import RLE
+from evis.data.masks import RLE, pairwise_iou
 from evis.data.types import Track, Video, VISDataset
 from evis.labels.datasets import made
 
@@ -138,6 +137,4 @@ def _found(dataset: VISDataset, video: Video, frame: int) -> Found:
 
 def _matches(found: tuple[Found, Found], threshold: float, matcher: Matcher) -> Pairs:
     (_, first), (_, second) = found
-    if not first or not second:
-        return []
-    return matcher(coco.iou(first, second, [0] * len(second)), threshold)
+    return matcher(pairwise_iou(first, second), threshold)

@@ -8,10 +8,8 @@ takes nothing weaker. Tracks of the two sets are the same objects where video an
 from collections.abc import Callable
 from dataclasses import replace
 
-from pycocotools import mask as coco
-
 from evis.data.errors import DataError
-from evis.data.masks import RLE
+from evis.data.masks import RLE, pairwise_iou
 from evis.data.types import Track, VISDataset
 from evis.labels.datasets import made
 from evis.labels.select import strongest
@@ -48,7 +46,7 @@ def mask_iou(first: RLE | None, second: RLE | None) -> float:
     """0 where one of them is missing or both are empty."""
     if first is None or second is None:
         return 0.0
-    return float(coco.iou([first], [second], [0])[0, 0])
+    return float(pairwise_iou([first], [second])[0, 0])
 
 
 def _filtered(truth: VISDataset, pseudo: VISDataset, keeps: Keeps, what: str) -> VISDataset:

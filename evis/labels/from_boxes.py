@@ -11,6 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from evis.data import masks
+from evis.data.boxes import touched
 from evis.data.errors import DataError
 from evis.data.masks import RLE
 from evis.data.supervision import weaken
@@ -23,7 +24,7 @@ Segmenter = Callable[[np.ndarray, Box], np.ndarray]  # (h, w, 3) uint8 RGB, box 
 def fill(picture: np.ndarray, box: Box) -> np.ndarray:
     """Everything inside the box."""
     mask = np.zeros(picture.shape[:2], dtype=bool)
-    mask[_inside(picture, box)] = True
+    mask[touched(box, *picture.shape[:2])] = True
     return mask
 
 
@@ -41,7 +42,7 @@ def grabcut(picture: np.ndarray, box: Box, iterations: int = 5) -> np.ndarray:
 
     Where the cut finds nothing, or the box leaves no outside to learn from, the box is filled.
     """
-    rows, columns = _inside(picture, box)
+    rows, columns = touched(box, *picture.shape[:2])
     labels = np.full(picture.shape[:2], cv2.GC_BGD, dtype=np.uint8)
     labels[rows, columns] = cv2.GC_PR_FGD
     if (labels == cv2.GC_PR_FGD).all():
@@ -78,14 +79,3 @@ def label(
                 encoded[frame] = masks.encode(mask) if mask.any() else None
         labelled.append(track.with_masks(encoded))
     return made(dataset, labelled, origin)
-
-
-def _inside(picture: np.ndarray, box: Box) -> tuple[slice, slice]:
-    """Rows and columns of every pixel that the box touches, at least one."""
-    x, y, width, height = box
-    bottom, right = picture.shape[:2]
-    top, left = min(max(int(y), 0), bottom - 1), min(max(int(x), 0), right - 1)
-    return (
-        slice(top, max(top + 1, min(bottom, int(np.ceil(y + height))))),
-        slice(left, max(left + 1, min(right, int(np.ceil(x + width))))),
-    )

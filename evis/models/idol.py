@@ -95,7 +95,7 @@ class IDOL(nn.Module):
     """
 
     def __init__(self, config: ModelConfig):
-        from transformers import DeformableDetrConfig
+        from transformers import DeformableDetrConfig, ResNetConfig
         from transformers.models.deformable_detr import modeling_deformable_detr as detr
 
         super().__init__()
@@ -105,7 +105,8 @@ class IDOL(nn.Module):
         self.recompute_activations = False
         width, layers = config.hidden, range(config.decoder_layers)
         settings = DeformableDetrConfig(
-            use_timm_backbone=False,  # nor any other: encoder and decoder have none
+            use_timm_backbone=False,
+            backbone_config=ResNetConfig(),  # never built; without one some versions ask a hub
             d_model=width,
             encoder_layers=config.encoder_layers,
             encoder_ffn_dim=config.encoder_feed_forward,

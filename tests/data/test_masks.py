@@ -131,3 +131,14 @@ def test_an_accepted_string_means_the_same_to_pycocotools(counts):
         expected = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
         assert np.array_equal(masks.decode(rle)[0], expected)
         assert masks.area(rle) == expected.sum()
+
+
+def test_pairwise_iou_is_that_of_the_bitmaps_and_0_of_nothing():
+    generator = np.random.default_rng(0)
+    stack = generator.random((5, 7, 9)) < np.array([0.2, 0.5, 0.8, 0, 0])[:, None, None]
+    encoded = [masks.encode(bitmap) for bitmap in stack]
+    shared = (stack[:, None] & stack[None, :3]).sum((2, 3))
+    united = (stack[:, None] | stack[None, :3]).sum((2, 3))
+    np.testing.assert_allclose(masks.pairwise_iou(encoded, encoded[:3]), shared / united)
+    assert masks.pairwise_iou(encoded[3:], encoded[3:]).tolist() == [[0, 0], [0, 0]]
+    assert masks.pairwise_iou(encoded, []).shape == (5, 0)

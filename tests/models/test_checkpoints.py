@@ -91,7 +91,9 @@ def test_golden_models_give_the_references_features_and_logits(size, precise):
         prediction = model(frames)
         maps = model.backbone((frames[0] - model.mean) / model.deviation).feature_maps
     for stage, features in enumerate(maps):
-        near(features, expected[f"feature:res{stage + 2}"])
+        theirs = expected[f"feature:res{stage + 2}"]  # up to 237, and rounded there
+        largest = float(theirs.abs().max())
+        torch.testing.assert_close(features, theirs, rtol=0, atol=max(1e-4, 2e-6 * largest))
     assert len(prediction.layers) == 3
     for number, layer in enumerate(prediction.layers):
         near(layer.class_logits, expected[f"aux{number}_pred_logits"])

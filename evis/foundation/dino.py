@@ -1,0 +1,125 @@
+"""Features of patches by a DINO ViT: what CutLER, UVIS's masks and FlowCut cut pictures with.
+
+An extractor is a plain function: a frame (h, w, 3) uint8 RGB -> (rows, columns, C) float32, each of
+length 1. `load` reads a user's weights; `evis.foundation.colour` runs anywhere.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from evis.data.errors import DataError
+from evis.foundation import pretrained
+
+Extractor = Callable[[np.ndarray], np.ndarray]
+
+EXAMPLE = "facebook/dino-vits16"  # FlowCut's; CutLER's is facebook/dino-vitb8
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
+HEAD = 64  # channels of a head in all of DINO's networks
+
+# From the names in DINO's own files to transformers' ViTModel's; attn.qkv is three tensors there.
+_RULES = [
+    (r"^(cls_token)$", r"embeddings.\1"),
+    (r"^pos_embed$", "embeddings.position_embeddings"),
+    (r"^patch_embed\.proj\.", "embeddings.patch_embeddings.projection."),
+    (r"^norm\.", "layernorm."),
+    (r"^blocks\.(\d+)\.norm1\.", r"layers.\1.layernorm_before."),
+    (r"^blocks\.(\d+)\.norm2\.", r"layers.\1.layernorm_after."),
+    (r"^blocks\.(\d+)\.attn\.proj\.", r"layers.\1.attention.o_proj."),
+    (r"^blocks\.(\d+)\.attn\.qkv\.", r"layers.\1.attention.qkv."),
+    (r"^blocks\.(\d+)\.mlp\.", r"layers.\1.mlp."),
+]
+
+
+def load(
+    weights: str | Path,
+    size: tuple[int, int] | None = None,
+    heads: int | None = None,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Extractor:
+    """Keys of the last block, without the class token's, all heads side by side.
+
+    weights: a folder of a ViTModel or its name in the cache; or a .pth file under DINO's own names,
+        whose number of `heads`, which no tensor tells, is one for 64 channels unless given.
+    size: height and width that frames are resized to first, such as FlowCut's (360, 640) or
+        CutLER's (480, 480); the frame's own unless given. Sides are cut to whole patches by
+        resizing: 360 pixels are 22 rows of 16. Like MaskCut, we resize by Lanczos's filter.
+    """
+    if Path(weights).is_file():
+        network = _of_dino(Path(weights), heads).to(device, dtype).eval()
+    else:
+        settings = {"add_pooling_layer": False}
+        network = pretrained.model("ViTModel", weights, EXAMPLE, device, dtype, **settings)
+    patch = network.config.patch_size
+    mean, deviation = (torch.tensor(x, device=device).view(3, 1, 1) for x in (MEAN, DEVIATION))
+
+    @torch.no_grad()
+    def dino(frame: np.ndarray) -> np.ndarray:
+        pretrained.check_picture(frame)
+        rows, columns = (max(1, side // patch) for side in size or frame.shape[:2])
+        resized = Image.fromarray(frame).resize((columns * patch, rows * patch), Image.LANCZOS)
+        picture = torch.from_numpy(np.array(resized)).to(device).permute(2, 0, 1) / 255
+        keys = _last_keys(network, ((picture - mean) / deviation)[None])[0, 1:].float()
+        unit = torch.nn.functional.normalize(keys, dim=-1)
+        return unit.reshape(rows, columns, -1).cpu().numpy()
+
+    return dino
+
+
+def _last_keys(network: nn.Module, pictures: Tensor) -> Tensor:
+    """(B, 3, h, w) -> (B, 1 + patches, C)."""
+    seen: list[Tensor] = []
+    keys = network.layers[-1].attention.k_proj
+    handle = keys.register_forward_hook(lambda module, given, made: seen.append(made))
+    try:
+        network(pictures, interpolate_pos_encoding=True)
+    finally:
+        handle.remove()
+    return seen[0]
+
+
+def _of_dino(file: Path, heads: int | None) -> nn.Module:
+    """A ViTModel whose sizes are read off the tensors of a file under DINO's own names."""
+    transformers = pretrained.library()
+    remedy = "Give a *_pretrain.pth of DINO's ViTs, or a folder in Hugging Face's format"
+    try:
+        theirs = torch.load(file, "cpu", weights_only=True)
+        hidden = theirs["cls_token"].shape[-1]
+        patch = theirs["patch_embed.proj.weight"].shape[-1]
+        side = math.isqrt(theirs["pos_embed"].shape[1] - 1)
+        config = transformers.ViTConfig(
+            hidden_size=hidden,
+            num_hidden_layers=len([name for name in theirs if name.endswith(".attn.qkv.weight")]),
+            num_attention_heads=heads or max(1, hidden // HEAD),
+            intermediate_size=theirs["blocks.0.mlp.fc1.weight"].shape[0],
+            image_size=side * patch,
+            patch_size=patch,
+            layer_norm_eps=1e-6,
+        )
+        network = transformers.ViTModel(config, add_pooling_layer=False)
+        network.load_state_dict(_renamed(theirs))
+    except Exception as error:  # a file of something else can fail anywhere
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        problem = f"these are no weights of a ViT under DINO's names ({said})"
+        raise DataError(problem, file=file, remedy=remedy) from error
+    return network
+
+
+def _renamed(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+    ours: dict[str, Tensor] = {}
+    for name, tensor in theirs.items():
+        for pattern, replacement in _RULES:
+            name = re.sub(pattern, replacement, name)
+        if ".qkv." in name:
+            for letter, third in zip("qkv", tensor.chunk(3), strict=True):
+                ours[name.replace("qkv", f"{letter}_proj")] = third
+        else:
+            ours[name] = tensor
+    return ours
