@@ -91,7 +91,7 @@ def match_layers(
     points = points.to(device).expand(len(targets), -1, -1)
     labels, masks = (
         pad_sequence(of_clips, batch_first=True).to(device)
-        for of_clips in zip(*targets, strict=True)
+        for of_clips in zip(*((labels.long(), masks) for labels, masks in targets), strict=True)
     )  # (B, N), (B, N, T, H, W)
     truth = seen(masks, by, points)
     on_cpu = torch.stack(
@@ -196,6 +196,7 @@ def _check(
             sizes = tuple(labels.shape), tuple(masks.shape)
             raise ValueError(f"{name} needs labels (N,) and masks with pixels, got {sizes}")
         check_integers(f"labels of {name}", labels)
+        labels = labels.long()  # of the unsigned kinds torch tells no least
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
             raise ValueError(f"{name}: labels {labels.tolist()} are not all below {classes}")
     clips = [logits.flatten(1) for layer in layers for logits in layer]

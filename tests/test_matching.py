@@ -231,6 +231,19 @@ def test_logits_that_are_not_finite_are_named_with_their_clip(by, which, value):
         match(*logits, targets, by, names=["video 7", "video 8"])
 
 
+@pytest.mark.parametrize(
+    "kind", [torch.int8, torch.uint8, torch.int16, torch.uint16, torch.int32, torch.uint64]
+)
+def test_labels_are_whole_numbers_of_any_kind(kind):
+    class_logits, mask_logits, targets = _case(batch=2)
+    points = torch.rand(1, 50, 2, generator=torch.Generator().manual_seed(0))
+    others = [(labels.to(kind), masks) for labels, masks in targets]
+    wanted, found = (match(class_logits, mask_logits, of, points=points) for of in (targets, others))
+    for one, other in zip(wanted, found, strict=True):
+        assert all(map(torch.equal, one, other))
+    match(class_logits, mask_logits, others, points=np.int64(50))
+
+
 def test_wrong_input_is_refused_with_the_reason():
     class_logits, mask_logits, targets = _case()
     ((labels, target_masks),) = targets

@@ -1,6 +1,7 @@
 """How to run a model over a video, as plain data."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 from evis.trackers.windows import JOINS
@@ -32,19 +33,20 @@ class Options:
     class_agnostic: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("window", "shorter_side", "longest_side", "top"):
-            value = getattr(self, name)
-            words = {"window": (None, "auto"), "shorter_side": (None, "auto")}.get(name, ())
-            if value not in words and not (isinstance(value, int) and value >= 1):
-                raise ValueError(f"{name} should be a whole number, at least 1, is {value!r}")
-        if not isinstance(self.overlap, int):
-            raise ValueError(f"overlap should be a whole number, is {self.overlap!r}")
+        words = {"window": (None, "auto"), "shorter_side": (None, "auto")}
+        for name in ("window", "overlap", "shorter_side", "longest_side", "top"):
+            value, least = getattr(self, name), int(name != "overlap")
+            if value in words.get(name, ()):
+                continue
+            if not (isinstance(value, Integral) and value >= least):
+                raise ValueError(f"{name} should be a whole number, at least {least}, is {value!r}")
+            object.__setattr__(self, name, int(value))  # numpy's are no json
         if self.join not in JOINS:
             raise ValueError(f"join should be one of {', '.join(JOINS)}, is {self.join!r}")
         frames = self.window if isinstance(self.window, int) else None
         if frames is None and self.overlap:
             raise ValueError("overlap needs a window: give its number of frames too")
-        if frames is not None and not 0 <= self.overlap < frames:
+        if frames is not None and self.overlap >= frames:
             raise ValueError(
                 f"overlap should be from 0 to window - 1 ({frames - 1}), is {self.overlap}"
             )

@@ -56,6 +56,7 @@ def costs(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor,
         target_boxes=(wanted, "N 4"),
     )
     check_integers("labels", labels)
+    labels = labels.long()
     if not wanted.isfinite().all():
         raise ValueError("the target's boxes hold NaN or infinity: check the annotations")
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < class_logits.shape[1]:
@@ -150,7 +151,7 @@ def focal(logits: Tensor, targets: Tensor) -> Tensor:
 def class_focal(class_logits: Tensor, labels: Tensor) -> Tensor:
     """(..., Q, C), (..., Q) long with -1 for none -> its sum over everything."""
     check_shapes(class_logits=(class_logits, "... Q C"), labels=(labels, "... Q"))
-    wanted = F.one_hot(labels + 1, class_logits.shape[-1] + 1)[..., 1:]
+    wanted = F.one_hot(labels.long() + 1, class_logits.shape[-1] + 1)[..., 1:]
     return focal(class_logits, wanted).sum()
 
 

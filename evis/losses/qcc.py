@@ -18,7 +18,7 @@ from sklearn.metrics import davies_bouldin_score
 from torch import Tensor
 
 from evis.losses import tel
-from evis.losses.tensors import check_choice, check_finite, check_shapes
+from evis.losses.tensors import check_choice, check_finite, check_shapes, full_precision
 
 FLAVOURS = ("paper", "released", "soft")
 Flavour = Literal["paper", "released", "soft"]
@@ -61,11 +61,12 @@ def quality_cluster_coefficient(
     if not temperature > 0:
         raise ValueError(f"temperature should be positive, got {temperature}")
     check_finite("features", features)
+    features = full_precision(features)
     with torch.autocast(features.device.type, enabled=False):
         scores = cluster_scores(
             feature_points(_tame(features), scale), counts, flavour, seed, temperature
         )
-        return (1 + scores.mean()).to(torch.promote_types(features.dtype, torch.float32))
+        return (1 + scores.mean()).to(features.dtype)
 
 
 def cluster_scores(

@@ -1,6 +1,7 @@
 """What losses ask of tensors and options, float32 at least, and one way to make maps smaller."""
 
 from collections.abc import Collection
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -37,21 +38,21 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
 
 
 def check_finite(name: str, values: Tensor) -> None:
-    if not values.is_floating_point():
-        raise ValueError(f"{name} should be floating point numbers, are {values.dtype}")
+    if values.is_complex() or values.dtype == torch.bool:
+        raise ValueError(f"{name} should be real numbers, are {values.dtype}")
     if values.numel() and not torch.stack(values.detach().aminmax()).isfinite().all():
         raise Diverged(f"{name} hold NaN or infinity: training diverged before this step")
 
 
 def check_count(name: str, value: object, most: float = torch.inf) -> None:
-    if not (isinstance(value, int) and 1 <= value <= most):
+    if not (isinstance(value, Integral) and 1 <= value <= most):  # numpy's whole numbers, too
         wanted = "from 1 on" if most == torch.inf else f"from 1 to {most:,}"
         raise ValueError(f"{name} should be a whole number {wanted}, is {value!r}")
 
 
 def check_integers(name: str, values: Tensor) -> None:
-    if values.dtype != torch.long:
-        raise ValueError(f"{name} should be whole numbers (torch.long), are {values.dtype}")
+    if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
+        raise ValueError(f"{name} should be whole numbers, are {values.dtype}")
 
 
 def check_shapes(**tensors: tuple[Tensor, str]) -> None:

@@ -1,6 +1,7 @@
 """The sizes of a model, as plain data: what a checkpoint must agree on to be loaded."""
 
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from typing import Any
 
 from evis.data.jsonfile import brief, is_number
@@ -22,6 +23,8 @@ class _Checked:
             most = _MOST_LAYERS if field.name in _COUNTED else _LARGEST
             if not _is_like(value, field.default, most):
                 raise ValueError(f"no model has {field.name} = {brief(value)}")
+            if isinstance(value, Integral):  # numpy's are no json
+                object.__setattr__(self, field.name, int(value))
 
 
 def _is_like(value: Any, sample: Any, most: int) -> bool:
@@ -33,7 +36,7 @@ def _is_like(value: Any, sample: Any, most: int) -> bool:
         return isinstance(value, _Checked)
     if isinstance(sample, float):
         return is_number(value) and 0 <= value <= most
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+    return isinstance(value, Integral) and not isinstance(value, bool) and 1 <= value <= most
 
 
 @dataclass(frozen=True)

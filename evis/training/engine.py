@@ -17,6 +17,7 @@ the kernels add in no fixed order.
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from numbers import Integral
 from pathlib import Path
 from typing import Literal
 
@@ -100,7 +101,7 @@ def train(
 
 def _check_numbers(least: int = 1, **numbers: int | None) -> None:
     for name, number in numbers.items():
-        if number is not None and not (isinstance(number, int) and number >= least):
+        if number is not None and not (isinstance(number, Integral) and number >= least):
             raise DataError(f"{name} should be a whole number from {least} on, is {number!r}")
 
 

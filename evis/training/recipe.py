@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from numbers import Integral, Real
 from typing import Any, Literal, TypeVar
 
 from evis.data.errors import DataError
@@ -66,7 +67,7 @@ class Recipe(ABC):
         return self.batch // self.micro_batch
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return _plain(asdict(self))
 
 
 # From the least to the most; between whole numbers only these are allowed. The most is far above
@@ -130,7 +131,18 @@ def outside(holder: Any, limits: Mapping[str, tuple[float, float]]) -> str | Non
 
 
 def _is_number(value: Any, whole: bool = False) -> bool:
-    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    return isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> Any:
+    """With Python's numbers in place of numpy's, which json does not know."""
+    if isinstance(value, dict):
+        return {name: _plain(held) for name, held in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    if _is_number(value):
+        return int(value) if _is_number(value, whole=True) else float(value)
+    return value
 
 
 def _are_pairs(value: Any) -> bool:

@@ -1,6 +1,8 @@
 """One video: planted objects come back whole, however they are cut into windows and joined."""
 
+import json
 import tracemalloc
+from dataclasses import asdict
 
 import cv2
 import numpy as np
@@ -235,13 +237,19 @@ def test_a_folder_and_an_mp4_stream_from_disk(tmp_path):
         ({"window": "some"}, "window should be a whole number"),
         ({"shorter_side": float("nan")}, "shorter_side should be a whole number"),
         ({"top": None}, "top should be a whole number, at least 1, is None"),
-        ({"window": 4, "overlap": 1.5}, "overlap should be a whole number, is 1.5"),
+        ({"window": 4, "overlap": 1.5}, "overlap should be a whole number, at least 0, is 1.5"),
+        ({"window": 4, "overlap": -1}, "overlap should be a whole number, at least 0, is -1"),
         ({"join": "boxes"}, "queries, masks"),
     ],
 )
 def test_options_that_can_not_be_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         Options(**wrong)
+
+
+def test_options_may_be_numpy_s():
+    told = Options(window=np.int64(4), overlap=np.int32(2), top=np.uint8(3))
+    assert json.dumps(asdict(told)) == json.dumps(asdict(Options(window=4, overlap=2, top=3)))
 
 
 def test_the_real_model_keeps_its_mode_and_odd_sizes_work(device):

@@ -399,8 +399,17 @@ def test_bad_input_is_named(shape, clusters, options, message):
         quality_cluster_coefficient(torch.zeros(shape), clusters, **options)
 
 
-@pytest.mark.parametrize("bad", [torch.ones(1, 2, 2, 8, 8).long(), np.ones((1, 2, 2, 8, 8)), None])
-def test_features_are_a_tensor_of_floats(bad):
+def test_features_may_be_whole_numbers_and_options_numpy_s():
+    features = torch.randint(-9, 9, (1, 4, 2, 16, 16), dtype=torch.int16)
+    for flavour in ("paper", "released", "soft"):
+        q = quality_cluster_coefficient(features, [np.int64(3)], np.int64(4), flavour)
+        assert torch.equal(q, quality_cluster_coefficient(features.float(), [3], 4, flavour))
+
+
+@pytest.mark.parametrize(
+    "bad", [torch.ones(1, 2, 2, 8, 8).bool(), torch.ones(1, 2, 2, 8, 8) * 1j, np.ones(5), None]
+)
+def test_features_are_a_tensor_of_real_numbers(bad):
     with pytest.raises(ValueError, match="features should be"):
         quality_cluster_coefficient(bad, [2])
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from evis.data.errors import DataError
@@ -154,6 +155,20 @@ def test_values_from_text():
 def test_other_values_are_refused(changes, problem):
     with pytest.raises(DataError, match=problem):
         changed(named("eigencluster.stage3"), changes)
+
+
+def test_numbers_may_be_numpy_s():
+    stage = named("eigencluster.stage3")
+    plain = {"seed": 3, "flip": 0.25, "shorter_sides": (64,), "lr": 0.5, "settings.points": 9}
+    numpy_s = {
+        "seed": np.int64(3),
+        "flip": np.float32(0.25),
+        "shorter_sides": (np.int32(64),),
+        "lr": np.float64(0.5),
+        "settings.points": np.uint8(9),
+    }
+    told = [json.dumps(changed(stage, changes).to_json()) for changes in (plain, numpy_s)]
+    assert told[0] == told[1]
 
 
 def test_what_a_stage_starts_from_is_a_name():
