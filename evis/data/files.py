@@ -1,16 +1,31 @@
 """Whole-or-nothing file writing: a temporary name in the same folder, then one rename.
 
-And a lock, for what several processes must not write at once.
+And a lock, for what several processes must not write at once, and what is no file to be read.
 """
 
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
+
+from evis.data.errors import DataError
+
+
+def regular(path: str | Path) -> Path:
+    """The path, unless it is a pipe's or a device's, which might be read without end."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # whoever opens it says what is wrong
+        return Path(path)
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        remedy = "Write what it gives to a file, and name that"
+        raise DataError("is a pipe or a device, no regular file", file=path, remedy=remedy)
+    return Path(path)
 
 
 @contextmanager

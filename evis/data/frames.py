@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from evis.data import files
 from evis.data.errors import DataError
 from evis.data.types import Video
 
@@ -21,9 +22,7 @@ _DAMAGED = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.Dec
 @contextmanager
 def opened(path: Path, what: str, **place: object) -> Iterator[Image.Image]:
     """Pillow's picture; a file that is missing or damaged is a `DataError` that says what it is."""
-    if path.exists() and not path.is_file():
-        problem = f"the {what} is no regular file"  # a pipe could be waited for without end
-        raise DataError(problem, file=path, **place, remedy="Put a picture there")
+    files.regular(path)
     try:
         with Image.open(path) as picture:
             yield picture
@@ -71,7 +70,16 @@ class PictureFolder:
 
     def __call__(self, video: Video, frame: int) -> np.ndarray:
         size = video.height, video.width
-        return read_picture(self.root / video.frames[frame], video.name, frame, size)
+        return read_picture(within(self.root, video.frames[frame]), video.name, frame, size)
+
+
+def within(root: Path, name: str) -> Path:
+    """A file below `root`, whatever links are on the way: what lies elsewhere is not shown."""
+    path = root / name
+    if not path.resolve().is_relative_to(root.resolve()):
+        remedy = "Copy it there, or give the folder that it lies in"
+        raise DataError(f"is a link that leads out of {root}", file=path, remedy=remedy)
+    return path
 
 
 @dataclass(frozen=True)

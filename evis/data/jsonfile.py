@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from evis.data import files
 from evis.data.errors import DataError
 
 _LARGEST = 2**53  # beyond it, other json readers lose digits
@@ -19,7 +20,7 @@ _SHORT.maxlevel = 1  # lists and objects within a value are not spelled out
 def load(path: str | Path) -> Any:
     """Parse a json file; anything wrong with it is one `DataError` naming it."""
     try:
-        content = Path(path).read_bytes()
+        content = files.regular(path).read_bytes()
     except OSError as error:
         remedy = "Give the path of a json file"
         raise DataError(f"can't be read: {error.strerror}", file=path, remedy=remedy) from None

@@ -83,6 +83,7 @@ def read_rows(path: str | Path) -> list:
 
 
 def _unpacked(path: Path) -> bytes:
+    files.regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             packed = archive.getinfo(INSIDE)

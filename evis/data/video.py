@@ -11,7 +11,7 @@ import cv2
 
 from evis.data import files
 from evis.data.errors import DataError
-from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture
+from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture, within
 from evis.data.types import Video, VISDataset
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -32,7 +32,7 @@ def _from_folder(folder: Path) -> VISDataset:
     if not names:
         remedy = f"Put the frames there as {', '.join(PICTURES)} files"
         raise DataError("the folder holds no pictures", file=folder, remedy=remedy)
-    height, width = read_picture(folder / names[0], folder.name, 0).shape[:2]
+    height, width = read_picture(within(folder, names[0]), folder.name, 0).shape[:2]
     video = Video(1, _printable(folder.resolve().name), height, width, tuple(names))
     return VISDataset((video,), (), (), PictureFolder(folder), supervision="none")
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from evis import models
+from evis.data import files
 from evis.data.errors import DataError
 from evis.data.types import Category, VISDataset
 
@@ -42,7 +43,7 @@ def digest(model: str | Path | nn.Module) -> str:
         files = sorted(file for file in Path(model).iterdir() if file.is_file())
         return joblib.hash([(file.name, digest(file)) for file in files])
     try:
-        with open(model, "rb") as stream:
+        with open(files.regular(model), "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise DataError("there is no such file", file=model, remedy="Check the path") from None

@@ -77,21 +77,20 @@ def load_with_report(weights: Mapping[str, Any] | str | Path) -> tuple[Network, 
     source = _open(weights)
     is_idol = idol_reference.is_idol(source.tensors)
     config_of = idol_reference.config_of if is_idol else reference.config_of
-    config = source.config or config_of(source.tensors, source.file)
     build = IDOL if is_idol else VideoMask2Former
     try:
-        if source.config:  # what the file says of itself: held against its tensors at no cost
-            with torch.device("meta"):
-                _compare(build(config), source)[0].demand_fit(source.file)
+        config = source.config or config_of(source.tensors, source.file)
+        with torch.device("meta"):  # the sizes that the file claims, held against it at no cost
+            _compare(build(config), source)[0].demand_fit(source.file)
         model = build(config)
     except DataError:
         raise
-    except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as e:
         raise DataError(
-            f"no model has the sizes {config} ({error})",
+            f"no model has the sizes of its tensors ({e})",
             file=source.file,
             remedy="Is it a whole checkpoint of Mask2Former-VIS or IDOL?",
-        ) from error
+        ) from e
     report = _fill(model, source)
     model.classes = source.about.get("categories")
     recipe = source.about.get("recipe")

@@ -81,7 +81,7 @@ def train(
     if on_cpu:
         keep_freed_memory()
     weights = weights and Path(weights)
-    if weights and not weights.exists():
+    if weights and not files.regular(weights).exists():
         raise DataError("there is no such file", file=weights, remedy="Check the path")
     sources = admit(recipe, datasets)
     manifest = folders.manifest(recipe, sources, weights)
