@@ -238,7 +238,9 @@ def test_labels_are_whole_numbers_of_any_kind(kind):
     class_logits, mask_logits, targets = _case(batch=2)
     points = torch.rand(1, 50, 2, generator=torch.Generator().manual_seed(0))
     others = [(labels.to(kind), masks) for labels, masks in targets]
-    wanted, found = (match(class_logits, mask_logits, of, points=points) for of in (targets, others))
+    wanted, found = (
+        match(class_logits, mask_logits, of, points=points) for of in (targets, others)
+    )
     for one, other in zip(wanted, found, strict=True):
         assert all(map(torch.equal, one, other))
     match(class_logits, mask_logits, others, points=np.int64(50))

@@ -84,7 +84,7 @@ def select(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
         raise DataError("there is no notebook to run", file=paths.notebooks())
     chosen = set()
     for wanted in only:
-        number = f"{int(wanted):02d}" if wanted.isdecimal() else wanted
+        number = wanted.lstrip("0").zfill(2) if wanted.isdecimal() else wanted
         names = {path: (path.name, path.stem, path.stem[3:], path.name[:2]) for path in numbered}
         matches = {path for path in numbered if number in names[path]}
         if not matches:
@@ -149,8 +149,11 @@ async def _run_all(
             bar.update()
             return done
 
-        async with asyncio.TaskGroup() as group:  # waits for the kernels to end, after Ctrl-C too
-            tasks = [group.create_task(run(notebook)) for notebook in notebooks]
+        try:
+            async with asyncio.TaskGroup() as group:  # waits for kernels to end, after Ctrl-C too
+                tasks = [group.create_task(run(notebook)) for notebook in notebooks]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
         return [task.result() for task in tasks]
 
 

@@ -35,7 +35,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never a part, and no temporary file is left behind.
     An error of the system, such as a full disk, names `path`.
     """
-    path = Path(path)
+    path = regular(path)
     temporary = path.with_name(f".{path.stem}.{token_hex(4)}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -40,8 +40,8 @@ def digest(model: str | Path | nn.Module) -> str:
         tensors = {name: (str(t.dtype), t.cpu().double().numpy()) for name, t in state}
         return joblib.hash([type(model).__qualname__, tensors])
     if Path(model).is_dir():
-        files = sorted(file for file in Path(model).iterdir() if file.is_file())
-        return joblib.hash([(file.name, digest(file)) for file in files])
+        parts = sorted(file for file in Path(model).iterdir() if file.is_file())
+        return joblib.hash([(file.name, digest(file)) for file in parts])
     try:
         with open(files.regular(model), "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -97,6 +97,16 @@ def test_ctrl_c_ends_it_in_one_line_and_no_kernel_stays(tmp_path, whole_group):
     assert not (tmp_path / "3").exists()
 
 
+def test_where_nothing_can_be_written_one_error_says_so(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    for number in (1, 2):
+        write_notebook(tmp_path / "notebooks" / f"0{number}_a.ipynb", "1")
+    (tmp_path / "build").write_text("no folder")
+    monkeypatch.setenv("EVIS_ROOT", str(tmp_path))
+    with pytest.raises(OSError, match="Not a directory|File exists"):
+        reproduce.reproduce("smoke")
+
+
 @pytest.mark.parametrize("number", ["00", "01", "03"])
 def test_a_scale_that_is_none_is_said_before_anything_is_computed(number):
     """As papermill gives it; these notebooks look it up in tables of their own."""

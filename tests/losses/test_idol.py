@@ -322,7 +322,9 @@ def test_labels_are_whole_numbers_of_any_kind(kind):
     labels = torch.tensor([3, 1])
     found = idol.assign(logits, boxes, (labels.to(kind), wanted))
     assert all(map(torch.equal, found, idol.assign(logits, boxes, (labels, wanted))))
-    assert torch.equal(*(idol.class_focal(logits[:2], these) for these in (labels, labels.to(kind))))
+    assert torch.equal(
+        *(idol.class_focal(logits[:2], these) for these in (labels, labels.to(kind)))
+    )
 
 
 def test_bad_input_is_refused():
