@@ -48,28 +48,40 @@ def accumulate(
         objects = counted[:, object_groups == category.id].sum(axis=-1)  # (area ranges,)
         ranked = np.flatnonzero(groups == category.id)
         ranked = ranked[np.argsort(-scores[ranked], kind="stable")]
+        some = objects > 0
         for m, most in enumerate(MAX_PREDICTIONS):
             best = ranked[ranks[ranked] < most]
-            for a in np.flatnonzero(objects):
-                precision[:, :, k, a, m], recall[:, k, a, m] = _curves(
-                    hit[a][:, best], ignored[a][:, best], objects[a]
-                )
+            curves = _curves(hit[some][..., best], ignored[some][..., best], objects[some])
+            precision[:, :, k, some, m], recall[:, k, some, m] = curves
     return precision, recall
 
 
-def _curves(hit: np.ndarray, ignored: np.ndarray, objects: int) -> tuple[np.ndarray, np.ndarray]:
-    """Precision at the recall levels (T, 101), and the highest recall (T,), of one class.
+def _curves(
+    hit: np.ndarray, ignored: np.ndarray, objects: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Precision at the recall levels (T, 101, A), and the highest recall (T, A), of one class.
 
-    `hit` and `ignored` are (T, predictions) by falling score, `objects` how many there are to find.
+    `hit` and `ignored` are (A, T, predictions) by falling score, `objects` (A,) how many there are
+    to find.
     """
-    right = np.cumsum(hit & ~ignored, axis=1)
-    wrong = np.cumsum(~hit & ~ignored, axis=1)
-    recall = right / objects
-    precision = right / (wrong + right + np.spacing(1))  # the official guard against 0 / 0
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    envelope = np.pad(envelope, ((0, 0), (0, 1)))  # 0 beyond the highest recall
-    places = [np.searchsorted(reached, RECALL_LEVELS) for reached in recall]
-    return np.take_along_axis(envelope, np.array(places), axis=1), recall.max(axis=1, initial=0.0)
+    counts = ~ignored
+    found = hit & counts
+    right = np.cumsum(found, axis=-1)
+    seen = np.cumsum(counts, axis=-1)
+    precision = right / (seen + np.spacing(1))  # the official guard against 0 / 0
+    envelope = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+    envelope = np.pad(envelope, ((0, 0), (0, 0), (0, 1)))  # 0 beyond the highest recall
+    # The place where the n-th object is found, at [n - 1]; beyond the last place where none is.
+    reached = np.full((*hit.shape[:2], objects.max(initial=0) + 1), hit.shape[-1])
+    a, t, place = np.nonzero(found)
+    reached[a, t, right[a, t, place]] = place
+    reached[..., 0] = 0
+    # How many have to be found for each recall level.
+    enough = [np.searchsorted(np.arange(n + 1) / n, RECALL_LEVELS) for n in objects]
+    enough = np.array(enough, dtype=int).reshape(-1, 1, len(RECALL_LEVELS))
+    places = np.take_along_axis(reached, enough, axis=-1)
+    recall = found.sum(axis=-1) / objects[:, None]
+    return np.take_along_axis(envelope, places, axis=-1).transpose(1, 2, 0), recall.T
 
 
 def _ignored_objects(video: VideoOverlaps) -> np.ndarray:

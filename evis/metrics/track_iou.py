@@ -1,9 +1,11 @@
 """Spatio-temporal IoU of tracks, worked out on runs: no mask is decoded into pixels.
 
-The frames of a video are laid end to end on one line, frame t at t * height * width. A track is
-then one sorted list of foreground intervals, whatever its number of frames. For an object, let
-F(x) be its number of pixels before x. F is piecewise linear with its corners at the interval ends,
-so a prediction's intersection with it is the sum of F(end) - F(start) over the prediction's runs.
+A video is gone through in blocks of frames. A block's frames are laid end to end on one line, its
+frame t at t * height * width. A track is then one sorted list of foreground intervals, its runs.
+Let s be the starts of two tracks' runs in one sorted list, e the ends in another. A pixel x lies in
+both tracks where two more runs have started than ended, s[i + 1] <= x < e[i] for one i: so they
+share the sum of max(0, e[i] - s[i + 1]) pixels. What is kept of a block is sums, so memory does not
+grow with a video's length.
 """
 
 from collections.abc import Sequence
@@ -14,15 +16,29 @@ import numpy as np
 from evis.data.masks import RLE
 from evis.data.types import Video
 
-_LONGEST_CODE = 10  # characters a run; more would not fit 50 bits
-_BLOCK = 128  # masks taken apart at a time: the arrays stay in the processor's cache
+_BLOCK = 384  # masks taken apart at a time: the arrays stay in the processor's cache
+_LONGEST_LINE = 2**30  # pixels: places on the line and their differences fit 32 bits
+_LONGEST_CODE = 7  # characters a number; more would not fit 32 bits
+_MORE = bytes(range(80, 112))  # the characters after which a number goes on
+_LAST = bytes((code & 15) - (code & 16) & 255 for code in range(-48, 208))  # values of the others
+_BOTH = 2**32 + 1  # times a number: that number in both halves of 64 bits
 
 
 @dataclass(frozen=True)
-class TrackRuns:
-    """The foreground runs of several tracks of one video, on the line described above."""
+class Overlap:
+    """How tracks lie over a video's objects."""
 
-    edges: np.ndarray  # (runs, 2) float64 whole numbers: start, end; by track, then by frame
+    ious: np.ndarray  # (tracks, objects): sum of intersections over sum of unions
+    areas: np.ndarray  # (tracks, frames) pixels; 0 where the track is not
+    object_areas: np.ndarray  # (objects, frames)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The foreground runs of several tracks in a block of frames, on the line described above."""
+
+    edges: np.ndarray  # (runs, 2) int32: start, end; by track, then by frame. After the runs of
+    # each mask stands one of length zero at the frame's end
     first: np.ndarray  # (tracks * frames + 1,) int: the runs of track n in frame t begin at
     # first[n * frames + t] and end before the next entry
     areas: np.ndarray  # (tracks, frames) int64, pixels; 0 where the track has no mask
@@ -34,140 +50,159 @@ class TrackRuns:
 
     def spans(self) -> tuple[np.ndarray, np.ndarray]:
         """(tracks, frames) each: where the foreground begins and ends; 0, 0 where there is none."""
-        begins, ends = np.zeros(self.areas.shape), np.zeros(self.areas.shape)
+        begins, ends = np.zeros((2, *self.areas.shape), np.int32)
         visible = self.areas > 0
         begins[visible] = self.edges[self.first[:-1][visible.ravel()], 0]
-        ends[visible] = self.edges[self.first[1:][visible.ravel()] - 1, 1]
+        ends[visible] = self.edges[self.first[1:][visible.ravel()] - 2, 1]
         return begins, ends
 
-    def ious(self, objects: "TrackRuns", wanted: np.ndarray) -> np.ndarray:
-        """Sum of intersections over sum of unions: (tracks, objects); 0 where both are empty.
 
-        A frame in which only one of the two is visible adds its area to the union. Pairs that are
-        not `wanted`, (tracks, objects) bool, are not looked at: 0.
-        """
-        return iou_of_sums(self._intersections(objects, wanted), self.areas, objects.areas)
+def compare(
+    tracks: Sequence[Sequence[RLE | None]],
+    objects: Sequence[Sequence[RLE | None]],
+    wanted: np.ndarray,
+    video: Video,
+) -> Overlap:
+    """Compare tracks with objects, one mask or None a frame; ValueError where one is damaged.
 
-    def _intersections(self, objects: "TrackRuns", wanted: np.ndarray) -> np.ndarray:
-        """Pixels shared over all frames: (tracks, objects) float64, whole numbers."""
-        shared = np.zeros(wanted.shape)
-        begins, ends = self.spans()
-        object_begins, object_ends = objects.spans()
-        for column in np.flatnonzero(wanted.any(axis=0)):
-            corners = objects.between(column, 0, objects.areas.shape[1])
-            sizes = corners[:, 1] - corners[:, 0]
-            before = np.cumsum(sizes)[:, None] - np.stack([sizes, np.zeros_like(sizes)], axis=1)
-            # (tracks, frames): where the two may meet, since their stretches of the line do
-            meet = (begins < object_ends[column]) & (object_begins[column] < ends)
-            for row in np.flatnonzero(wanted[:, column] & meet.any(axis=1)):
-                frames = np.flatnonzero(meet[row])
-                edges = self.between(row, frames[0], frames[-1] + 1)
-                covered = np.interp(edges.ravel(), corners.ravel(), before.ravel())  # F
-                shared[row, column] = covered[1::2].sum() - covered[0::2].sum()
-        return shared
+    Only pairs that are `wanted`, (tracks, objects) bool, are looked at; the others' IoU is 0.
+    """
+    every = [*tracks, *objects]
+    _check(every, video)
+    areas = np.zeros((len(every), video.length), dtype=np.int64)
+    shared = np.zeros(wanted.shape)
+    pixels = video.height * video.width
+    step = max(1, min(_BLOCK // max(1, len(every)), _LONGEST_LINE // pixels))
+    for begin in range(0, video.length if every else 0, step):
+        block = take_apart([track[begin : begin + step] for track in every], pixels)
+        areas[:, begin : begin + step] = block.areas
+        shared += _shared(block, wanted)
+    areas, object_areas = areas[: len(tracks)], areas[len(tracks) :]
+    return Overlap(iou_of_sums(shared, areas, object_areas), areas, object_areas)
 
 
 def iou_of_sums(shared: np.ndarray, areas: np.ndarray, object_areas: np.ndarray) -> np.ndarray:
-    """shared: (tracks, objects); areas of either: (its number, frames) -> (tracks, objects)."""
+    """shared: (tracks, objects); areas of either: (its number, frames) -> (tracks, objects).
+
+    A frame in which only one of the two is visible adds its area to the union. 0 where both are
+    empty.
+    """
     unions = areas.sum(axis=1)[:, None] + object_areas.sum(axis=1) - shared
     return np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0)
 
 
-def track_runs(tracks: Sequence[Sequence[RLE | None]], video: Video) -> TrackRuns:
-    """Take apart all masks of a video; ValueError where one doesn't fit it or is damaged.
+def _check(tracks: Sequence[Sequence[RLE | None]], video: Video) -> None:
+    size = [video.height, video.width]
+    if video.height * video.width > _LONGEST_LINE:
+        raise ValueError(f"frames of {size} are too large")
+    for track in tracks:
+        if len(track) != video.length:
+            raise ValueError(f"a track has {len(track)} entries for {video.length} frames")
+        for rle in track:
+            if rle is not None and rle["size"] != size:
+                raise ValueError(f"a mask is of size {rle['size']}, its video {size}")
 
-    `tracks` holds one mask or None a frame.
+
+def _shared(block: Runs, wanted: np.ndarray) -> np.ndarray:
+    """Pixels shared over the block: (tracks, objects) float64, whole numbers.
+
+    The block holds the tracks, then the objects.
     """
-    frames, pixels, size = video.length, video.height * video.width, [video.height, video.width]
-    counts, slots = [], []  # slot: track * frames + frame
-    for number, track in enumerate(tracks):
-        if len(track) != frames:
-            raise ValueError(f"a track has {len(track)} entries for {frames} frames")
-        for frame, rle in enumerate(track):
-            if rle is not None:
-                if rle["size"] != size:
-                    raise ValueError(f"a mask is of size {rle['size']}, its video {size}")
-                counts.append(rle["counts"])
-                slots.append(number * frames + frame)
-    slot = np.array(slots, dtype=np.int64)
+    shared = np.zeros(wanted.shape)
+    begins, ends = block.spans()
+    for column in np.flatnonzero(wanted.any(axis=0)):
+        row = len(wanted) + column
+        # (tracks, frames): where the two may meet, since their stretches of the line do
+        meet = (begins[: len(wanted)] < ends[row]) & (begins[row] < ends[: len(wanted)])
+        for n in np.flatnonzero(wanted[:, column] & meet.any(axis=1)):
+            met = np.flatnonzero(meet[n])
+            both = [block.between(m, met[0], met[-1] + 1) for m in (n, row)]
+            starts, stops = (np.concatenate([edges[:, side] for edges in both]) for side in (0, 1))
+            starts.sort(kind="stable")  # quick, since it merges what is sorted already
+            stops.sort(kind="stable")
+            shared[n, column] = np.maximum(stops[:-1] - starts[1:], 0).sum()
+    return shared
+
+
+def take_apart(tracks: Sequence[Sequence[RLE | None]], pixels: int) -> Runs:
+    """The runs of these masks, one or None a frame of so many pixels.
+
+    The code is described at `evis.data.masks.run_lengths`; here all are read together. With c the
+    run lengths, the code holds the differences of every other one: x[k] = c[k] - c[k - 2]. So their
+    running sum is c[k] + c[k - 1], the way from one start to the next and from one end to the next;
+    and summing up every other of these gives the starts and the ends.
+    """
+    frames = len(tracks[0])
+    masks = [rle for track in tracks for rle in track]
+    slots = np.flatnonzero([rle is not None for rle in masks])
+    first = np.zeros(len(masks) + 1, dtype=np.int64)
     areas = np.zeros((len(tracks), frames), dtype=np.int64)
-    runs = np.zeros(len(tracks) * frames + 1, dtype=np.int64)
-    edges = [np.zeros((0, 2))]
-    for begin in range(0, len(counts), _BLOCK):
-        block = slice(begin, begin + _BLOCK)
-        places = slot[block] % frames * pixels
-        block_edges, areas.flat[slot[block]], runs[slot[block] + 1] = _take_apart(
-            counts[block], places, pixels
-        )
-        edges.append(block_edges)
-    return TrackRuns(np.concatenate(edges), np.cumsum(runs), areas)
+    edges = np.zeros((0, 2), dtype=np.int32)
+    if len(slots):
+        counts = [rle["counts"] for rle in masks if rle is not None]
+        edges, first[slots + 1], areas.flat[slots] = _edges(counts, slots % frames * pixels, pixels)
+    return Runs(edges, np.cumsum(first), areas)
 
 
-def _take_apart(
+def _edges(
     counts: list[str], places: np.ndarray, pixels: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Edges of the masks' runs, moved to `places`, where their frames begin; areas, runs a mask.
-
-    The code is described at `evis.data.masks.run_lengths`; here many codes are read together.
-    """
+    """Edges of the masks' runs, moved to `places`, where their frames begin; runs a mask, areas."""
     values, sizes = _values(counts, pixels)
-    # Pairs of a gap and the foreground after it. A code that ends in background gets a last pair
-    # without foreground, a tail.
-    in_background = sizes % 2 == 1
-    values = np.insert(values, np.cumsum(sizes)[in_background], 0)
-    pairs = (sizes + 1) // 2
+    # One 0 stands after each code. With one more where that leaves an odd number, a mask's runs are
+    # pairs of a start and an end; the last pair, made of a 0, becomes the run of length zero.
+    is_even = sizes % 2 == 0
+    if is_even.any():
+        values = np.insert(values, np.cumsum(sizes + 1)[is_even], 0)
+    pairs = sizes // 2 + 1
     last = np.cumsum(pairs) - 1
     first = last - pairs + 1
-    tails = last[in_background]
-    gaps, lengths = values[0::2].copy(), values[1::2].copy()
-    leading = gaps[first]  # the first gap stands outside the differences
-    gaps[first] = 0
-    _sum_up(gaps, first)
-    _sum_up(lengths, first)
-    gaps[first] = leading
-    lengths[tails] = 0
-    if min(gaps.min(), lengths.min()) < 0 or max(gaps.max(), lengths.max()) > pixels:
+    start = 2 * first
+    third = start[sizes > 2] + 2  # it and the two before stand in the code as they are
+    values[third] -= values[third - 2]
+    values[start[1:]] -= np.add.reduceat(values, start)[:-1]  # each mask's sum begins anew
+    ways = np.cumsum(values, out=values)
+    if ways.min() < 0 or ways.max() > pixels:
         raise ValueError("a run is negative or longer than the frame")
-    areas = np.add.reduceat(lengths, first)
-    steps = gaps + lengths
-    if (np.add.reduceat(steps, first) != pixels).any():
+    steps = ways.view(np.int64)  # starts and ends are summed up together, as the halves of 64 bits
+    reached = np.add.reduceat(steps, first) + places * _BOTH
+    steps[first] += places * _BOTH
+    steps[first[1:]] -= reached[:-1]
+    line = np.cumsum(steps, out=steps).view(np.int32)
+    ends = places + pixels
+    if (line[start] < places).any() or (line[start + sizes - 1] != ends).any():
         raise ValueError("a mask does not cover its frame")
-    steps[tails] = 0  # they stay where the foreground ends
-    reached = places + np.add.reduceat(steps, first)
-    steps[first] += places - np.append(0, reached[:-1])
-    edges = np.empty((len(steps), 2))
-    edges[:, 1] = np.cumsum(steps)
-    edges[:, 0] = edges[:, 1] - lengths
-    return edges, areas, pairs
+    edges = line.reshape(-1, 2)
+    edges[last] = ends[:, None]
+    falls = line[1:] < line[:-1]
+    falls[start[1:] - 1] = False  # from one mask to the next
+    if falls.any():
+        raise ValueError("a run is negative")
+    return edges, pairs, np.add.reduceat(edges[:, 1] - edges[:, 0], first)
 
 
 def _values(counts: list[str], pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers written in the codes, one code after the other, and how many each holds."""
-    characters = np.fromiter(map(len, counts), dtype=np.int64, count=len(counts))
-    codes = np.frombuffer("".join(counts).encode("ascii"), dtype=np.uint8) - np.uint8(48)
-    if characters.min() == 0 or codes.max() > 63:
+    """The numbers written in the codes (int32), a 0 after each code's, and how many each holds."""
+    text = ("0".join(counts) + "0").encode("ascii")
+    characters = np.frombuffer(text, dtype=np.uint8)
+    stops = np.cumsum(np.fromiter(map(len, counts), dtype=np.int64, count=len(counts)) + 1) - 1
+    lengths = np.diff(stops, prepend=-1) - 1
+    if lengths.min() == 0 or characters.min() < 48 or characters.max() > 111:
         raise ValueError("a code is empty or holds a character that no encoder writes")
-    text_last = np.cumsum(characters) - 1
-    if (codes[text_last] >= 32).any():
+    if (characters[stops - 1] >= 80).any():
         raise ValueError("a code ends within a number")
-    last = np.flatnonzero(codes < 32)  # the last character of each number: 5 bits with sign
-    values = ((codes ^ 16).view(np.int8) - np.int8(16))[last].astype(np.int64)
-    earlier = np.flatnonzero(codes >= 32)  # the other characters of the longer numbers
+    values = np.frombuffer(text.translate(_LAST, _MORE), dtype=np.int8).astype(np.int32)
+    earlier = np.flatnonzero(characters >= 80)  # all but the last characters of longer numbers
     if len(earlier):
         longer, begins, extra = np.unique(
-            np.searchsorted(last, earlier), return_index=True, return_counts=True
+            earlier - np.arange(len(earlier)), return_index=True, return_counts=True
         )
         if extra.max() >= _LONGEST_CODE:
             raise ValueError("a number is longer than any picture")
         shifts = 5 * (np.arange(len(earlier)) - np.repeat(begins, extra))
-        low = np.add.reduceat((codes[earlier].astype(np.int64) - 32) << shifts, begins)
-        values[longer] = (values[longer] << 5 * extra) + low
-        if np.abs(values[longer]).max() > pixels:
+        low = np.add.reduceat((characters[earlier].astype(np.int64) - 80) << shifts, begins)
+        large = (values[longer].astype(np.int64) << 5 * extra) + low
+        if np.abs(large).max() > pixels:
             raise ValueError("a number is larger than the frame")
-    return values, np.diff(np.searchsorted(last, text_last), prepend=-1)
-
-
-def _sum_up(values: np.ndarray, starts: np.ndarray) -> None:
-    """Replace values by their running sums, which begin anew at each of `starts`."""
-    values[starts[1:]] -= np.add.reduceat(values, starts)[:-1]
-    np.cumsum(values, out=values)
+        values[longer] = large
+    return values, np.diff(stops - np.searchsorted(earlier, stops), prepend=-1) - 1
