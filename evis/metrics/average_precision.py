@@ -51,7 +51,7 @@ def accumulate(
         some = objects > 0
         for m, most in enumerate(MAX_PREDICTIONS):
             best = ranked[ranks[ranked] < most]
-            curves = _curves(hit[some][..., best], ignored[some][..., best], objects[some])
+            curves = _curves(hit[..., best][some], ignored[..., best][some], objects[some])
             precision[:, :, k, some, m], recall[:, k, some, m] = curves
     return precision, recall
 
@@ -69,8 +69,8 @@ def _curves(
     right = np.cumsum(found, axis=-1)
     seen = np.cumsum(counts, axis=-1)
     precision = right / (seen + np.spacing(1))  # the official guard against 0 / 0
-    envelope = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
-    envelope = np.pad(envelope, ((0, 0), (0, 0), (0, 1)))  # 0 beyond the highest recall
+    envelope = np.zeros((*hit.shape[:2], hit.shape[-1] + 1))  # 0 beyond the highest recall
+    np.maximum.accumulate(precision[..., ::-1], axis=-1, out=envelope[..., -2::-1])
     # The place where the n-th object is found, at [n - 1]; beyond the last place where none is.
     reached = np.full((*hit.shape[:2], objects.max(initial=0) + 1), hit.shape[-1])
     a, t, place = np.nonzero(found)

@@ -194,7 +194,8 @@ def _overlap(
             boxes = [[rle and masks.tight_box(rle) for rle in track] for track in distinct]
             return box_iou.compare(boxes, [track.boxes for track in objects], video), which
         pairs = np.zeros((len(distinct), len(objects)), dtype=bool)
-        np.logical_or.at(pairs, which, wanted)
+        place, column = np.nonzero(wanted)
+        pairs[which[place], column] = True
         of_objects = [track.masks for track in objects]
         return track_iou.compare(distinct, of_objects, pairs, video), which
 

@@ -194,9 +194,9 @@ def _values(counts: list[str], pixels: int) -> tuple[np.ndarray, np.ndarray]:
     values = np.frombuffer(text.translate(_LAST, _MORE), dtype=np.int8).astype(np.int32)
     earlier = np.flatnonzero(characters >= 80)  # all but the last characters of longer numbers
     if len(earlier):
-        longer, begins, extra = np.unique(
-            earlier - np.arange(len(earlier)), return_index=True, return_counts=True
-        )
+        of_number = earlier - np.arange(len(earlier))
+        begins = np.flatnonzero(np.diff(of_number, prepend=-1))
+        longer, extra = of_number[begins], np.diff(begins, append=len(earlier))
         if extra.max() >= _LONGEST_CODE:
             raise ValueError("a number is longer than any picture")
         shifts = 5 * (np.arange(len(earlier)) - np.repeat(begins, extra))
