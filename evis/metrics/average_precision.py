@@ -49,9 +49,10 @@ def accumulate(
         ranked = np.flatnonzero(groups == category.id)
         ranked = ranked[np.argsort(-scores[ranked], kind="stable")]
         some = objects > 0
+        hits, left_out = hit[..., ranked][some], ignored[..., ranked][some]
         for m, most in enumerate(MAX_PREDICTIONS):
-            best = ranked[ranks[ranked] < most]
-            curves = _curves(hit[..., best][some], ignored[..., best][some], objects[some])
+            best = ranks[ranked] < most
+            curves = _curves(hits[..., best], left_out[..., best], objects[some])
             precision[:, :, k, some, m], recall[:, k, some, m] = curves
     return precision, recall
 
@@ -62,26 +63,22 @@ def _curves(
     """Precision at the recall levels (T, 101, A), and the highest recall (T, A), of one class.
 
     `hit` and `ignored` are (A, T, predictions) by falling score, `objects` (A,) how many there are
-    to find.
+    to find. Only where an object is found does precision rise, so only there it is worked out.
     """
     counts = ~ignored
-    found = hit & counts
-    right = np.cumsum(found, axis=-1)
-    seen = np.cumsum(counts, axis=-1)
-    precision = right / (seen + np.spacing(1))  # the official guard against 0 / 0
-    envelope = np.zeros((*hit.shape[:2], hit.shape[-1] + 1))  # 0 beyond the highest recall
-    np.maximum.accumulate(precision[..., ::-1], axis=-1, out=envelope[..., -2::-1])
-    # The place where the n-th object is found, at [n - 1]; beyond the last place where none is.
-    reached = np.full((*hit.shape[:2], objects.max(initial=0) + 1), hit.shape[-1])
-    a, t, place = np.nonzero(found)
-    reached[a, t, right[a, t, place]] = place
-    reached[..., 0] = 0
+    right = hit & counts
+    found = right.sum(axis=-1)  # (A, T)
+    a, t, place = np.nonzero(right)
+    number = np.arange(1, len(place) + 1) - np.repeat(found.cumsum() - found.ravel(), found.ravel())
+    seen = np.cumsum(counts, axis=-1)[a, t, place]
+    precision = np.zeros((*found.shape, objects.max(initial=0) + 1))
+    precision[a, t, number] = number / (seen + np.spacing(1))  # the official guard against 0 / 0
+    envelope = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
     # How many have to be found for each recall level.
     enough = [np.searchsorted(np.arange(n + 1) / n, RECALL_LEVELS) for n in objects]
     enough = np.array(enough, dtype=int).reshape(-1, 1, len(RECALL_LEVELS))
-    places = np.take_along_axis(reached, enough, axis=-1)
-    recall = found.sum(axis=-1) / objects[:, None]
-    return np.take_along_axis(envelope, places, axis=-1).transpose(1, 2, 0), recall.T
+    at_levels = np.take_along_axis(envelope, enough, axis=-1)
+    return at_levels.transpose(1, 2, 0), (found / objects[:, None]).T
 
 
 def _ignored_objects(video: VideoOverlaps) -> np.ndarray:

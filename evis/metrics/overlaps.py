@@ -112,11 +112,13 @@ def overlaps(
     rows = Rows(predictions, dataset)
     groups = np.full_like(rows.categories, ALL_CLASSES) if class_agnostic else rows.categories
     order = np.lexsort((rows.categories, -rows.scores, groups, rows.videos))  # stable
+    ranks = _ranks(rows.videos[order], groups[order])
     videos = sorted(dataset.videos, key=lambda video: video.id)
     bounds = np.searchsorted(rows.videos[order], [video.id for video in videos] + [np.inf])
     for number, video in enumerate(tqdm(videos, desc="IoU", unit="video", disable=not progress)):
-        own = order[bounds[number] : bounds[number + 1]]
-        yield _compare(dataset, video, rows, own, groups[own], class_agnostic, by)
+        part = slice(bounds[number], bounds[number + 1])
+        own = order[part]
+        yield _compare(dataset, video, rows, own, groups[own], ranks[part], class_agnostic, by)
 
 
 def _compare(
@@ -125,19 +127,18 @@ def _compare(
     rows: Rows,
     own: np.ndarray,
     groups: np.ndarray,
+    ranks: np.ndarray,
     class_agnostic: bool,
     by: By,
 ) -> VideoOverlaps:
-    """`own` are the video's rows and `groups` theirs, group after group, best first."""
+    """`own` are the video's rows, `groups` and `ranks` theirs, group after group, best first."""
     objects = tuple(sorted(dataset.tracks_of(video.id), key=lambda track: track.category_id))
     object_groups = np.array(
         [ALL_CLASSES if class_agnostic else track.category_id for track in objects], dtype=int
     )
-    ranks = _ranks(groups)
-    same_group = groups[:, None] == object_groups[None, :]
-    same_group[ranks >= MOST_PREDICTIONS] = False
-    overlap, which = _overlap(rows, own, objects, same_group, video, by)
     kept = ranks < MOST_PREDICTIONS
+    same_group = (groups[:, None] == object_groups) & kept[:, None]
+    overlap, which = _overlap(rows, own, objects, same_group, video, by)
     own, groups, ranks, which = own[kept], groups[kept], ranks[kept], which[kept]
     return VideoOverlaps(
         video=video,
@@ -153,11 +154,11 @@ def _compare(
     )
 
 
-def _ranks(groups: np.ndarray) -> np.ndarray:
-    """Each entry's place within its group; equal groups stand together."""
-    begins = np.flatnonzero(np.diff(groups, prepend=-np.inf))
-    sizes = np.diff(begins, append=len(groups))
-    return np.arange(len(groups)) - np.repeat(begins, sizes)
+def _ranks(videos: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Each entry's place within its video and group, which stand together."""
+    is_next = (np.diff(videos) != 0) | (np.diff(groups) != 0)
+    begins = np.append(0, np.flatnonzero(is_next) + 1) if len(groups) else np.zeros(0, int)
+    return np.arange(len(groups)) - np.repeat(begins, np.diff(begins, append=len(groups)))
 
 
 def _mean_areas(areas: np.ndarray) -> np.ndarray:

@@ -37,23 +37,23 @@ class Overlap:
 class Runs:
     """The foreground runs of several tracks in a block of frames, on the line described above."""
 
-    edges: np.ndarray  # (runs, 2) int32: start, end; by track, then by frame. After the runs of
-    # each mask stands one of length zero at the frame's end
+    starts: np.ndarray  # (runs,) int32: by track, then by frame. After the runs of each mask
+    ends: np.ndarray  # (runs,) stands one of length zero at the frame's end
     first: np.ndarray  # (tracks * frames + 1,) int: the runs of track n in frame t begin at
     # first[n * frames + t] and end before the next entry
     areas: np.ndarray  # (tracks, frames) int64, pixels; 0 where the track has no mask
 
-    def between(self, track: int, begin: int, end: int) -> np.ndarray:
-        """(runs, 2): a track's edges in the frames from `begin` to before `end`."""
+    def between(self, track: int, begin: int, end: int) -> slice:
+        """A track's runs in the frames from `begin` to before `end`."""
         row = track * self.areas.shape[1]
-        return self.edges[self.first[row + begin] : self.first[row + end]]
+        return slice(self.first[row + begin], self.first[row + end])
 
     def spans(self) -> tuple[np.ndarray, np.ndarray]:
         """(tracks, frames) each: where the foreground begins and ends; 0, 0 where there is none."""
         begins, ends = np.zeros((2, *self.areas.shape), np.int32)
         visible = self.areas > 0
-        begins[visible] = self.edges[self.first[:-1][visible.ravel()], 0]
-        ends[visible] = self.edges[self.first[1:][visible.ravel()] - 2, 1]
+        begins[visible] = self.starts[self.first[:-1][visible.ravel()]]
+        ends[visible] = self.ends[self.first[1:][visible.ravel()] - 2]
         return begins, ends
 
 
@@ -117,7 +117,10 @@ def _shared(block: Runs, wanted: np.ndarray) -> np.ndarray:
         for n in np.flatnonzero(wanted[:, column] & meet.any(axis=1)):
             met = np.flatnonzero(meet[n])
             both = [block.between(m, met[0], met[-1] + 1) for m in (n, row)]
-            starts, stops = (np.concatenate([edges[:, side] for edges in both]) for side in (0, 1))
+            starts, stops = (
+                np.concatenate([edges[runs] for runs in both])
+                for edges in (block.starts, block.ends)
+            )
             starts.sort(kind="stable")  # quick, since it merges what is sorted already
             stops.sort(kind="stable")
             shared[n, column] = np.maximum(stops[:-1] - starts[1:], 0).sum()
@@ -134,20 +137,22 @@ def take_apart(tracks: Sequence[Sequence[RLE | None]], pixels: int) -> Runs:
     """
     frames = len(tracks[0])
     masks = [rle for track in tracks for rle in track]
-    slots = np.flatnonzero([rle is not None for rle in masks])
+    slots = np.array([slot for slot, rle in enumerate(masks) if rle is not None], dtype=np.int64)
     first = np.zeros(len(masks) + 1, dtype=np.int64)
     areas = np.zeros((len(tracks), frames), dtype=np.int64)
-    edges = np.zeros((0, 2), dtype=np.int32)
+    starts = ends = np.zeros(0, dtype=np.int32)
     if len(slots):
         counts = [rle["counts"] for rle in masks if rle is not None]
-        edges, first[slots + 1], areas.flat[slots] = _edges(counts, slots % frames * pixels, pixels)
-    return Runs(edges, np.cumsum(first), areas)
+        starts, ends, pairs = _edges(counts, slots % frames * pixels, pixels)
+        first[slots + 1] = pairs
+        areas.flat[slots] = np.add.reduceat(ends - starts, np.cumsum(pairs) - pairs)
+    return Runs(starts, ends, np.cumsum(first), areas)
 
 
 def _edges(
     counts: list[str], places: np.ndarray, pixels: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Edges of the masks' runs, moved to `places`, where their frames begin; runs a mask, areas."""
+    """Starts and ends of runs, moved to `places`, where their frames begin; and how many a mask."""
     values, sizes = _values(counts, pixels)
     # One 0 stands after each code. With one more where that leaves an odd number, a mask's runs are
     # pairs of a start and an end; the last pair, made of a 0, becomes the run of length zero.
@@ -169,16 +174,16 @@ def _edges(
     steps[first] += places * _BOTH
     steps[first[1:]] -= reached[:-1]
     line = np.cumsum(steps, out=steps).view(np.int32)
-    ends = places + pixels
-    if (line[start] < places).any() or (line[start + sizes - 1] != ends).any():
+    frame_ends = places + pixels
+    if (line[start] < places).any() or (line[start + sizes - 1] != frame_ends).any():
         raise ValueError("a mask does not cover its frame")
-    edges = line.reshape(-1, 2)
-    edges[last] = ends[:, None]
-    falls = line[1:] < line[:-1]
-    falls[start[1:] - 1] = False  # from one mask to the next
-    if falls.any():
+    starts, ends = line[0::2].copy(), line[1::2].copy()
+    starts[last] = ends[last] = frame_ends
+    gaps = starts[1:] >= ends[:-1]
+    gaps[last[:-1]] = True  # from one mask to the next
+    if not gaps.all() or (ends < starts).any():
         raise ValueError("a run is negative")
-    return edges, pairs, np.add.reduceat(edges[:, 1] - edges[:, 0], first)
+    return starts, ends, pairs
 
 
 def _values(counts: list[str], pixels: int) -> tuple[np.ndarray, np.ndarray]:

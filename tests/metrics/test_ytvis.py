@@ -397,8 +397,9 @@ def test_runs_hold_the_masks(tracks):
     runs = track_iou.take_apart(encoded, pixels)
     for n, track in enumerate(tracks):
         line = np.zeros(2 * pixels, dtype=bool)
-        for start, end in runs.between(n, 0, 2):
-            line[int(start) : int(end)] = True
+        own = runs.between(n, 0, 2)
+        for start, end in zip(runs.starts[own], runs.ends[own], strict=True):
+            line[start:end] = True
         empty = np.zeros((HEIGHT, WIDTH), dtype=bool)
         frames = [empty if mask is None else mask for mask in track]
         expected = np.concatenate([np.asarray(frame).ravel(order="F") for frame in frames])
