@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evis.data import fields, files
-from evis.data.annotations import LAYOUTS, frame_values
+from evis.data import files
+from evis.data.annotations import LAYOUTS, frame_masks
 from evis.data.errors import DataError
 from evis.data.jsonfile import Record, load, parse
 from evis.data.masks import RLE
@@ -113,4 +113,4 @@ def identify(record: Record, dataset: VISDataset) -> tuple[Video, int, float]:
 def parse_masks(record: Record, video: Video) -> tuple[RLE | None, ...]:
     """The record's masks, one a frame of `video`, each checked against its size."""
     record.list("segmentations", length=video.length)
-    return frame_values(record, video, LAYOUTS["ytvis"], "segmentations", fields.mask)
+    return frame_masks(record, video, LAYOUTS["ytvis"])

@@ -393,12 +393,13 @@ def test_a_frame_seen_by_one_side_only_adds_to_the_union():
 @given(st.lists(st.lists(one_mask(), min_size=2, max_size=2), min_size=1, max_size=4))
 def test_runs_hold_the_masks(tracks):
     pixels = HEIGHT * WIDTH
-    video = Video(1, "a", HEIGHT, WIDTH, ("0", "1"))
-    runs = track_iou.track_runs([encode_track(track) for track in tracks], video)
+    encoded = [encode_track(track) for track in tracks]
+    runs = track_iou.take_apart(encoded, pixels)
     for n, track in enumerate(tracks):
         line = np.zeros(2 * pixels, dtype=bool)
-        for start, end in runs.between(n, 0, 2):
-            line[int(start) : int(end)] = True
+        own = runs.between(n, 0, 2)
+        for start, end in zip(runs.starts[own], runs.ends[own], strict=True):
+            line[start:end] = True
         empty = np.zeros((HEIGHT, WIDTH), dtype=bool)
         frames = [empty if mask is None else mask for mask in track]
         expected = np.concatenate([np.asarray(frame).ravel(order="F") for frame in frames])
@@ -416,8 +417,8 @@ def test_large_frames_and_more_masks_than_a_block():
             frame[y : y + rng.integers(1, 120), x : x + rng.integers(1, 180)] = True
             frame[rng.integers(0, 720), rng.integers(0, 1280)] = True
     video = Video(1, "a", *shape, tuple(map(str, range(70))))
-    runs = track_iou.track_runs([encode_track(track) for track in stack], video)
-    iou = runs.ious(runs, np.ones((2, 2), dtype=bool))
+    tracks = [encode_track(track) for track in stack]
+    iou = track_iou.compare(tracks, tracks, np.ones((2, 2), dtype=bool), video).ious
     expected = (stack[0] & stack[1]).sum() / (stack[0] | stack[1]).sum()
     assert iou.tolist() == [[1, expected], [expected, 1]]
 
