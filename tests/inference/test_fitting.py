@@ -47,15 +47,15 @@ def test_frames_are_seen_as_in_training_and_never_enlarged(models, fitted):
 
 
 def test_what_is_asked_for_stays(models, fitted):
-    asked = Options(window=7, overlap=2, shorter_side=500)
+    asked = Options(window=7, overlap=2, shorter_side=500, precision="bfloat16")
     assert fitted(asked, models["r50"], 900, (180, 320), LEAST) == asked
-    asked = Options(window=None, shorter_side=None)
+    asked = Options(window=None, shorter_side=None, precision="float32")
     assert fitted(asked, models["r50"], 900, (180, 320), LEAST) == asked
 
 
 def test_of_other_models_nothing_is_known_so_videos_are_seen_whole_and_as_they_are(fitted):
     assert fitted(Options(), ByColour(), 10**6, (4000, 3000), LEAST) == Options(
-        None, 0, "queries", None
+        None, 0, "queries", None, precision="float32"
     )
 
 

@@ -34,7 +34,7 @@ def test_masks_are_the_same_however_many_are_enlarged_at_once(monkeypatch):
     logits = torch.randn(7, 6, 8)
     logits[2] = -1.0
     at_once = instances.encode(logits, 4, (22, 30), (40, 60))
-    monkeypatch.setattr(instances, "AT_ONCE", 2 * 40 * 60)
+    monkeypatch.setattr(instances, "AT_ONCE", (2 * 40 * 60, 2 * 40 * 60))
     assert instances.encode(logits, 4, (22, 30), (40, 60)) == at_once
     assert [mask is None for mask in at_once] == [n == 2 for n in range(7)]
 
