@@ -2,7 +2,9 @@
 
 A video that needs less than 1 GiB at once is seen whole on any machine. Others get at most a
 quarter of the memory that is free, and at most 4 GiB, so that machines with 16 GiB or more choose
-alike. Windows are 1, 2, 4, 8, ... frames long, for the same reason.
+alike. Windows are 1, 2, 4, 8, ... frames long, for the same reason. No benchmark's video is longer
+than `LONGEST_WHOLE` frames; those that are take windows of at most `LONGEST_WINDOW`, and so the
+same memory however long they are.
 """
 
 from dataclasses import replace
@@ -20,6 +22,7 @@ from evis.models.pixel_decoder import LEVELS
 from evis.models.video_mask2former import SEEN_AT_ONCE
 
 LEAST, MOST = 2**30, 2**32  # bytes for one window
+LONGEST_WHOLE, LONGEST_WINDOW = 512, 128
 ON_DISK = 2**31  # bytes
 AT_ONCE = 2**17, 2**22  # pixels of small windows in a batch: on a CPU, on CUDA
 CGROUPS, CGROUP_ROOT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
@@ -43,8 +46,8 @@ def fitted(options: Options, model: nn.Module, video: Video) -> Options:
             seen = options.seen_size(video.height, video.width)
             left = memory_budget(device_of(model)) - bytes_of_seeing(*seen)
             fits = left // bytes_of_frame(model.config, *seen)
-            if video.length > fits:
-                window = 2 ** (max(1, fits).bit_length() - 1)
+            if video.length > min(fits, LONGEST_WHOLE):
+                window = 2 ** (max(1, min(fits, LONGEST_WINDOW)).bit_length() - 1)
         options = replace(options, window=window)
     if options.precision == "auto":
         is_halved = device_of(model).type == "cuda" and isinstance(model, VideoMask2Former)

@@ -42,7 +42,7 @@ def encode(
     """
     encoded: list[RLE | None] = [None] * len(mask_logits)
     # Enlarging interpolates: where no logit is above 0, no pixel will be.
-    visible = (mask_logits > 0).flatten(1).any(1).nonzero().flatten()
+    visible = (mask_logits > 0).flatten(1).any(1).cpu().nonzero().flatten()
     number = at_once(mask_logits.device, size)
     for start in range(0, len(visible), number):
         some = visible[start : start + number]

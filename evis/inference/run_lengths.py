@@ -30,7 +30,7 @@ def compressed(columns: Tensor) -> list[str]:
     text = (bits + 32 * goes_on + 48).to(torch.uint8)[written]
     sizes = torch.zeros(number, dtype=torch.long, device=places.device)
     sizes.index_add_(0, mask, written.sum(1))
-    text, found = text.cpu().numpy().tobytes().decode(), []
-    for stop, size in zip(sizes.cumsum(0).tolist(), sizes.tolist(), strict=True):
-        found.append(text[stop - size : stop])
-    return found
+    text, sizes = text.cpu().numpy().tobytes().decode(), sizes.cpu()
+    stops = sizes.cumsum(0)
+    bounds = zip((stops - sizes).tolist(), stops.tolist(), strict=True)
+    return [text[start:stop] for start, stop in bounds]
