@@ -187,8 +187,13 @@ def test_a_gpu_would_be_read_a_few_times_a_window(window, monkeypatch):
     with Waits() as waits:
         found = predict(model, frames, options, progress=False)
     assert found == wanted and any(any(track.masks) for track in found)
-    assert set(copies) == {"tracks", "minvis", "instances", "run_lengths"}
-    batches, chunks = {1: (2, 2), 4: (2, 2)}[window]  # 21 or 5 windows; 170 masks
-    assert Counter(copies)["tracks"] == 2 * batches  # class logits and embeddings
-    assert Counter(copies)["instances"] <= 2 * chunks
-    print(waits.number, Counter(copies))
+    windows, batches, encoded, enlarged = 40 // window, 2, 3, 5
+    wanted = {
+        "minvis": windows - 1,  # on the host already
+        "tracks": 2 * batches,  # class logits and embeddings
+        "instances": encoded,  # which masks are empty
+        "run_lengths": 2 * enlarged,  # texts and their lengths
+    }
+    assert Counter(copies) <= Counter(wanted)
+    # Two a window are the tallies', on the host; the network has none.
+    assert waits.number <= 2 * windows + encoded + 2 * enlarged
