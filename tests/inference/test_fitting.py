@@ -59,6 +59,15 @@ def test_of_other_models_nothing_is_known_so_videos_are_seen_whole_and_as_they_a
     )
 
 
+def test_cuda_halves_precision_where_the_model_is_evis_own(models, monkeypatch):
+    monkeypatch.setattr(fitting, "device_of", lambda model: torch.device("cuda"))
+    video, asked = Video(1, "v", 64, 96, ("",)), Options(window=None, shorter_side=None)
+    found = fitting.fitted(asked, models["tiny"], video), fitting.fitted(asked, ByColour(), video)
+    assert [options.precision for options in found] == ["bfloat16", "float32"]
+    asked = replace(asked, precision="float32")
+    assert fitting.fitted(asked, models["tiny"], video) == asked
+
+
 def test_toy_videos_and_published_protocols_are_seen_whole(models, fitted):
     for size in ("tiny", "tiny_l"):
         assert fitted(Options(), models[size], 200, (64, 96), LEAST).window is None
