@@ -28,6 +28,8 @@ def register(commands) -> None:
     add("--shorter-side PIXELS|auto|native", side, type=whole(1, "auto", "native"), default="auto")
     add("--top N", "tracks a video", type=count, default=10)
     add("--class-agnostic", "score objects whatever their class", action="store_true")
+    precision = "what the network computes in; auto: bfloat16 on CUDA, else float32"
+    add("--precision", precision, choices=("auto", "float32", "bfloat16"), default="auto")
     threshold = "least score in overlays and table; results.json holds all"
     add("--threshold S", threshold, type=share, default=0.3)
     add("--overlay", "the video under its tracks", choices=("mp4", "gif", "none"), default="mp4")
@@ -72,6 +74,7 @@ def predict(options: argparse.Namespace) -> None:
             {"native": None}.get(options.shorter_side, options.shorter_side),
             top=options.top,
             class_agnostic=options.class_agnostic,
+            precision=options.precision,
         )
     except ValueError as error:
         options.parser.error(str(error))

@@ -3,7 +3,7 @@
 import io
 import math
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,15 @@ LARGEST = 2**30  # bytes of it: many times what the masks of any benchmark take
 
 @dataclass(frozen=True)
 class PredictedTrack:
-    """One predicted object in one video; `masks` has one entry a frame, None for "not there"."""
+    """One predicted object in one video; `masks` has one entry a frame, None for "not there".
+
+    They are a tuple, or `evis.data.masks.Kept`, which reads like one.
+    """
 
     video_id: int
     category_id: int
     score: float
-    masks: tuple[RLE | None, ...]
+    masks: Sequence[RLE | None]
 
 
 def from_dataset(dataset: VISDataset) -> tuple[PredictedTrack, ...]:
@@ -41,13 +44,22 @@ def from_dataset(dataset: VISDataset) -> tuple[PredictedTrack, ...]:
 def write(predictions: Iterable[PredictedTrack], path: str | Path) -> Path:
     """Write a result file. A path that ends in .zip gets `results.json` inside, as servers ask."""
     path = Path(path)
-    rows = [_row(track) for track in predictions]
     if path.suffix != ".zip":
-        return files.write_json(path, rows)
+        return files.write_pieces(path, _pieces(predictions))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(INSIDE), files.to_json(rows), zipfile.ZIP_DEFLATED)
+        text = b"".join(_pieces(predictions))
+        archive.writestr(zipfile.ZipInfo(INSIDE), text, zipfile.ZIP_DEFLATED)
     return files.write_bytes(path, packed.getvalue())
+
+
+def _pieces(predictions: Iterable[PredictedTrack]) -> Iterator[bytes]:
+    """The list as json, a track at a time: of long videos not all masks are in memory."""
+    before = "["
+    for track in predictions:
+        yield (before + files.to_json(_row(track)).rstrip()).encode()
+        before = ","
+    yield b"[]\n" if before == "[" else b"]\n"
 
 
 def _row(track: PredictedTrack) -> dict[str, Any]:

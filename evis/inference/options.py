@@ -22,6 +22,8 @@ class Options:
         back at the video's own size.
     top: predictions a video, the best over all tracks and classes.
     class_agnostic: one prediction a track, scored by how sure the model is of any object.
+    precision: what the network computes in. "auto" is bfloat16 on CUDA, under autocast, with TF32
+        where that keeps 32 bits, and float32 elsewhere. Masks are enlarged in float32.
     """
 
     window: int | Auto | None = "auto"
@@ -31,6 +33,7 @@ class Options:
     longest_side: int = 1333
     top: int = 10
     class_agnostic: bool = False
+    precision: Literal["float32", "bfloat16"] | Auto = "auto"
 
     def __post_init__(self) -> None:
         words = {"window": (None, "auto"), "shorter_side": (None, "auto")}
@@ -43,6 +46,10 @@ class Options:
             object.__setattr__(self, name, int(value))  # numpy's are no json
         if self.join not in JOINS:
             raise ValueError(f"join should be one of {', '.join(JOINS)}, is {self.join!r}")
+        if self.precision not in (precisions := ("auto", "float32", "bfloat16")):
+            raise ValueError(
+                f"precision should be one of {', '.join(precisions)}, is {self.precision!r}"
+            )
         frames = self.window if isinstance(self.window, int) else None
         if frames is None and self.overlap:
             raise ValueError("overlap needs a window: give its number of frames too")
