@@ -113,6 +113,7 @@ class Counted(TorchDispatchMode):
 def steps(size: str, frame: tuple[int, int], number: int = 2) -> list[Counted]:
     """Steps of stage three on a made-up video, each counted; the first one fills caches."""
     from evis.data.made_up import made_up
+    from evis.losses import qcc, secular, tel, tk
     from evis.papers.eigencluster import method
     from evis.papers.eigencluster.recipes import named
     from evis.training import engine
@@ -130,11 +131,14 @@ def steps(size: str, frame: tuple[int, int], number: int = 2) -> list[Counted]:
         return values
 
     foreach = "_get_foreach_kernels_supported_devices"
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        patch.object(Run, "advance", counting),
-        patch.object(torch.utils._foreach_utils, foreach, lambda: ["cpu", "cuda"]),  # for clipping
-    ):
+    with ExitStack() as patches:
+        folder = patches.enter_context(tempfile.TemporaryDirectory())
+        for owner, name, stand_in in (
+            (Run, "advance", counting),
+            (torch.utils._foreach_utils, foreach, lambda: ["cpu", "cuda"]),  # for clipping
+            *((module, "is_far", lambda values: True) for module in (qcc, secular, tel, tk)),
+        ):
+            patches.enter_context(patch.object(owner, name, stand_in))
         datasets = {"videos": made_up(4, 40, frame)}
         engine.train(recipe, datasets, Path(folder) / "run", method, device="cpu", progress=False)
     return found

@@ -18,7 +18,7 @@ from sklearn.metrics import davies_bouldin_score
 from torch import Tensor
 
 from evis.losses import tel
-from evis.losses.tensors import check_choice, check_finite, check_shapes, moved
+from evis.losses.tensors import check_choice, check_finite, check_shapes, is_far, moved
 
 FLAVOURS = ("paper", "released", "soft")
 Flavour = Literal["paper", "released", "soft"]
@@ -181,7 +181,7 @@ def _lloyd(
     counted = F.pad(points, (0, 1), value=1.0).mT.contiguous()  # (B, C + 1, n): the last row counts
     absent = torch.where(exists, 0.0, torch.inf).flatten(1).unsqueeze(-1).to(points)
     squares, centres = points.square().sum(-1)[:, None], centres.flatten(1, 2)  # (B, R * K, C)
-    looks = _LOOKS if points.device.type == "cpu" else _RARE_LOOKS
+    looks = _RARE_LOOKS if is_far(points) else _LOOKS
     for step in range(1, steps + 1):
         own = centres.square().sum(-1, keepdim=True) + absent
         distance = torch.baddbmm(own, centres, all_of_clip, alpha=-2).unflatten(1, shape)

@@ -26,6 +26,11 @@ def moved(values: ArrayLike | Tensor, device: torch.device) -> Tensor:
     return torch.as_tensor(values, device="cpu").to(device, non_blocking=True)
 
 
+def is_far(values: Tensor) -> bool:
+    """Whether the host has to wait until it can read these, as they lie on a GPU."""
+    return values.device.type != "cpu"
+
+
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """(N, T, H, W) -> (N, T, h, w) of this size, bilinear, float32 at least."""
     maps, scale = full_precision(maps), maps.shape[-1] // size[1]

@@ -20,6 +20,7 @@ from evis.losses.tensors import (
     check_count,
     check_shapes,
     full_precision,
+    is_far,
     moved,
 )
 
@@ -72,7 +73,7 @@ def matches(similarity: Tensor, top_k: int = 5, threshold: float = THRESHOLD) ->
     """
     check_count("top_k", top_k, len(WINDOW))
     alike = similarity >= threshold
-    if similarity.device.type != "cpu":
+    if is_far(similarity):
         return alike & best_candidates(similarity, top_k)
     *others, y, x = (alike.sum(-3) > top_k).nonzero(as_tuple=True)
     crowded = (*others, slice(None), y, x)
