@@ -24,9 +24,11 @@ def target_masks(
     Each clip lies in the upper left corner of a canvas of this size.
     """
     if by == "masks":
-        return torch.cat([pad(clip.masks, size) for clip in clips]).to(device)
-    boxes = torch.cat([clip.boxes for clip in clips]).to(device)
-    visible = torch.cat([clip.visible for clip in clips]).to(device)
+        return torch.cat([pad(clip.masks, size) for clip in clips]).to(device, non_blocking=True)
+    boxes, visible = (
+        torch.cat([getattr(clip, name) for clip in clips]).to(device, non_blocking=True)
+        for name in ("boxes", "visible")
+    )
     return fill_boxes(boxes, visible, size)
 
 

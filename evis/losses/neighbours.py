@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evis.losses.tensors import check_count, full_precision
+from evis.losses.tensors import check_count, full_precision, moved
 
 Offsets = Sequence[tuple[int, int]]
 
@@ -89,7 +89,7 @@ def edge_costs(
     weight = (weight * inside_picture(weight, dilation, offsets)).flatten()
     chosen = weight.nonzero().squeeze(1)  # (E,): a GPU is waited for here alone
     pair, place = chosen // window, chosen % pixels
-    steps = torch.tensor([dilation * (y * width + x) for y, x in offsets], device=chosen.device)
+    steps = moved([dilation * (y * width + x) for y, x in offsets], chosen.device)
     step = steps[chosen // pixels % len(offsets)]
     logits = full_precision(mask_logits).flatten(-3)
     each_layer = (*logits.shape[:-1], -1)

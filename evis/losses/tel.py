@@ -23,6 +23,7 @@ from evis.losses.tensors import (
     check_count,
     check_finite,
     check_shapes,
+    is_far,
     resize,
 )
 
@@ -73,7 +74,7 @@ def _secular(pixels: Tensor, count: int) -> Tensor:
     zeros = (blocks > 0).any(-1).sum(-1) + (pixels == 0).sum(-1)  # (N, T)
     index = torch.arange(count, device=pixels.device)
     candidates = torch.where(index < zeros[..., None], 0.0, torch.inf).to(pixels)
-    wanted = count - int(zeros.min()) if zeros.numel() else 0
+    wanted = count - (1 if is_far(zeros) else int(zeros.min())) if zeros.numel() else 0
     if wanted < 1:
         return candidates + 0 * pixels[..., :1]  # zeros whatever the logits, still in the graph
     values, exists = nonzero_eigenvalues(blocks, wanted)

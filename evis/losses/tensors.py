@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 Flavour = Literal["paper", "released"]  # as a paper writes, or as its published code computes
@@ -19,6 +20,16 @@ class Diverged(ValueError):
 def full_precision(values: Tensor) -> Tensor:
     """float64 as it is, anything else as float32, under autocast too."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def moved(values: ArrayLike | Tensor, device: torch.device) -> Tensor:
+    """Numbers of the host on a device, which the host does not wait for."""
+    return torch.as_tensor(values, device="cpu").to(device, non_blocking=True)
+
+
+def is_far(values: Tensor) -> bool:
+    """Whether the host has to wait until it can read these, as they lie on a GPU."""
+    return values.device.type != "cpu"
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

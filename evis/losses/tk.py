@@ -7,6 +7,7 @@ the box, as the published code computes; `paper` divides by the number of pixels
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,6 +20,8 @@ from evis.losses.tensors import (
     check_count,
     check_shapes,
     full_precision,
+    is_far,
+    moved,
 )
 
 Pairs = Sequence[tuple[int, int]]
@@ -65,10 +68,13 @@ def best_candidates(similarity: Tensor, top_k: int = 5) -> Tensor:
 def matches(similarity: Tensor, top_k: int = 5, threshold: float = THRESHOLD) -> Tensor:
     """(..., 9, h, w) -> bool: those of each pixel's best `top_k` candidates that are alike.
 
-    The best are looked for only where more than `top_k` are alike.
+    On a CPU the best are looked for only where more than `top_k` are alike. A GPU is as fast
+    everywhere, and is not to wait until the host knows where.
     """
     check_count("top_k", top_k, len(WINDOW))
     alike = similarity >= threshold
+    if is_far(similarity):
+        return alike & best_candidates(similarity, top_k)
     *others, y, x = (alike.sum(-3) > top_k).nonzero(as_tuple=True)
     crowded = (*others, slice(None), y, x)
     best = best_candidates(similarity[crowded][..., None, None], top_k)  # (pixels, 9, 1, 1)
@@ -121,16 +127,12 @@ def matched_cost(
         parts = matched.sum((0, 2, 3, 4)).clamp(min=1)  # (pairs,)
     else:
         parts = max(instances, 1) * height * width
-    device = matched.device
-    starts = frames * torch.arange(instances, device=device).unsqueeze(1)  # (N, 1)
-    there, here = (
-        (starts + torch.tensor(side, device=device)).flatten() for side in zip(*pairs, strict=True)
-    )  # (N * pairs,) numbers of frames
+    numbers = frames * np.arange(instances)[:, None, None] + np.array(pairs)  # (N, pairs, 2)
+    there, here = moved(numbers.reshape(-1, 2).T, matched.device)  # (N * pairs,) each
     frames_of_all = mask_logits.flatten(-4, -3)
     costs, edge_of = edge_costs(frames_of_all, there, here, matched.flatten(0, 1), DILATION)
-    of_pair = edge_of % len(pairs)  # a sum for each, in a fixed order on any device
-    sums = [(costs * (of_pair == number)).sum(-1) for number in range(len(pairs))]
-    return torch.stack(sums, -1) / parts
+    of_pair = torch.arange(len(pairs), device=matched.device)[:, None] == edge_of % len(pairs)
+    return (costs.unsqueeze(-2) * of_pair).sum(-1) / parts  # in a fixed order on any device
 
 
 def in_any_box(box_masks: Tensor) -> Tensor:
