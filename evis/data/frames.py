@@ -112,14 +112,17 @@ class VideoFile:
         return VideoFile, (self.path,)
 
 
-# FFmpeg's own words about a broken file come before ours, and say less.
+# FFmpeg's and OpenCV's own words about a broken file come before ours, and say less.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def open_video(path: Path) -> cv2.VideoCapture:
     if not path.is_file():
         raise DataError("there is no such file", file=path, remedy="Check the path")
-    stream = cv2.VideoCapture(os.fsencode(path))  # of a str that is no UTF-8 it dies
+    # FFmpeg alone: OpenCV would go on to take a name with a number for one of many pictures. And
+    # bytes, as of a str that is no UTF-8 it dies.
+    stream = cv2.VideoCapture(os.fsencode(path), cv2.CAP_FFMPEG)
     if not stream.isOpened():
         remedy = "Re-encode it as mp4 (H.264), or extract its frames into a folder"
         raise DataError("is not a video that OpenCV can decode", file=path, remedy=remedy)

@@ -216,3 +216,10 @@ def test_a_film_that_is_cut_off_is_read_as_far_as_it_goes_and_says_so(tmp_path, 
     assert 10 < dataset.videos[0].length < 40
     assert f"{dataset.videos[0].length} frames" in str(told[0].message)
     dataset.frame(1, dataset.videos[0].length - 1)
+
+
+def test_a_broken_film_with_a_number_is_no_row_of_pictures_and_opencv_says_nothing(tmp_path, capfd):
+    (tmp_path / "shot0.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(500))
+    with pytest.raises(DataError, match="shot0.mp4: is not a video that OpenCV can decode"):
+        video.read(tmp_path / "shot0.mp4")
+    assert capfd.readouterr() == ("", "")

@@ -730,6 +730,16 @@ def test_what_a_file_says_about_its_model_is_checked(about, said, tmp_path):
         (b'{"a": {"dtype": "F32", "shape": [9223372036854775807], "data_offsets": [0, 16]}}', None),
         (b'{"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 1000000000000]}}', None),
         (b'{"a": {"dtype": "F32", "shape": [4], "data_offsets": [-1, 16]}}', None),
+        (
+            b'{"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]},'
+            b'"b": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]}}',
+            None,
+        ),
+        (b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]}}', None),
+        (b'{"a": {"dtype": "F32", "shape": [4], "data_offsets": [16, 0]}}', None),
+        (b'{"a": {"dtype": "F32", "shape": [-4], "data_offsets": [0, 16]}}', None),
+        (b'{"a": {"dtype": "F32", "shape": [4, 0, 4], "data_offsets": [0, 16]}}', None),
+        (b'{"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}', 2**31),
         (b'{"a": {"dtype": "F99", "shape": [4], "data_offsets": [0, 16]}}', None),
         (b'{"a": {"dtype": "F8_E4M3", "shape": [16], "data_offsets": [0, 16]}}', None),
     ],
@@ -746,6 +756,41 @@ def test_tensors_without_plain_numbers_are_refused_by_name(tmp_path):
     for strange in (torch.eye(3).to_sparse(), torch.zeros(3, device="meta")):
         with pytest.raises(DataError, match="the tensor a is of a kind that weights are not"):
             checkpoints.load({"a": strange})
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_few_numbers_that_stand_for_many_are_refused(tmp_path, is_new):
+    path = tmp_path / "bomb.pth"
+    bomb = {"model": {"a": torch.zeros(1).expand(100_000, 100_000)}}
+    torch.save(bomb, path, _use_new_zipfile_serialization=is_new)
+    for read in (checkpoints.load, checkpoints.read_about):
+        with pytest.raises(
+            DataError, match="bomb.pth: its tensors would take 40,000,000,000 bytes"
+        ):
+            read(path)
+    (tmp_path / "bomb.pkl").write_bytes(pickle.dumps({"a": Repeated()}))
+    with pytest.raises(DataError, match="bomb.pkl: its tensors would take 1,000,000,000,000 bytes"):
+        checkpoints.load(tmp_path / "bomb.pkl")
+
+
+class Repeated:
+    """A terabyte that is one byte."""
+
+    def __reduce__(self):
+        return np.ndarray, ((10**6, 10**6), "u1", bytearray(1), 0, (0, 0))
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (10**9, 0), (0, 10**9), (1, 1, 1, 1)])
+def test_shapes_that_no_model_has_are_refused(shape, monkeypatch):
+    def planned(config):
+        assert torch.get_default_device().type == "meta", "it is built"
+        return VideoMask2Former(config)
+
+    monkeypatch.setattr(checkpoints, "VideoMask2Former", planned)
+    for name in weights("r50"):
+        if name.startswith("sem_seg_head.predictor.") or "stem" in name or ".0.conv1" in name:
+            with pytest.raises(DataError):
+                checkpoints.load(weights("r50") | {name: torch.zeros(shape)})
 
 
 class Hostile:

@@ -245,6 +245,16 @@ def test_backbones_that_evis_has_not_are_refused(name, changes, tmp_path):
         models.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"encoder_layers": 2**63}, {"num_queries": -1}, {"decoder_layers": 10**9}]
+)
+def test_sizes_that_no_model_has_are_refused_before_it_is_built(copied, changes):
+    content = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(content | changes))
+    with pytest.raises(DataError, match="config.json: "):
+        models.load(copied)
+
+
 def test_a_folder_s_pickle_runs_nothing(copied, tmp_path):
     (copied / "model.safetensors").unlink()
     torch.save({"x": Hostile(tmp_path / "sign")}, copied / "pytorch_model.bin")

@@ -121,6 +121,32 @@ def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, small, reference):
     assert list(read(folder)["step"]) == list(range(6))
 
 
+def test_a_single_bit_of_a_checkpoint_is_noticed(tmp_path, small, reference):
+    folder = _stopped(small, tmp_path / "cut", after=4)
+    newest = max((folder / "checkpoints").iterdir())
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    with pytest.warns(UserWarning, match=f"{newest.name} is damaged .the checksum of"):
+        assert _same(reference, _run(small, folder).state_dict())
+
+
+@pytest.mark.parametrize("state", [{}, {"model": 1}, {"model": {"a": torch.zeros(3)}}, []])
+def test_a_checkpoint_of_something_else_is_refused(tmp_path, small, state):
+    folder = _stopped(small, tmp_path / "cut", after=3)
+    for path in (folder / "checkpoints").iterdir():
+        torch.save(state, path)
+    with pytest.raises(DataError, match="checkpoints: the checkpoint of step 3 is of something"):
+        _run(small, folder)
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", "{}", '{"step": "one"}', "\xff"])
+def test_a_damaged_log_is_named_with_its_line(tmp_path, line):
+    (tmp_path / "log.jsonl").write_text(f'{{"step": 0}}\n{line}\n', encoding="latin1")
+    with pytest.raises(DataError, match="log.jsonl"):
+        read(tmp_path)
+
+
 def test_with_all_checkpoints_damaged_it_says_so(tmp_path, small):
     folder = _stopped(small, tmp_path, after=3)
     for path in (folder / "checkpoints").iterdir():
