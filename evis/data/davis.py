@@ -86,7 +86,12 @@ def _read_labels(folder: Path, video: Video, frame: int) -> np.ndarray:
     path = within(folder, Path(video.frames[frame]).with_suffix(".png").name)
     place = {"file": path, "video": video.name, "frame": frame}
     with opened(path, "label picture", video=video.name, frame=frame) as picture:
-        mode, labels = picture.mode, np.asarray(picture)
+        form, mode, labels = picture.format, picture.mode, np.asarray(picture)
+    if form != "PNG":
+        remedy = "Save it as PNG, which keeps every index; lossy formats make up objects"
+        raise DataError(
+            f"the label picture is {form} under the name of a PNG", **place, remedy=remedy
+        )
     if mode not in ("P", "L"):
         remedy = "Save labels as palette PNGs whose index is the object"
         raise DataError(f"the label picture is {mode}, not indexed", **place, remedy=remedy)
