@@ -22,7 +22,7 @@ from evis.models.pixel_decoder import LEVELS
 from evis.models.video_mask2former import SEEN_AT_ONCE
 
 LEAST, MOST = 2**30, 2**32  # bytes for one window
-LONGEST_WHOLE, LONGEST_WINDOW = 512, 128
+LONGEST_WHOLE, LONGEST_WINDOW = 512, 32
 ON_DISK = 2**31  # bytes
 AT_ONCE = 2**17, 2**22  # pixels of small windows in a batch: on a CPU, on CUDA
 CGROUPS, CGROUP_ROOT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")

@@ -75,7 +75,7 @@ def test_toy_videos_and_published_protocols_are_seen_whole(models, fitted):
 
 
 def test_videos_longer_than_any_benchmarks_take_windows_of_one_length(models, fitted):
-    for length, window in ((512, None), (513, 128), (10**5, 128)):
+    for length, window in ((512, None), (513, 32), (10**5, 32)):
         assert fitted(Options(), models["tiny"], length, (64, 96), MOST).window == window
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evis.data import masks
@@ -61,6 +61,7 @@ def test_equal_scores_keep_the_tracks_order():
     assert [t for t, *_ in instances.choose(torch.zeros(30, 2), 30)] == list(range(30))
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 4), st.integers(1, 40), st.integers(1, 40), st.integers(0, 99), st.data())
 def test_run_lengths_made_on_a_device_are_pycocotools_own(number, width, height, percent, data):
     generator = torch.Generator().manual_seed(data.draw(st.integers(0, 99)))
