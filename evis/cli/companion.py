@@ -125,14 +125,14 @@ def _listed(row) -> str:
 
     Of stages the last one's name and model: rows that end alike are told apart by their keys.
     """
-    recipe, device = dict(row.recipe), row.machine["device"]
+    recipe, device = dict(row.recipe), row.machine.get("device", "")
     words = recipe.pop("name")
     if stages := recipe.pop("stages", None):
         words += f": {stages[-1]['name']} {stages[-1]['model']}"
     else:
         words = " ".join([words, *(f"{name}={value}" for name, value in recipe.items())])
     commit = (row.commit[:8] if row.commit else "no commit") + "+" * bool(row.dirty)
-    device = _short(row.machine["cpu"] if device == "cpu" else device, 24)
+    device = _short(row.machine.get("cpu", "") if device == "cpu" else device, 24)
     origin = [row.key, row.date[:10], commit, device, row.dataset, f"seed {row.seed}"]
     numbers = [f"{name} {value:.4g}" for name, value in row.metrics.items()]
     return _short("  ".join([*origin, _short(words, 48), *numbers]), 160)

@@ -212,7 +212,13 @@ def test_a_truncated_row_is_named_when_it_is_looked_for(tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"date": 5}, {"commit": 5}, {"machine": []}, {"machine": {"cpu": [], "device": "cpu"}}],
+    [
+        {"date": 5},
+        {"commit": 5},
+        {"metrics": {"AP": 10**400}},
+        {"machine": []},
+        {"machine": {"cpu": [], "device": "cpu"}},
+    ],
 )
 def test_what_is_listed_is_text(tmp_path, changes):
     path = store.save(ROW, tmp_path)
