@@ -152,7 +152,9 @@ def main() -> None:
     options = parser.parse_args()
     found = steps(options.model, (options.height, 16 * options.height // 9))[-1]
     operations, waits = found.operations.total(), found.waits.total()
-    print(f"{operations:,} operations, {found.views:,} of them views; {OPERATIONS:,} wanted at most")
+    print(
+        f"{operations:,} operations, {found.views:,} of them views; {OPERATIONS:,} wanted at most"
+    )
     print(f"{waits} waits: {dict(+found.waits)}; {WAITS} wanted at most")
     for name, number in found.operations.most_common(options.list):
         print(f"  {number:6,} {name}")
