@@ -34,7 +34,7 @@ from evis.inference import weights as weight_files
 from evis.models import VideoMask2Former, checkpoints, named, read_about
 from evis.training import checkpoint, log
 
-COMPUTING, WAITING = 10, 60  # seconds that a file may take
+COMPUTING, WAITING = 10, 300  # seconds that a file may take; others may be busy
 _NUMBERS = (0, 1, 0x7F, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
 _VALUES = (
     *(None, True, 0, -1, 1.5, 1e308, 2**31, 2**63, 10**400, 1e-320),
