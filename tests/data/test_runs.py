@@ -42,7 +42,10 @@ CODES = st.one_of(
 @example(["0<"])  # all foreground
 @example(["P" * 6 + "0", "<"])  # 7 characters for a 0
 @example(["<", "P"])  # a number that goes on into what stands after it
-@example(["6O" + "o" * 5])
+@example(["P" * 7 + "0<"])  # 8 characters, which one at a time refuses
+@example(["5N9"])  # runs of 5, -2 and 9: foreground below nothing
+@example(["<", "35O0", "<"])  # 3, 5, -1 and 5: background below nothing
+@example(["M?2"])  # -3, 15, ...
 def test_areas_and_faults_are_those_of_one_mask_at_a_time(counts):
     expected = one_by_one(counts)
     if expected is None:
