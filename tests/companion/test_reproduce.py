@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -83,6 +84,8 @@ def test_ctrl_c_ends_it_in_one_line_and_no_kernel_stays(tmp_path, whole_group):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background jobs inherit that Ctrl-C is ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not ((tmp_path / "1").exists() and (tmp_path / "2").exists()):
