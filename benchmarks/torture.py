@@ -37,6 +37,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")  # what is killed leaves locks
 
 import damaged
 import torch
