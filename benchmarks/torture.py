@@ -32,11 +32,13 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")  # what is killed leaves locks
 
 import damaged
 import torch
@@ -187,13 +189,16 @@ class Torture:
             process = start(work, folder)
             process.join(self.moment.uniform(0, 1.1 * seconds))
             if process.is_alive():
-                os.killpg(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it has no group yet
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.kill()
                 process.join()
+            if process.exitcode == -signal.SIGKILL:
                 self.holds(f"{name}, killed", folder)
                 self.counts["kills"] += 1
                 bar.update()
             if process.exitcode != -signal.SIGKILL or bar.n == kills:
-                self.ends(name, process if bar.n < kills else start(work, folder))
+                self.ends(name, start(work, folder) if bar.n == kills else process)
                 self.holds(f"{name} after kills", folder, wanted)
                 runs += 1
         bar.close()
