@@ -54,15 +54,19 @@ def write(predictions: Iterable[PredictedTrack], path: str | Path) -> Path:
 
 
 def _pieces(predictions: Iterable[PredictedTrack]) -> Iterator[bytes]:
-    """The list as json, a track at a time: of long videos not all masks are in memory."""
-    before = "["
-    for track in predictions:
-        yield (before + files.to_json(_row(track)).rstrip()).encode()
-        before = ","
-    yield b"[]\n" if before == "[" else b"]\n"
+    """The list as json, mask by mask: those of a long video are never in memory together."""
+    number = -1
+    for number, track in enumerate(predictions):
+        opened = files.to_json(_row(track)).removesuffix("]}\n")
+        yield f"{',' if number else '['}{opened}".encode()
+        for frame, mask in enumerate(track.masks):
+            yield f"{',' if frame else ''}{files.to_json(mask).rstrip()}".encode()
+        yield b"]}"
+    yield b"[]\n" if number < 0 else b"]\n"
 
 
 def _row(track: PredictedTrack) -> dict[str, Any]:
+    """As in a result file, its masks still to come."""
     if not math.isfinite(track.score):
         problem, remedy = f"is {track.score}", "Look for NaN in the model's outputs"
         raise DataError(problem, video=track.video_id, field="score", remedy=remedy)
@@ -70,7 +74,7 @@ def _row(track: PredictedTrack) -> dict[str, Any]:
         "video_id": int(track.video_id),
         "category_id": int(track.category_id),
         "score": float(track.score),
-        "segmentations": list(track.masks),
+        "segmentations": [],
     }
 
 
