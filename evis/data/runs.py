@@ -20,7 +20,7 @@ def areas(counts: list[str], pixels: int) -> np.ndarray:
     if not counts:
         return np.zeros(0, dtype=np.int64)
     starts, ends, pairs = edges(counts, np.zeros(len(counts), dtype=np.int64), pixels)
-    return np.add.reduceat(ends - starts, np.cumsum(pairs) - pairs)
+    return np.add.reduceat(ends - starts, np.cumsum(pairs) - pairs, dtype=np.int32)
 
 
 def edges(
@@ -45,7 +45,8 @@ def edges(
     start = 2 * first
     third = start[sizes > 2] + 2  # it and the two before stand in the code as they are
     values[third] -= values[third - 2]
-    values[start[1:]] -= np.add.reduceat(values, start)[:-1]  # each mask's sum begins anew
+    # Each mask's sum begins anew.
+    values[start[1:]] -= np.add.reduceat(values, start, dtype=np.int32)[:-1]
     ways = np.cumsum(values, out=values)
     if ways.min() < 0 or ways.max() > pixels:
         raise ValueError("a run is negative or longer than the frame")

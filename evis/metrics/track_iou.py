@@ -116,7 +116,7 @@ def _shared(block: Runs, wanted: np.ndarray) -> np.ndarray:
             )
             starts.sort(kind="stable")  # quick, since it merges what is sorted already
             stops.sort(kind="stable")
-            shared[n, column] = np.maximum(stops[:-1] - starts[1:], 0).sum()
+            shared[n, column] = np.maximum(stops[:-1] - starts[1:], 0).sum(dtype=np.int32)
     return shared
 
 
@@ -132,5 +132,5 @@ def take_apart(tracks: Sequence[Sequence[RLE | None]], pixels: int) -> Runs:
         counts = [rle["counts"] for rle in masks if rle is not None]
         starts, ends, pairs = runs.edges(counts, slots % frames * pixels, pixels)
         first[slots + 1] = pairs
-        areas.flat[slots] = np.add.reduceat(ends - starts, np.cumsum(pairs) - pairs)
+        areas.flat[slots] = np.add.reduceat(ends - starts, np.cumsum(pairs) - pairs, dtype=np.int32)
     return Runs(starts, ends, np.cumsum(first), areas)
