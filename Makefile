@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.11 python3; do \
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-gpu portable lint lab lock clean
+.PHONY: help figures test test-gpu portable torture lint lab lock clean
 
 # Tests and notebooks run so many at a time, with one thread each.
 JOBS ?= 2
@@ -28,6 +28,7 @@ help:
 	@echo '               FAST=1 leaves out the notebooks and the slow tests'
 	@echo 'make test-gpu  the tests of tensors on a CUDA device'
 	@echo 'make portable  tests and notebooks under other instruction sets and threads (an hour)'
+	@echo 'make torture   kills, full disks, two at once, 10,000 damaged files (an hour); STORE=1'
 	@echo 'make lint      check the style of code and notebooks, and who imports whom'
 	@echo 'make lab       open JupyterLab'
 	@echo 'make lock      resolve requirements.lock anew from pyproject.toml'
@@ -69,6 +70,10 @@ portable: $(READY)
 	        done; \
 	    done; \
 	done; exit $$status
+
+# Runs that are killed, or have no disk, or company; files that are damaged. Nothing may break.
+torture: $(READY)
+	@$(BIN) benchmarks/torture.py --jobs $(JOBS) $(if $(filter-out 0,$(STORE)),--store)
 
 lint: $(READY)
 	@$(BIN) -m ruff check .

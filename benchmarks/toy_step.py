@@ -46,9 +46,8 @@ def worker() -> None:
         from evis.papers.eigencluster.loss import Loss
         from evis.papers.eigencluster.recipes import named, toy
     except ImportError:  # as it was in `BEFORE`
-        from evis.training.recipes import named, toy
-
         from evis.losses.criterion import criterion
+        from evis.training.recipes import named, toy
 
         Loss = None
 

@@ -8,6 +8,7 @@ predicted and target masks are first filled up to their tight box in every frame
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
@@ -15,13 +16,22 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from evis.losses.masks import random_points, sample_points
-from evis.losses.tensors import Diverged, check_choice, check_shapes, full_precision
+from evis.losses.tensors import (
+    Diverged,
+    check_choice,
+    check_count,
+    check_integers,
+    check_shapes,
+    full_precision,
+)
 
 By = Literal["masks", "boxes"]
 Target = tuple[Tensor, Tensor]  # a clip's labels (N,) and masks (N, T, H, W)
-Pairs = list[tuple[Tensor, Tensor]]  # each clip's queries, ascending, and their targets, on the CPU
+Assigned = list[tuple[np.ndarray, np.ndarray]]  # each clip's queries, ascending, and targets
+Pairs = list[tuple[Tensor, Tensor]]  # the same, as CPU vectors
 
 POINTS = 20_000
+MOST_POINTS = 10_000_000  # a clip
 
 
 class Weights(NamedTuple):
@@ -55,7 +65,8 @@ def match(
     """
     names = names or [f"clip {clip} of the batch" for clip in range(len(targets))]
     layers = [(class_logits, mask_logits)]
-    return match_layers(layers, targets, by, points, generator, names, weights)[0]
+    (pairs,) = match_layers(layers, targets, by, points, generator, names, weights)
+    return [(torch.from_numpy(queries), torch.from_numpy(objects)) for queries, objects in pairs]
 
 
 @torch.no_grad()
@@ -67,40 +78,37 @@ def match_layers(
     generator: torch.Generator | None,
     names: Sequence[str],
     weights: Weights,
-) -> list[Pairs]:
+) -> list[Assigned]:
     """`match` of several decoder layers to the same targets, at the same points.
 
-    layers: class and mask logits each. All costs are brought to the CPU at once.
+    layers: class and mask logits each. The host waits for a device once: for the costs of all
+    layers, and whether their logits are finite.
     """
     _check(layers, targets, by, names)
-    device = layers[0][1].device
+    batch, device = len(targets), layers[0][1].device
     if not isinstance(points, Tensor):
         number = POINTS if points is None else points
-        if number < 1:
-            raise ValueError(f"matching looks at one point a clip at least, not at {number}")
-        points = random_points(len(targets), number, device, generator)
-    points = points.to(device).expand(len(targets), -1, -1)
+        check_count("points", number, MOST_POINTS)
+        points = random_points(batch, number, device, generator)
+    if points.ndim != 3 or points.shape[0] not in (1, batch) or not points.shape[1]:
+        raise ValueError(f"points should be (1 or B, P, 2), got {tuple(points.shape)}")
+    points = points.to(device, non_blocking=True).expand(batch, -1, -1)
     labels, masks = (
-        pad_sequence(of_clips, batch_first=True).to(device)
-        for of_clips in zip(*targets, strict=True)
+        pad_sequence(of_clips, batch_first=True).to(device, non_blocking=True)
+        for of_clips in zip(*((labels.long(), masks) for labels, masks in targets), strict=True)
     )  # (B, N), (B, N, T, H, W)
     truth = seen(masks, by, points)
-    on_cpu = torch.stack(
-        [
-            costs(class_logits, seen(mask_logits, by, points), labels, truth, by, weights)
-            for class_logits, mask_logits in layers
-        ]
-    ).cpu()
+    guess = _seen([mask_logits for _, mask_logits in layers], by, points)
+    class_logits = torch.stack([class_logits for class_logits, _ in layers])
+    found = costs(class_logits, guess, labels, truth, by, weights)
+    together = torch.cat([found.flatten(), _largest(layers).flatten()]).cpu().numpy()
+    cost, largest = np.split(together, [found.numel()])
+    _check_finite(largest.reshape(len(layers), 2, batch), names)
     counts = [len(labels) for labels, _ in targets]
     return [
-        [_assign(clip[:, :count]) for clip, count in zip(layer, counts, strict=True)]
-        for layer in on_cpu
+        [linear_sum_assignment(clip[:, :count]) for clip, count in zip(layer, counts, strict=True)]
+        for layer in cost.reshape(found.shape)
     ]
-
-
-def _assign(cost: Tensor) -> tuple[Tensor, Tensor]:
-    queries, objects = linear_sum_assignment(cost.numpy())
-    return torch.from_numpy(queries), torch.from_numpy(objects)
 
 
 def seen(masks: Tensor, by: By, points: Tensor) -> Tensor:
@@ -110,15 +118,21 @@ def seen(masks: Tensor, by: By, points: Tensor) -> Tensor:
     filled. A box is the product of what it spans across and down, and so is what is read of it: no
     box is ever drawn. An empty mask stays empty.
     """
+    return _seen([masks], by, points)[0]
+
+
+def _seen(masks: Sequence[Tensor], by: By, points: Tensor) -> Tensor:
+    """What is `seen` of several layers: (L, B, N, T * P)."""
     if by == "masks":
-        values = sample_points(masks.flatten(1, 2), points)  # (B, N * T, P)
-        return values.unflatten(1, masks.shape[1:3]).flatten(2)
-    height, width = masks.shape[-2:]
-    masks = masks.byte() if masks.dtype == torch.bool else masks  # maxima of bool are slow
+        values = [sample_points(layer.flatten(1, 2), points) for layer in masks]  # (B, N * T, P)
+        return torch.stack(values).unflatten(2, masks[0].shape[1:3]).flatten(3)
+    height, width = masks[0].shape[-2:]
+    if masks[0].dtype == torch.bool:
+        masks = [layer.byte() for layer in masks]  # maxima of bool are slow
     x, y = points[:, None, None].unbind(-1)
-    across = _span(masks.amax(-2) > 0, x * width - 0.5)
-    down = _span(masks.amax(-1) > 0, y * height - 0.5)
-    return (across * down).flatten(2)
+    across = _span(torch.stack([layer.amax(-2) for layer in masks]) > 0, x * width - 0.5)
+    down = _span(torch.stack([layer.amax(-1) for layer in masks]) > 0, y * height - 0.5)
+    return across.mul_(down).flatten(3)
 
 
 def _span(occupied: Tensor, place: Tensor) -> Tensor:
@@ -133,14 +147,14 @@ def _span(occupied: Tensor, place: Tensor) -> Tensor:
 def costs(
     class_logits: Tensor, guess: Tensor, labels: Tensor, truth: Tensor, by: By, weights: Weights
 ) -> Tensor:
-    """(B, Q, C+1), guess (B, Q, P), labels (B, N), truth (B, N, P) -> (B, Q, N) float64.
+    """Of L layers: (L, B, Q, C+1), guess (L, B, Q, P), labels (B, N), truth (B, N, P) -> float64.
 
-    guess and truth: what is `seen` of predictions and targets.
+    (L, B, Q, N). guess and truth: what is `seen` of predictions and targets.
     """
     with torch.autocast(class_logits.device.type, enabled=False):
         chances = full_precision(class_logits).softmax(-1)
-        of_labels = labels.unsqueeze(1).expand(-1, chances.shape[1], -1)
-        cost = -weights.classes * chances.gather(2, of_labels).double()
+        of_labels = labels.unsqueeze(1).expand(*chances.shape[:-1], -1)
+        cost = -weights.classes * chances.gather(-1, of_labels).double()
         if by == "masks":
             cost += weights.masks * _bce(guess, truth)
             guess = guess.sigmoid()
@@ -148,18 +162,34 @@ def costs(
 
 
 def _bce(logits: Tensor, targets: Tensor) -> Tensor:
-    """(B, Q, P) logits against (B, N, P) targets -> (B, Q, N) mean binary cross-entropies."""
+    """(..., B, Q, P) logits against (B, N, P) targets -> (..., B, Q, N) mean cross-entropies."""
     targets = targets.to(logits) / logits.shape[-1]
     rest = 1 / logits.shape[-1] - targets
     return (F.softplus(-logits) @ targets.mT + F.softplus(logits) @ rest.mT).double()
 
 
 def _dice(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """(B, Q, P) against (B, N, P) -> (B, Q, N) dice losses, as `evis.losses.masks.dice`."""
+    """(..., B, Q, P), (B, N, P) -> (..., B, Q, N) dice losses, as `evis.losses.masks.dice`."""
     targets = targets.to(probabilities)
     both = probabilities @ targets.mT
-    either = probabilities.sum(-1).unsqueeze(2) + targets.sum(-1).unsqueeze(1)
+    either = probabilities.sum(-1).unsqueeze(-1) + targets.sum(-1).unsqueeze(-2)
     return (1 - (2 * both + 1) / (either + 1)).double()
+
+
+def _largest(layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """(L * 2, B) float64: the largest of each clip's class and mask logits, NaN where one is."""
+    clips = [logits for layer in layers for logits in layer]
+    norm = torch.linalg.vector_norm
+    return torch.stack([norm(x, torch.inf, tuple(range(1, x.ndim))) for x in clips]).double()
+
+
+def _check_finite(largest: np.ndarray, names: Sequence[str]) -> None:
+    """(L, 2, B): what is `_largest`."""
+    for layer, which, clip in np.argwhere(~np.isfinite(largest)):
+        raise Diverged(
+            f"{names[clip]}, layer {layer}: {('class_logits', 'mask_logits')[which]} hold NaN or "
+            "infinity: training diverged before this step"
+        )
 
 
 def _check(
@@ -171,6 +201,9 @@ def _check(
     check_choice("by", by, ("masks", "boxes"))
     for class_logits, mask_logits in layers:
         check_shapes(class_logits=(class_logits, "B Q C"), mask_logits=(mask_logits, "B Q T h w"))
+        if 0 in (*class_logits.shape, *mask_logits.shape):
+            sizes = f"{tuple(class_logits.shape)} and {tuple(mask_logits.shape)}"
+            raise ValueError(f"logits should hold a query, class and pixel at least, are {sizes}")
     batch, frames, classes = len(class_logits), mask_logits.shape[2], class_logits.shape[2] - 1
     if len(targets) != batch:
         raise ValueError(f"{batch} clips came with the targets of {len(targets)}")
@@ -180,14 +213,9 @@ def _check(
             raise ValueError(
                 f"{name} needs target masks {shape} + (H, W), got {tuple(masks.shape)}"
             )
-        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        if labels.ndim != 1 or 0 in masks.shape[1:]:
+            sizes = tuple(labels.shape), tuple(masks.shape)
+            raise ValueError(f"{name} needs labels (N,) and masks with pixels, got {sizes}")
+        check_integers(f"labels of {name}", labels)
+        if not all(0 <= label < classes for label in labels.tolist()):
             raise ValueError(f"{name}: labels {labels.tolist()} are not all below {classes}")
-    clips = [logits.flatten(1) for layer in layers for logits in layer]
-    finite = torch.stack([x.amin(1).isfinite() & x.amax(1).isfinite() for x in clips])
-    if not finite.all():  # one look for all layers
-        number, clip = finite.logical_not().nonzero()[0].tolist()
-        layer, what = divmod(number, 2)
-        raise Diverged(
-            f"{names[clip]}, layer {layer}: {('class_logits', 'mask_logits')[what]} hold NaN or "
-            "infinity: training diverged before this step"
-        )

@@ -163,7 +163,8 @@ def sources(folder: str) -> dict[str, str]:
 )
 def test_every_import_is_of_a_declared_package(folder, allowed):
     owners = metadata.packages_distributions()
-    local = {"evis", *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
+    own = [path for top in ("tests", "benchmarks") for path in (ROOT / top).rglob("*.py")]
+    local = {"evis", *(path.stem for path in own)}
     for path, source in sources(folder).items():
         if folder == "evis" and "/evis/companion/plots/" in path:
             continue  # pictures for notebooks may use what notebooks use

@@ -66,6 +66,18 @@ def test_no_paper_imports_another_and_losses_know_tensors_only(path):
             assert target[0] == "losses", f"a loss imports {'.'.join(target)}"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: "/".join(parts(path)))
+def test_nothing_from_outside_is_unpickled(path):
+    """A pickle is a program: torch reads weights alone, all else is read as arrays alone."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            options = {option.arg: ast.unparse(option.value) for option in node.keywords}
+            called = ast.unparse(node.func)
+            assert called not in ("pickle.load", "pickle.loads", "joblib.load", "pd.read_pickle")
+            assert options.get("allow_pickle") != "True", ast.unparse(node)
+            assert called != "torch.load" or options.get("weights_only") == "True", called
+
+
 def test_every_package_has_its_level():
     packages = {parts(path)[0] for path in MODULES} - ANYWHERE
     assert packages <= set().union(*LEVELS)

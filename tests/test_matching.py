@@ -231,6 +231,21 @@ def test_logits_that_are_not_finite_are_named_with_their_clip(by, which, value):
         match(*logits, targets, by, names=["video 7", "video 8"])
 
 
+@pytest.mark.parametrize(
+    "kind", [torch.int8, torch.uint8, torch.int16, torch.uint16, torch.int32, torch.uint64]
+)
+def test_labels_are_whole_numbers_of_any_kind(kind):
+    class_logits, mask_logits, targets = _case(batch=2)
+    points = torch.rand(1, 50, 2, generator=torch.Generator().manual_seed(0))
+    others = [(labels.to(kind), masks) for labels, masks in targets]
+    wanted, found = (
+        match(class_logits, mask_logits, of, points=points) for of in (targets, others)
+    )
+    for one, other in zip(wanted, found, strict=True):
+        assert all(map(torch.equal, one, other))
+    match(class_logits, mask_logits, others, points=np.int64(50))
+
+
 def test_wrong_input_is_refused_with_the_reason():
     class_logits, mask_logits, targets = _case()
     ((labels, target_masks),) = targets
@@ -246,8 +261,19 @@ def test_wrong_input_is_refused_with_the_reason():
         match(class_logits, mask_logits, [(labels, target_masks[:, :1])])
     with pytest.raises(ValueError, match="not all below 6"):
         match(class_logits, mask_logits, [(labels + 6, target_masks)])
-    for points in (0, -3):
-        with pytest.raises(ValueError, match="looks at one point a clip at least"):
+    with pytest.raises(ValueError, match="clip 0 of the batch should be whole numbers"):
+        match(class_logits, mask_logits, [(labels.float(), target_masks)])
+    with pytest.raises(ValueError, match=r"needs labels \(N,\)"):
+        match(class_logits, mask_logits, [(labels[:, None], target_masks)])
+    with pytest.raises(ValueError, match="logits should hold a query"):
+        match(class_logits[:, :0], mask_logits[:, :0], targets)
+    with pytest.raises(ValueError, match="class_logits should be a torch.Tensor, is a ndarray"):
+        match(class_logits.numpy(), mask_logits, targets)
+    for shape in ((3, 2), (1, 0, 2), (5, 3, 2)):
+        with pytest.raises(ValueError, match=r"points should be \(1 or B, P, 2\)"):
+            match(class_logits, mask_logits, targets, points=torch.zeros(shape))
+    for points in (0, -3, 1.5, "3", 10**13):
+        with pytest.raises(ValueError, match="points should be a whole number from 1 to 10,000"):
             match(class_logits, mask_logits, targets, points=points)
 
 

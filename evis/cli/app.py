@@ -1,6 +1,7 @@
 """The `evis` command. Each subcommand imports what it needs, so that `--help` is instant."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 fine, 1 something checked or run is not in order, 2 bad input or usage."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without a letter gets its number
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
     try:
         return options.function(options) or 0

@@ -3,6 +3,7 @@
 import argparse
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 
 
 def add_command(
@@ -35,17 +36,30 @@ def add_command(
     return add
 
 
-def whole(least: int, *words: str) -> Callable[[str], int | str]:
-    """What reads a whole number from `least` on, or one of the words."""
+MOST = 2**31 - 1  # more does not fit what counts in 32 bits
+
+
+def whole(least: int, *words: str, most: int = MOST) -> Callable[[str], int | str]:
+    """What reads a whole number from `least` to `most`, or one of the words."""
 
     def read(text: str) -> int | str:
         if text in words:
             return text
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
+        if not text.isdecimal() or len(text) > len(str(most)) or not least <= int(text) <= most:
+            wanted = f"from {least} on" if most == MOST else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {wanted}")
         return int(text)
 
     return read
 
 
 count = whole(1)
+processes = whole(1, most=1024)
+
+
+def share(text: str) -> float:
+    """What reads a number from 0 to 1."""
+    with suppress(ValueError):
+        if 0 <= float(text) <= 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from evis.cli.arguments import add_command, count, whole
+from evis.cli.arguments import add_command, processes, whole
 
 
 def register(commands) -> None:
@@ -23,7 +23,7 @@ def register(commands) -> None:
     add("--size SIZE", "tiny_s, tiny or tiny_l", default="tiny_s")
     add("--rows ROW", "of the groups, these alone", nargs="+", default=())
     add("--seeds N", "each row's own unless given", type=whole(0), nargs="+")
-    add("--jobs N", "stages trained at a time", type=count, default=1)
+    add("--jobs N", "stages trained at a time", type=processes, default=1)
     add("--validation", "test on the videos that choices are made on", action="store_true")
     add("--generalisation", "test on toy-ytvis21 and toy-ovis", action="store_true")
     add("--clips", "what TEL and QCC say of clips of the test videos", action="store_true")
@@ -125,14 +125,14 @@ def _listed(row) -> str:
 
     Of stages the last one's name and model: rows that end alike are told apart by their keys.
     """
-    recipe, device = dict(row.recipe), row.machine["device"]
+    recipe, device = dict(row.recipe), row.machine.get("device", "")
     words = recipe.pop("name")
     if stages := recipe.pop("stages", None):
         words += f": {stages[-1]['name']} {stages[-1]['model']}"
     else:
         words = " ".join([words, *(f"{name}={value}" for name, value in recipe.items())])
     commit = (row.commit[:8] if row.commit else "no commit") + "+" * bool(row.dirty)
-    device = _short(row.machine["cpu"] if device == "cpu" else device, 24)
+    device = _short(row.machine.get("cpu", "") if device == "cpu" else device, 24)
     origin = [row.key, row.date[:10], commit, device, row.dataset, f"seed {row.seed}"]
     numbers = [f"{name} {value:.4g}" for name, value in row.metrics.items()]
     return _short("  ".join([*origin, _short(words, 48), *numbers]), 160)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from evis.cli.arguments import add_command, count, whole
+from evis.cli.arguments import add_command, count, processes, share, whole
 
 SHOWN = 20  # lines of the table that are printed
 
@@ -28,10 +28,12 @@ def register(commands) -> None:
     add("--shorter-side PIXELS|auto|native", side, type=whole(1, "auto", "native"), default="auto")
     add("--top N", "tracks a video", type=count, default=10)
     add("--class-agnostic", "score objects whatever their class", action="store_true")
+    precision = "what the network computes in; auto: bfloat16 on CUDA, else float32"
+    add("--precision", precision, choices=("auto", "float32", "bfloat16"), default="auto")
     threshold = "least score in overlays and table; results.json holds all"
-    add("--threshold S", threshold, type=float, default=0.3)
+    add("--threshold S", threshold, type=share, default=0.3)
     add("--overlay", "the video under its tracks", choices=("mp4", "gif", "none"), default="mp4")
-    add("--jobs N", "videos at a time", type=count, default=1)
+    add("--jobs N", "videos at a time", type=processes, default=1)
     add("--device", "where to compute", choices=("auto", "cpu", "cuda"), default="auto")
 
     add = add_command(commands, "evaluate", evaluate)
@@ -72,6 +74,7 @@ def predict(options: argparse.Namespace) -> None:
             {"native": None}.get(options.shorter_side, options.shorter_side),
             top=options.top,
             class_agnostic=options.class_agnostic,
+            precision=options.precision,
         )
     except ValueError as error:
         options.parser.error(str(error))

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from evis.cli.arguments import add_command, count, whole
+from evis.cli.arguments import add_command, count, processes, whole
 
 
 def register(commands) -> None:
@@ -27,8 +27,13 @@ def register(commands) -> None:
     scale = "toy: generated data, a small model, two CPU cores; full: the papers'"
     add("--scale", scale, choices=("toy", "full"), default="full")
     add("--cpu", "leave GPUs alone", action="store_true")
-    add("--threads N", "CPU threads a process", type=count)
-    add("--workers N", "processes that read clips ahead; default: 0", type=whole(0), default=0)
+    add("--threads N", "CPU threads a process", type=processes)
+    add(
+        "--workers N",
+        "processes that read clips ahead; default: 0",
+        type=whole(0, most=1024),
+        default=0,
+    )
     add("--recompute", "recompute activations: less memory, more time", action="store_true")
     add("--save-every N", "steps a checkpoint", type=count, default=200)
     add("--log-every N", "steps to a log line", type=count, default=1)

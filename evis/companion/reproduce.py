@@ -19,7 +19,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from tqdm.auto import tqdm
 
-from evis.companion import gallery, outputs
+from evis.companion import gallery, outputs, scales
 from evis.data import files, paths
 from evis.data.errors import DataError
 
@@ -57,6 +57,7 @@ def reproduce(
     build/figures, as they are not those that are committed. `store` puts the outputs of those that
     did not fail into notebooks/, as they are committed, and their figures onto the gallery page.
     """
+    scales.check(scale)
     default = scale == "toy" and not recompute
     if store and not default:
         raise DataError(
@@ -66,7 +67,8 @@ def reproduce(
     parameters = {"scale": scale, "recompute": recompute}
     figures = paths.figures() if default else paths.build() / "figures"
     selected = select(sorted(paths.notebooks().glob("*.ipynb")), only)
-    runs = asyncio.run(_run_all(selected, parameters, figures))
+    with asyncio.Runner(loop_factory=_Interruptible) as runner:
+        runs = runner.run(_run_all(selected, parameters, figures))
     if store:
         runs = [_stored(run) for run in runs]
         gallery.write()
@@ -82,7 +84,7 @@ def select(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
         raise DataError("there is no notebook to run", file=paths.notebooks())
     chosen = set()
     for wanted in only:
-        number = f"{int(wanted):02d}" if wanted.isdecimal() else wanted
+        number = wanted.lstrip("0").zfill(2) if wanted.isdecimal() else wanted
         names = {path: (path.name, path.stem, path.stem[3:], path.name[:2]) for path in numbered}
         matches = {path for path in numbered if number in names[path]}
         if not matches:
@@ -100,7 +102,7 @@ def kernel_environment() -> dict[str, str]:
     talk to their own machine warn that this is not encrypted; they are told not to.
     """
     profile = paths.build() / "ipython" / "profile_default"
-    files.write_text(profile / "ipython_kernel_config.py", 'c.IPKernelApp.log_level = "ERROR"\n')
+    files.write_text(profile / "ipython_kernel_config.py", 'c.IPKernelApp.log_level = "CRITICAL"\n')
     own = os.path.join(sys.prefix, "share", "jupyter")
     return {
         "EVIS_ROOT": str(paths.repository()),
@@ -127,6 +129,13 @@ def report(runs: Sequence[NotebookRun]) -> str:
     return "\n".join(parts)
 
 
+class _Interruptible(asyncio.SelectorEventLoop):
+    """Ctrl-C ends every notebook, as asyncio has it; nbclient would end one and wait for it."""
+
+    def add_signal_handler(self, *_: object) -> None:
+        raise RuntimeError("as outside the main thread, where nbclient does without")
+
+
 async def _run_all(
     notebooks: Sequence[Path], parameters: dict[str, str | bool], figures: Path
 ) -> list[NotebookRun]:
@@ -140,7 +149,12 @@ async def _run_all(
             bar.update()
             return done
 
-        return await asyncio.gather(*map(run, notebooks))
+        try:
+            async with asyncio.TaskGroup() as group:  # waits for kernels to end, after Ctrl-C too
+                tasks = [group.create_task(run(notebook)) for notebook in notebooks]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return [task.result() for task in tasks]
 
 
 async def _run(notebook: Path, parameters: dict[str, str | bool], figures: Path) -> NotebookRun:

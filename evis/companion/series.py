@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from evis.companion import measured
+from evis.companion import measured, scales
 from evis.companion.held_out import TEST, HeldOut
 from evis.companion.measured import Experiment
 from evis.training import Recipe
@@ -28,6 +28,7 @@ def at_scale(
     "smoke": seed 0 of every experiment, one step a stage and four test videos, each time anew. That
     says that everything runs, and nothing of what the rows are worth.
     """
+    scales.check(scale)
     if scale == "smoke":
         few = replace(held_out, name="smoke", videos=4)
         with TemporaryDirectory() as shelf:

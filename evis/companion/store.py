@@ -150,9 +150,19 @@ def _read(path: Path) -> ResultRow:
             name: math.nan if value is None else value for name, value in content["metrics"].items()
         }
         row = ResultRow(**content)
+        device = (row.machine.get(name, "") for name in ("cpu", "device"))
+        if not all(isinstance(text, str) for text in (row.date, row.commit or "", *device)):
+            raise TypeError("its date, commit, cpu and device should be texts")
         named = _path(row.recipe, row.dataset, row.seed, path.parent).name
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise DataError(f"not a result row ({error})", file=path, remedy=remedy) from error
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as e:
+        raise DataError(f"not a result row ({e})", file=path, remedy=remedy) from e
     if path.name != named:
         problem = f"the row it holds belongs in {named}: it was renamed or edited"
         raise DataError(problem, file=path, remedy=remedy)

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from evis.criterion.targets import check_clips, pad, target_masks
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
-from evis.losses.tensors import full_precision
-from evis.matching import WEIGHTS, By, Pairs, Weights, match_layers
+from evis.losses.tensors import full_precision, moved
+from evis.matching import WEIGHTS, Assigned, By, Weights, match_layers
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,15 @@ def grouped(
                 classes, masks = (torch.stack([x[n] for n in members]) for x in (classes, masks))
             layers.append(ClipPrediction(classes, masks, stride=stride))
         own, device = [clips[number] for number in members], prediction.mask_logits.device
-        clip_of = [number for number, clip in enumerate(own) for _ in range(len(clip.labels))]
+        clip_of = np.repeat(np.arange(len(own)), [len(clip.labels) for clip in own])
         size = stride * height, stride * width
         groups.append(
             Group(
                 clips=own,
                 by=by,
                 layers=layers,
-                labels=torch.cat([clip.labels for clip in own]).to(device),
-                clip_of=torch.tensor(clip_of, dtype=torch.long, device=device),
+                labels=moved(torch.cat([clip.labels for clip in own]), device),
+                clip_of=moved(clip_of, device),
                 targets=target_masks(own, by, size, device),
             )
         )
@@ -114,21 +115,21 @@ def matched(
         weights,
     )
     queries, objects = zip(*[_rows(pairs, group) for pairs in found], strict=True)
-    together = all(torch.equal(other, objects[0]) for other in objects)
+    together = all(np.array_equal(other, objects[0]) for other in objects)
     runs = [range(len(found))] if together else [[number] for number in range(len(found))]
     device = group.targets.device
     return [
         Matched(
             group,
             list(run),
-            torch.stack([queries[number] for number in run]).to(device),
-            objects[run[0]].to(device),
+            moved(np.stack([queries[number] for number in run]), device),
+            moved(objects[run[0]], device),
         )
         for run in runs
     ]
 
 
-def _rows(pairs: Pairs, group: Group) -> tuple[Tensor, Tensor]:
+def _rows(pairs: Assigned, group: Group) -> tuple[np.ndarray, np.ndarray]:
     """One layer's queries, rows of (B * Q), and objects, numbered through and in their order."""
     queries, objects, first = [], [], 0
     for clip, (of_clip, places) in enumerate(pairs):
@@ -136,4 +137,4 @@ def _rows(pairs: Pairs, group: Group) -> tuple[Tensor, Tensor]:
         queries.append(clip * group.layers[0].class_logits.shape[1] + of_clip[order])
         objects.append(first + places[order])
         first += len(group.clips[clip].labels)
-    return torch.cat(queries), torch.cat(objects)
+    return np.concatenate(queries), np.concatenate(objects)

@@ -24,9 +24,11 @@ def target_masks(
     Each clip lies in the upper left corner of a canvas of this size.
     """
     if by == "masks":
-        return torch.cat([pad(clip.masks, size) for clip in clips]).to(device)
-    boxes = torch.cat([clip.boxes for clip in clips]).to(device)
-    visible = torch.cat([clip.visible for clip in clips]).to(device)
+        return torch.cat([pad(clip.masks, size) for clip in clips]).to(device, non_blocking=True)
+    boxes, visible = (
+        torch.cat([getattr(clip, name) for clip in clips]).to(device, non_blocking=True)
+        for name in ("boxes", "visible")
+    )
     return fill_boxes(boxes, visible, size)
 
 
@@ -72,6 +74,8 @@ def check_clips(clips: Sequence[Clip], prediction: ClipPrediction, by: By) -> No
                 video=clip.video_id,
                 remedy=f"Learning from {by} needs them",
             )
+        if by == "boxes" and not clip.boxes.isfinite().all():
+            raise DataError("a box holds NaN or infinity", video=clip.video_id, field="boxes")
         length, _, clip_height, clip_width = clip.frames.shape
         if length != frames or clip_height > stride * height or clip_width > stride * width:
             raise DataError(

@@ -13,7 +13,7 @@ from evis.criterion.matched import Matched
 from evis.criterion.step import Step
 from evis.data.clips import Clip
 from evis.losses import boxinst, masks
-from evis.losses.tensors import Flavour, full_precision
+from evis.losses.tensors import Flavour, full_precision, moved
 
 Terms = dict[str, Tensor]
 
@@ -84,7 +84,7 @@ def summed(parts: Iterable[tuple[Matched, Terms]], layers: int) -> Terms:
     for matched, terms in parts:
         for name, value in terms.items():
             if len(matched.layers) < layers:
-                places = torch.tensor(matched.layers, device=value.device)
+                places = moved(matched.layers, value.device)
                 empty = value.new_zeros(layers, *value.shape[1:])
                 value = empty.index_add(0, places, value)
             sums[name] = sums[name] + value if name in sums else value

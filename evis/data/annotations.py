@@ -16,6 +16,7 @@ from evis.data import fields, files
 from evis.data.errors import DataError
 from evis.data.frames import PictureFolder
 from evis.data.jsonfile import Record, brief, is_text, load
+from evis.data.masks import RLE
 from evis.data.supervision import LEVELS
 from evis.data.types import Category, Supervision, Track, Video, VISDataset
 
@@ -152,8 +153,16 @@ def _track(record: Record, dataset: VISDataset, layout: Layout) -> Track:
         points=values("points", fields.points),
         is_crowd=record.flag("iscrowd"),
     )
-    masks = values(layout.masks, fields.mask)
+    masks = frame_masks(record, video, layout)
     return track if masks is None else track.with_masks(masks)
+
+
+def frame_masks(record: Record, video: Video, layout: Layout) -> tuple[RLE | None, ...] | None:
+    """The record's masks, as `frame_values` gives them; sound codes are read all at once."""
+    together = None
+    if layout.lists and record.has(layout.masks):
+        together = fields.masks_together(record.list(layout.masks, video.length), video)
+    return together or frame_values(record, video, layout, layout.masks, fields.mask)
 
 
 def frame_values(

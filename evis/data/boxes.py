@@ -31,25 +31,29 @@ def mbor(boxes: Sequence[Sequence[Box | None]] | np.ndarray) -> float:
     rates = []
     for frame, of_frame in enumerate(boxes):
         x, y, width, height = _visible(of_frame, frame)
+        if len(x) < 2:
+            rates += [0.0] * len(x)
+            continue
         # The boxes' sides cut the plane into cells, each wholly inside or outside of a box.
-        across, down = np.unique([x, x + width]), np.unique([y, y + height])
+        across, down = np.sort([x, x + width], axis=None), np.sort([y, y + height], axis=None)
         columns = (x[:, None] <= across[:-1]) & (across[1:] <= (x + width)[:, None])
         rows = (y[:, None] <= down[:-1]) & (down[1:] <= (y + height)[:, None])
         cover = rows.T.astype(int) @ columns.astype(int)  # boxes over each cell, (rows, columns)
         area = np.outer(np.diff(down), np.diff(across))
-        if len(x):
-            rates.append(area[cover > 1].sum() / area[cover > 0].sum())
+        rates.append(area[cover > 1].sum() / area[cover > 0].sum())
     return float(np.mean(rates)) if rates else 0.0
 
 
 def _visible(boxes: Sequence[Box | None] | np.ndarray, frame: int) -> np.ndarray:
     """The boxes with an area, (4, boxes) float: x, y, width, height."""
     try:
-        rows = [(np.nan,) * 4 if box is None else box for box in boxes]
-        array = np.array(rows, dtype=float).reshape(len(rows), 4)
+        if not isinstance(boxes, np.ndarray):
+            boxes = [(np.nan,) * 4 if box is None else box for box in boxes]
+        array = np.array(boxes, dtype=float).reshape(len(boxes), 4)
     except (TypeError, ValueError):
         raise DataError("a box should be 4 numbers or None", frame=frame, field="boxes") from None
-    array = array[~np.isnan(array).all(1)]
+    if np.isnan(array).any():
+        array = array[~np.isnan(array).all(1)]
     if not np.isfinite(array).all() or (array[:, 2:] < 0).any():
         problem = "a box should be finite numbers x, y, width, height, the last two not negative"
         raise DataError(problem, frame=frame, field="boxes")

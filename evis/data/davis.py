@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from evis.data import files, masks
 from evis.data.errors import DataError
-from evis.data.frames import PictureFolder, opened, read_picture
+from evis.data.frames import PictureFolder, opened, read_picture, within
 from evis.data.types import Category, Track, Video, VISDataset
 
 UNSUPERVISED = "Annotations_unsupervised"
@@ -41,7 +41,7 @@ def read(root: str | Path, split: str = "val", annotations: str = UNSUPERVISED) 
 def _split_names(root: Path, split: str) -> list[str]:
     file = root / "ImageSets" / "2017" / f"{split}.txt"
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = files.regular(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         remedy = "root is the folder that holds ImageSets, JPEGImages and Annotations"
         raise DataError("the list of videos can't be read", file=file, remedy=remedy) from None
@@ -59,7 +59,7 @@ def _video(root: Path, name: str, video_id: int) -> Video:
         problem = "the folder is missing or holds no .jpg frame"
         remedy = f"Unpack the {RESOLUTION} frames there"
         raise DataError(problem, file=folder, video=name, remedy=remedy)
-    height, width = read_picture(folder / frames[0], name, 0).shape[:2]
+    height, width = read_picture(within(folder, frames[0]), name, 0).shape[:2]
     return Video(video_id, name, height, width, tuple(f"{name}/{frame}" for frame in frames))
 
 
@@ -83,10 +83,15 @@ def _tracks(folder: Path, video: Video, first_id: int) -> list[Track]:
 
 def _read_labels(folder: Path, video: Video, frame: int) -> np.ndarray:
     """(h, w) uint8: the object at each pixel, 0 for none."""
-    path = folder / Path(video.frames[frame]).with_suffix(".png").name
+    path = within(folder, Path(video.frames[frame]).with_suffix(".png").name)
     place = {"file": path, "video": video.name, "frame": frame}
     with opened(path, "label picture", video=video.name, frame=frame) as picture:
-        mode, labels = picture.mode, np.asarray(picture)
+        form, mode, labels = picture.format, picture.mode, np.asarray(picture)
+    if form != "PNG":
+        remedy = "Save it as PNG, which keeps every index; lossy formats make up objects"
+        raise DataError(
+            f"the label picture is {form} under the name of a PNG", **place, remedy=remedy
+        )
     if mode not in ("P", "L"):
         remedy = "Save labels as palette PNGs whose index is the object"
         raise DataError(f"the label picture is {mode}, not indexed", **place, remedy=remedy)

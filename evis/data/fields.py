@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from evis.data import masks
+from evis.data import masks, runs
 from evis.data.errors import DataError
 from evis.data.jsonfile import brief, is_number
 from evis.data.masks import RLE
@@ -29,6 +29,23 @@ def mask(entry: Any, video: Video, fail: Fail) -> RLE | None:
     else:
         raise fail("should be an RLE ({size, counts}), a list of polygons, or null")
     return rle if rle and masks.area(rle) else None
+
+
+def masks_together(entries: list, video: Video) -> tuple[RLE | None, ...] | None:
+    """What `mask` gives for each entry or null, if all are sound compressed RLE; else None."""
+    frame = [video.height, video.width]
+    held = [entry for entry in entries if entry is not None]
+    try:
+        if any(entry["size"] != frame for entry in held):
+            return None
+        areas = runs.areas([entry["counts"] for entry in held], video.height * video.width)
+    except (KeyError, TypeError, ValueError):
+        return None
+    found = iter(areas)
+    return tuple(
+        RLE(size=frame, counts=entry["counts"]) if entry is not None and next(found) else None
+        for entry in entries
+    )
 
 
 def _from_rle(size: Any, counts: Any, video: Video, fail: Fail) -> RLE:

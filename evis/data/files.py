@@ -1,16 +1,33 @@
 """Whole-or-nothing file writing: a temporary name in the same folder, then one rename.
 
-And a lock, for what several processes must not write at once.
+Also bytes put aside while a process runs, a lock for what several must not write at once, and what
+is no file to be read.
 """
 
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from tempfile import SpooledTemporaryFile
 from typing import Any
+
+from evis.data.errors import DataError
+
+
+def regular(path: str | Path) -> Path:
+    """The path, unless it is a pipe's or a device's, which might be read without end."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # whoever opens it says what is wrong
+        return Path(path)
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        remedy = "Write what it gives to a file, and name that"
+        raise DataError("is a pipe or a device, no regular file", file=path, remedy=remedy)
+    return Path(path)
 
 
 @contextmanager
@@ -20,7 +37,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never a part, and no temporary file is left behind.
     An error of the system, such as a full disk, names `path`.
     """
-    path = Path(path)
+    path = regular(path)
     temporary = path.with_name(f".{path.stem}.{token_hex(4)}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,13 +53,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_bytes(path: str | Path, content: bytes, durable: bool = True) -> Path:
-    """Write `content` whole or not at all.
+    """Write `content` whole or not at all."""
+    return write_pieces(path, [content], durable)
+
+
+def write_pieces(path: str | Path, pieces: Iterable[bytes], durable: bool = True) -> Path:
+    """Write all pieces as one file, whole or not at all; no more than one is held at a time.
 
     `durable` waits until the disk has it, so that this also holds through a loss of power. Files
     that come by the thousand, and can be made again, need not wait.
     """
     with replacing(path) as temporary, open(temporary, "xb") as stream:
-        stream.write(content)
+        stream.writelines(pieces)
         if durable:
             stream.flush()
             os.fsync(stream.fileno())
@@ -61,6 +83,25 @@ def to_json(value: Any, indent: int | None = None) -> str:
     """Strict json: NaN and infinity are refused, since other readers reject them."""
     separators = None if indent else (",", ":")
     return json.dumps(value, indent=indent, separators=separators, allow_nan=False) + "\n"
+
+
+class Spill:
+    """Bytes put aside, to be read again: in memory while they are few, then in a nameless file."""
+
+    def __init__(self, in_memory: int = 2**22):
+        self._file = SpooledTemporaryFile(in_memory)  # noqa: SIM115, it closes with its last reader
+        self._end = 0
+
+    def append(self, content: bytes | memoryview) -> int:
+        """Where it begins."""
+        start, self._end = self._end, self._end + len(content)
+        self._file.seek(start)
+        self._file.write(content)
+        return start
+
+    def read(self, start: int, length: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(length)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from evis.data import files
 from evis.data.errors import DataError
 from evis.data.types import Video
 
@@ -21,6 +22,7 @@ _DAMAGED = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.Dec
 @contextmanager
 def opened(path: Path, what: str, **place: object) -> Iterator[Image.Image]:
     """Pillow's picture; a file that is missing or damaged is a `DataError` that says what it is."""
+    files.regular(path)
     try:
         with Image.open(path) as picture:
             yield picture
@@ -68,7 +70,16 @@ class PictureFolder:
 
     def __call__(self, video: Video, frame: int) -> np.ndarray:
         size = video.height, video.width
-        return read_picture(self.root / video.frames[frame], video.name, frame, size)
+        return read_picture(within(self.root, video.frames[frame]), video.name, frame, size)
+
+
+def within(root: Path, name: str) -> Path:
+    """A file below `root`, whatever links are on the way: what lies elsewhere is not shown."""
+    path = root / name
+    if not path.resolve().is_relative_to(root.resolve()):
+        remedy = "Copy it there, or give the folder that it lies in"
+        raise DataError(f"is a link that leads out of {root}", file=path, remedy=remedy)
+    return path
 
 
 @dataclass(frozen=True)
@@ -101,14 +112,17 @@ class VideoFile:
         return VideoFile, (self.path,)
 
 
-# FFmpeg's own words about a broken file come before ours, and say less.
+# FFmpeg's and OpenCV's own words about a broken file come before ours, and say less.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def open_video(path: Path) -> cv2.VideoCapture:
     if not path.is_file():
         raise DataError("there is no such file", file=path, remedy="Check the path")
-    stream = cv2.VideoCapture(str(path))
+    # FFmpeg alone: OpenCV would go on to take a name with a number for one of many pictures. And
+    # bytes, as of a str that is no UTF-8 it dies.
+    stream = cv2.VideoCapture(os.fsencode(path), cv2.CAP_FFMPEG)
     if not stream.isOpened():
         remedy = "Re-encode it as mp4 (H.264), or extract its frames into a folder"
         raise DataError("is not a video that OpenCV can decode", file=path, remedy=remedy)

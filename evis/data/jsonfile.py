@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from evis.data import files
 from evis.data.errors import DataError
 
 _LARGEST = 2**53  # beyond it, other json readers lose digits
@@ -18,17 +19,22 @@ _SHORT.maxlevel = 1  # lists and objects within a value are not spelled out
 
 def load(path: str | Path) -> Any:
     """Parse a json file; anything wrong with it is one `DataError` naming it."""
+    return parse(_content(path), path)
+
+
+def _content(path: str | Path) -> bytes:
     try:
-        content = Path(path).read_bytes()
+        return files.regular(path).read_bytes()
     except OSError as error:
         remedy = "Give the path of a json file"
         raise DataError(f"can't be read: {error.strerror}", file=path, remedy=remedy) from None
-    return parse(content, path)
 
 
 def parse(content: bytes, file: object) -> Any:
     """Parse the json text that was read from `file`; a byte-order mark before it is no error."""
     try:
+        # Decoded under the same name, so that the bytes are let go before the values are made.
+        content = content.decode(json.detect_encoding(content), "surrogatepass")
         return json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:  # an error of decoding is a ValueError, too
         remedy = "It may be cut off or no json file; fetch or write it again"

@@ -1,10 +1,13 @@
 """Masks as run-length encodings (COCO: column-major runs, compressed counts) and back."""
 
 import re
+from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
 from pycocotools import mask as coco
+
+from evis.data.files import Spill
 
 _LONGEST_RUN = 2**32  # pycocotools counts in 32 bits
 # Runs of up to 7 groups, which hold 34 bits and the sign: those that go on are "P" to "o".
@@ -22,6 +25,14 @@ def encode(mask: np.ndarray) -> RLE:
     """(h, w) bool -> RLE."""
     encoded = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
     return RLE(size=[int(side) for side in encoded["size"]], counts=encoded["counts"].decode())
+
+
+def encode_columns(columns: np.ndarray) -> list[RLE]:
+    """(N, w, h) bool, masks as their columns lie in run lengths -> N RLEs. Nothing is copied."""
+    return [
+        RLE(size=list(rle["size"]), counts=rle["counts"].decode())
+        for rle in coco.encode(columns.view(np.uint8).transpose(2, 1, 0))
+    ]
 
 
 def decode(rle: RLE) -> np.ndarray:
@@ -56,6 +67,44 @@ def from_polygons(polygons: list[list[float]], height: int, width: int) -> RLE:
     """A list of x, y, x, y, ... outlines -> RLE of their union, rasterised as COCO does."""
     encoded = coco.merge(coco.frPyObjects(polygons, height, width))
     return RLE(size=[height, width], counts=encoded["counts"].decode())
+
+
+class Kept(Sequence):
+    """An object's masks, an RLE or None a frame, which reads like a tuple and takes less memory.
+
+    The run lengths, and those of a video's other objects, are in a `Spill`. Pickled, it is a tuple.
+    """
+
+    def __init__(self, size: tuple[int, int], length: int, spill: Spill):
+        self._size, self._spill = size, spill
+        self._spans = np.zeros((length, 2), dtype=np.int64)  # start and number of bytes there
+
+    def put(self, frame: int, rle: RLE) -> None:
+        counts = rle["counts"].encode()
+        self._spans[frame] = self._spill.append(counts), len(counts)
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def __getitem__(self, index):
+        frames = range(len(self))[index]
+        if isinstance(index, slice):
+            return tuple(self[frame] for frame in frames)
+        start, length = self._spans[frames].tolist()
+        if not length:
+            return None
+        return RLE(size=list(self._size), counts=self._spill.read(start, length).decode())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, tuple | Kept) and tuple(self) == tuple(other)
+
+    __hash__ = None  # RLEs have none
+
+    def __reduce__(self) -> tuple:
+        return tuple, (list(self),)
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
 
 
 def run_lengths(counts: str) -> np.ndarray:

@@ -3,29 +3,33 @@
 import io
 import math
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evis.data import fields, files
-from evis.data.annotations import LAYOUTS, frame_values
+from evis.data import files
+from evis.data.annotations import LAYOUTS, frame_masks
 from evis.data.errors import DataError
 from evis.data.jsonfile import Record, load, parse
 from evis.data.masks import RLE
 from evis.data.types import Video, VISDataset
 
 INSIDE = "results.json"  # the file's name within a zip
+LARGEST = 2**30  # bytes of it: many times what the masks of any benchmark take
 
 
 @dataclass(frozen=True)
 class PredictedTrack:
-    """One predicted object in one video; `masks` has one entry a frame, None for "not there"."""
+    """One predicted object in one video; `masks` has one entry a frame, None for "not there".
+
+    They are a tuple, or `evis.data.masks.Kept`, which reads like one.
+    """
 
     video_id: int
     category_id: int
     score: float
-    masks: tuple[RLE | None, ...]
+    masks: Sequence[RLE | None]
 
 
 def from_dataset(dataset: VISDataset) -> tuple[PredictedTrack, ...]:
@@ -40,16 +44,29 @@ def from_dataset(dataset: VISDataset) -> tuple[PredictedTrack, ...]:
 def write(predictions: Iterable[PredictedTrack], path: str | Path) -> Path:
     """Write a result file. A path that ends in .zip gets `results.json` inside, as servers ask."""
     path = Path(path)
-    rows = [_row(track) for track in predictions]
     if path.suffix != ".zip":
-        return files.write_json(path, rows)
+        return files.write_pieces(path, _pieces(predictions))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(INSIDE), files.to_json(rows), zipfile.ZIP_DEFLATED)
+        text = b"".join(_pieces(predictions))
+        archive.writestr(zipfile.ZipInfo(INSIDE), text, zipfile.ZIP_DEFLATED)
     return files.write_bytes(path, packed.getvalue())
 
 
+def _pieces(predictions: Iterable[PredictedTrack]) -> Iterator[bytes]:
+    """The list as json, mask by mask: those of a long video are never in memory together."""
+    number = -1
+    for number, track in enumerate(predictions):
+        opened = files.to_json(_row(track)).removesuffix("]}\n")
+        yield f"{',' if number else '['}{opened}".encode()
+        for frame, mask in enumerate(track.masks):
+            yield f"{',' if frame else ''}{files.to_json(mask).rstrip()}".encode()
+        yield b"]}"
+    yield b"[]\n" if number < 0 else b"]\n"
+
+
 def _row(track: PredictedTrack) -> dict[str, Any]:
+    """As in a result file, its masks still to come."""
     if not math.isfinite(track.score):
         problem, remedy = f"is {track.score}", "Look for NaN in the model's outputs"
         raise DataError(problem, video=track.video_id, field="score", remedy=remedy)
@@ -57,7 +74,7 @@ def _row(track: PredictedTrack) -> dict[str, Any]:
         "video_id": int(track.video_id),
         "category_id": int(track.category_id),
         "score": float(track.score),
-        "segmentations": list(track.masks),
+        "segmentations": [],
     }
 
 
@@ -82,9 +99,16 @@ def read_rows(path: str | Path) -> list:
 
 
 def _unpacked(path: Path) -> bytes:
+    files.regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.read(INSIDE)
+            packed = archive.getinfo(INSIDE)
+            if packed.file_size > LARGEST:
+                raise ValueError(f"{packed.file_size} bytes in it; give the json if you trust it")
+            if packed.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError("its compression can't be stopped at a size; use deflate")
+            with archive.open(packed) as stream:  # where it holds more than it declares:
+                return stream.read(packed.file_size)  # that much, whose checksum is wrong
     except Exception as error:  # a damaged archive can fail anywhere
         remedy = f"It should be a zip that holds {INSIDE}, in no folder"
         raise DataError(f"can't be unpacked ({error})", file=path, remedy=remedy) from None
@@ -105,4 +129,4 @@ def identify(record: Record, dataset: VISDataset) -> tuple[Video, int, float]:
 def parse_masks(record: Record, video: Video) -> tuple[RLE | None, ...]:
     """The record's masks, one a frame of `video`, each checked against its size."""
     record.list("segmentations", length=video.length)
-    return frame_values(record, video, LAYOUTS["ytvis"], "segmentations", fields.mask)
+    return frame_masks(record, video, LAYOUTS["ytvis"])

@@ -1,5 +1,6 @@
 """The data set as plain frozen values: videos, tracks, categories, and frames read on demand."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -61,6 +62,12 @@ class Track:
     areas: tuple[float | None, ...] | None = None
     points: tuple[tuple[Point, ...] | None, ...] | None = None
     is_crowd: bool = False
+
+    def __post_init__(self) -> None:
+        for frame, box in enumerate(self.boxes or ()):
+            if box is not None and not all(map(math.isfinite, box)):
+                problem = f"a box of track {self.id} should be four finite numbers, is {box}"
+                raise DataError(problem, video=self.video_id, frame=frame)
 
     def mask(self, frame: int) -> np.ndarray | None:
         """(h, w) bool, or None where the object is not visible."""

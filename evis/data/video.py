@@ -1,6 +1,9 @@
 """Anyone's video as a data set without annotations: a folder of pictures, or a video file."""
 
+import os
 import re
+import struct
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import cv2
 
 from evis.data import files
 from evis.data.errors import DataError
-from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture
+from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture, within
 from evis.data.types import Video, VISDataset
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -29,8 +32,8 @@ def _from_folder(folder: Path) -> VISDataset:
     if not names:
         remedy = f"Put the frames there as {', '.join(PICTURES)} files"
         raise DataError("the folder holds no pictures", file=folder, remedy=remedy)
-    height, width = read_picture(folder / names[0], folder.name, 0).shape[:2]
-    video = Video(1, folder.resolve().name, height, width, tuple(names))
+    height, width = read_picture(within(folder, names[0]), folder.name, 0).shape[:2]
+    video = Video(1, _printable(folder.resolve().name), height, width, tuple(names))
     return VISDataset((video,), (), (), PictureFolder(folder), supervision="none")
 
 
@@ -54,9 +57,34 @@ def _from_file(path: Path) -> VISDataset:
         remedy = "The file may be cut off; copy it again or re-encode it"
         raise DataError("the video holds no frame that can be decoded", file=path, remedy=remedy)
     height, width = picture.shape[:2]
-    frames = tuple(f"{path.name}#{index}" for index in range(count))
-    video = Video(1, path.stem, height, width, frames)
+    if _is_cut_off(path):
+        warnings.warn(
+            f"{path} is cut off: {count} frames are read, and those after them are not in the "
+            "file. Copy or download it again, if they are wanted",
+            stacklevel=3,
+        )
+    frames = tuple(f"{_printable(path.name)}#{index}" for index in range(count))
+    video = Video(1, _printable(path.stem), height, width, frames)
     return VISDataset((video,), (), (), VideoFile(path), supervision="none")
+
+
+def _printable(name: str) -> str:
+    """A file's name, whose bytes that are no UTF-8 become \\x and their digits."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a mp4 or mov ends within one of its boxes. FFmpeg reads what is there of them."""
+    end, at = path.stat().st_size, 0
+    with open(path, "rb") as stream:
+        while at < end:
+            stream.seek(at)
+            size, kind, large = struct.unpack(">I4sQ", stream.read(16).ljust(16, b"\0"))
+            if at == 0 and kind != b"ftyp":
+                return False  # another format
+            size = {0: end - at, 1: large}.get(size, size)  # 0: as far as the file goes
+            at += max(size, 8)
+    return at > end
 
 
 def excerpt(

@@ -64,7 +64,8 @@ def predict_dataset(
         )
         for video in dataset.videos
     ]
-    videos = joblib.Parallel(jobs, return_as="generator")(jobs_of_videos)
+    # A video a batch: of a worker that is killed, a cluster has another one do its video alone.
+    videos = joblib.Parallel(jobs, return_as="generator", batch_size=1)(jobs_of_videos)
     bar = tqdm(videos, "predict", len(jobs_of_videos), unit="video", disable=not progress)
     return tuple(track for tracks in bar for track in tracks)
 

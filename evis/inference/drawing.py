@@ -37,9 +37,11 @@ def draw_mask(
     picture: np.ndarray, mask: np.ndarray, rgb: tuple[int, int, int], opacity: float = 0.5
 ) -> np.ndarray:
     """Tint the mask's pixels and trace its outline; picture (h, w, 3) uint8, mask (h, w) bool."""
-    drawn = picture.copy()
-    drawn[mask] = ((1 - opacity) * np.float32(picture[mask]) + opacity * np.float32(rgb)).round()
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    values = np.arange(256, dtype=np.float32)[:, None]
+    tinted = ((1 - opacity) * values + opacity * np.float32(rgb)).round().astype(np.uint8)
+    inside = mask.astype(np.uint8)
+    drawn = cv2.copyTo(cv2.LUT(picture, tinted[None]), inside, picture.copy())
+    outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(drawn, outlines, -1, rgb, 1, cv2.LINE_8)
 
 

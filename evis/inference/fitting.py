@@ -2,7 +2,9 @@
 
 A video that needs less than 1 GiB at once is seen whole on any machine. Others get at most a
 quarter of the memory that is free, and at most 4 GiB, so that machines with 16 GiB or more choose
-alike. Windows are 1, 2, 4, 8, ... frames long, for the same reason.
+alike. Windows are 1, 2, 4, 8, ... frames long, for the same reason. No benchmark's video is longer
+than `LONGEST_WHOLE` frames; those that are take windows of at most `LONGEST_WINDOW`, and so the
+same memory however long they are.
 """
 
 from dataclasses import replace
@@ -20,6 +22,9 @@ from evis.models.pixel_decoder import LEVELS
 from evis.models.video_mask2former import SEEN_AT_ONCE
 
 LEAST, MOST = 2**30, 2**32  # bytes for one window
+LONGEST_WHOLE, LONGEST_WINDOW = 512, 32
+ON_DISK = 2**31  # bytes
+AT_ONCE = 2**17, 2**22  # pixels of small windows in a batch: on a CPU, on CUDA
 CGROUPS, CGROUP_ROOT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 _FLOAT = 4  # bytes
 _SEEING = 100  # floats a pixel that backbone and pixel decoder hold at their worst, about
@@ -41,10 +46,22 @@ def fitted(options: Options, model: nn.Module, video: Video) -> Options:
             seen = options.seen_size(video.height, video.width)
             left = memory_budget(device_of(model)) - bytes_of_seeing(*seen)
             fits = left // bytes_of_frame(model.config, *seen)
-            if video.length > fits:
-                window = 2 ** (max(1, fits).bit_length() - 1)
+            if video.length > min(fits, LONGEST_WHOLE):
+                window = 2 ** (max(1, min(fits, LONGEST_WINDOW)).bit_length() - 1)
         options = replace(options, window=window)
+    if options.precision == "auto":
+        is_halved = device_of(model).type == "cuda" and isinstance(model, VideoMask2Former)
+        options = replace(options, precision="bfloat16" if is_halved else "float32")
     return options
+
+
+def windows_at_once(options: Options, model: nn.Module, video: Video) -> int:
+    """How many windows a batch holds: small ones alone would keep a machine waiting."""
+    if not isinstance(model, VideoMask2Former):
+        return 1
+    height, width = options.seen_size(video.height, video.width)
+    pixels = (options.window or video.length) * height * width
+    return max(1, AT_ONCE[device_of(model).type == "cuda"] // pixels)
 
 
 def bytes_of_frame(config: ModelConfig, height: int, width: int) -> int:
@@ -80,6 +97,11 @@ def memory_budget(device: torch.device) -> int:
     else:
         free = min([psutil.virtual_memory().available, *_limits_of_cgroups()])
     return max(LEAST, min(MOST, free // 4))
+
+
+def room(device: torch.device) -> int:
+    """Bytes of mask logits to put aside, till it is known whose are wanted: else on the disk."""
+    return memory_budget(device) if device.type == "cuda" else ON_DISK
 
 
 def _limits_of_cgroups() -> list[int]:

@@ -1,7 +1,9 @@
 """A video's frames from wherever they come, and windows of them at the model's size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ from evis.data.types import Video, VISDataset
 from evis.inference.options import Options
 from evis.trackers.windows import Window
 
+T = TypeVar("T")
 Frames = Sequence[np.ndarray]  # (h, w, 3) uint8 RGB each, one size
 
 
@@ -46,20 +49,43 @@ def _of_memory(frames: Frames) -> VISDataset:
     return VISDataset((video,), (), (), read, supervision="none")
 
 
-def read_windows(
-    dataset: VISDataset, plan: Sequence[Window], options: Options
-) -> Iterator[tuple[Window, Tensor]]:
-    """Each window of the one video with its frames, (T, 3, h, w) uint8, at the model's size."""
-    (video,) = dataset.videos
-    held: list[Tensor] = []
+def read_clips(
+    dataset: VISDataset, groups: Iterable[Sequence[Window]], options: Options, device: torch.device
+) -> Iterator[tuple[Sequence[Window], Tensor]]:
+    """Each group of windows with its clips, (windows, T, 3, h, w) uint8, at the model's size.
+
+    A frame is read once, by a thread and while the model sees the group before, and moved once.
+    """
+    held = torch.zeros(0, dtype=torch.uint8, device=device)  # the frames from `start` on
     start = 0
-    for window in plan:
-        held = held[window.start - start :]
-        start = window.start
-        for index in range(start + len(held), window.stop):
-            frame = resized(dataset.frame(video.id, index), options)
-            held.append(torch.from_numpy(frame).permute(2, 0, 1))
-        yield window, torch.stack(held)
+    for group, frames in _ahead(_read(dataset, groups, options, pin=device.type == "cuda")):
+        new = frames.to(device, non_blocking=True).permute(0, 3, 1, 2)
+        held = torch.cat([held[group[0].start - start :], new])
+        start = group[0].start
+        yield group, torch.stack([held[w.start - start : w.stop - start] for w in group])
+
+
+def _read(
+    dataset: VISDataset, groups: Iterable[Sequence[Window]], options: Options, pin: bool
+) -> Iterator[tuple[Sequence[Window], Tensor]]:
+    """Each group with the frames that none before it has, (n, h, w, 3) uint8."""
+    (video,) = dataset.videos
+    done = 0
+    for group in groups:
+        new = range(done, group[-1].stop)
+        done = group[-1].stop
+        pictures = [resized(dataset.frame(video.id, index), options) for index in new]
+        frames = torch.from_numpy(np.stack(pictures))
+        yield group, frames.pin_memory() if pin else frames
+
+
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """The items, each made in a thread while the one before it is used."""
+    with ThreadPoolExecutor(1) as thread:
+        upcoming = thread.submit(next, items, None)
+        while (item := upcoming.result()) is not None:
+            upcoming = thread.submit(next, items, None)
+            yield item
 
 
 def resized(frame: np.ndarray, options: Options) -> np.ndarray:

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from evis.data import masks
 from evis.data.masks import RLE
+from evis.inference import run_lengths
 
-AT_ONCE = 2**23  # pixels enlarged at a time: 32 MiB of logits
+AT_ONCE = 2**20, 2**26  # pixels enlarged at a time, 4 bytes each: on a CPU, on CUDA
 
 
 def choose(
@@ -34,20 +35,33 @@ def choose(
 def encode(
     mask_logits: Tensor, stride: int, seen: tuple[int, int], size: tuple[int, int]
 ) -> list[RLE | None]:
-    """One frame's (N, h, w) logits -> N masks at `size` (height, width), None where empty.
+    """(N, h, w) logits -> N masks at `size` (height, width), None where empty.
 
-    The model saw the frame at the size `seen`. Only a few masks are enlarged at a time.
+    The model saw the frames at the size `seen`. Only a few masks are enlarged at a time. On CUDA
+    they are encoded there.
     """
     encoded: list[RLE | None] = [None] * len(mask_logits)
     # Enlarging interpolates: where no logit is above 0, no pixel will be.
-    visible = (mask_logits > 0).flatten(1).any(1).nonzero().flatten().tolist()
-    number = max(1, AT_ONCE // (size[0] * size[1]))
+    visible = (mask_logits > 0).flatten(1).any(1).cpu().nonzero().flatten()
+    number = at_once(mask_logits.device, size)
     for start in range(0, len(visible), number):
         some = visible[start : start + number]
         large = _enlarge(mask_logits[some], stride, seen, size) > 0
-        for place, mask in zip(some, large.cpu().numpy(), strict=True):
-            encoded[place] = masks.encode(mask) if mask.any() else None
+        columns = large.mT.contiguous()
+        if columns.is_cuda:
+            counts = run_lengths.compressed(columns)
+            rles = [RLE(size=list(size), counts=text) for text in counts]
+        else:
+            rles = masks.encode_columns(columns.numpy())
+        nothing = masks.from_runs([size[0] * size[1]], *size)
+        for place, rle in zip(some.tolist(), rles, strict=True):
+            encoded[place] = None if rle == nothing else rle
     return encoded
+
+
+def at_once(device: torch.device, size: tuple[int, int]) -> int:
+    """How many masks are enlarged at a time."""
+    return max(1, AT_ONCE[device.type == "cuda"] // (size[0] * size[1]))
 
 
 def _enlarge(logits: Tensor, stride: int, seen: tuple[int, int], size: tuple[int, int]) -> Tensor:

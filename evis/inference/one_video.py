@@ -1,6 +1,5 @@
 """A model over one video: windows in, predicted tracks out, in memory that doesn't grow with it."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +10,14 @@ from tqdm.auto import tqdm
 
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.errors import DataError
-from evis.data.masks import RLE
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, Video, VISDataset
-from evis.inference import instances
-from evis.inference.fitting import device_of, fitted
-from evis.inference.frames import Frames, as_dataset, read_windows
+from evis.inference.fitting import device_of, fitted, room, windows_at_once
+from evis.inference.frames import Frames, as_dataset, read_clips
 from evis.inference.options import Options
+from evis.inference.tracks import Tracks
 from evis.models import VideoMask2Former
-from evis.trackers.windows import JOINS, Window, plan
+from evis.trackers.windows import Window, plan
 
 
 def predict(
@@ -38,66 +36,37 @@ def predict(
     dataset = as_dataset(source)
     (video,) = dataset.videos
     options = fitted(options or Options(), model, video)
-    tracks = _Tracks(options, video)
+    device, seen = device_of(model), options.seen_size(video.height, video.width)
+    tracks = Tracks(options, video, seen, room(device))
     bar = tqdm(total=video.length, unit="frame", desc="predict", disable=not progress, leave=False)
     with bar, evaluating(model), torch.inference_mode():
         windows = plan(video.length, options.window, options.overlap)
-        for window, pictures in read_windows(dataset, windows, options):
-            with explained(window, video):
-                tracks.add(window, _run(model, pictures), seen=tuple(pictures.shape[-2:]))
-            bar.update(window.last - window.first)
-    class_logits = tracks.mean_class_logits()
-    ids = _category_ids(categories, class_logits.shape[1] - 1)
+        number = windows_at_once(options, model, video)
+        groups = [windows[n : n + number] for n in range(0, len(windows), number)]
+        for group, clips in read_clips(dataset, groups, options, device):
+            with explained(group, video):
+                tracks.add(group, _run(model, clips, options.precision))
+            bar.update(group[-1].last - group[0].first)
+        found, classes = tracks.best(), tracks.classes
+    ids = _category_ids(categories, classes)
     return tuple(
-        PredictedTrack(video.id, ids[label], score, tuple(tracks.masks[track]))
-        for track, label, score in tracks.best(class_logits)
+        PredictedTrack(video.id, ids[label], score, masks) for _, label, score, masks in found
     )
 
 
-class _Tracks:
-    """The tracks so far: sums of class logits, and masks as run lengths."""
-
-    def __init__(self, options: Options, video: Video):
-        self.options, self.video = options, video
-        self.joined = JOINS[options.join]()
-        self.stop = 0  # of the last window
-        self.class_logits = defaultdict(float)  # by track: the sum over its windows, (C+1,)
-        self.windows = Counter()  # by track: in how many it was
-        self.masks: dict[int, list[RLE | None]] = defaultdict(lambda: [None] * video.length)
-
-    def add(self, window: Window, prediction: ClipPrediction, seen: tuple[int, int]) -> None:
-        class_logits = prediction.class_logits[0].double().cpu()
-        mask_logits = prediction.mask_logits[0]
-        shared, self.stop = self.stop - window.start, window.stop
-        wanted = numbers = list(range(len(mask_logits)))
-        if window.stop - window.start == self.video.length:  # these are the best tracks already
-            wanted = sorted({query for query, _, _ in self.best(class_logits)})
-        else:
-            embeddings = None if prediction.embeddings is None else prediction.embeddings[0]
-            numbers = self.joined.join(embeddings, mask_logits, shared).tolist()
-        self.windows.update(numbers)
-        for logits, number in zip(class_logits, numbers, strict=True):
-            self.class_logits[number] += logits
-        size = self.video.height, self.video.width
-        for frame in range(window.first, window.last):
-            logits = mask_logits[wanted, frame - window.start]
-            encoded = instances.encode(logits, prediction.stride, seen, size)
-            for query, mask in zip(wanted, encoded, strict=True):
-                self.masks[numbers[query]][frame] = mask
-
-    def mean_class_logits(self) -> Tensor:
-        """(tracks, C+1): over the windows that a track was in, as MinVIS averages over frames."""
-        return torch.stack([self.class_logits[n] / self.windows[n] for n in sorted(self.windows)])
-
-    def best(self, class_logits: Tensor) -> list[tuple[int, int, float]]:
-        """(N, C+1) -> (track, class, score) of the wanted number."""
-        return instances.choose(class_logits, self.options.top, self.options.class_agnostic)
-
-
-def _run(model: nn.Module, pictures: Tensor) -> ClipPrediction:
-    """pictures: (T, 3, h, w) uint8, on any device."""
-    clip = pictures[None].to(device_of(model))
-    return model(clip, every_layer=False) if isinstance(model, VideoMask2Former) else model(clip)
+def _run(model: nn.Module, clips: Tensor, precision: str) -> ClipPrediction:
+    """clips: (B, T, 3, h, w) uint8, where the model is."""
+    kind = clips.device.type
+    is_halved, before = precision == "bfloat16", torch.get_float32_matmul_precision()
+    if is_halved and kind == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32, for what autocast leaves at 32 bits
+    try:
+        with torch.autocast(kind, torch.bfloat16, enabled=is_halved):
+            if isinstance(model, VideoMask2Former):
+                return model(clips, every_layer=False)
+            return model(clips)
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _category_ids(categories: Sequence[Category] | None, classes: int) -> list[int]:
@@ -123,7 +92,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def explained(window: Window, video: Video) -> Iterator[None]:
+def explained(windows: Sequence[Window], video: Video) -> Iterator[None]:
     """Running out of memory becomes an error that says where, and what to change."""
     try:
         yield
@@ -132,8 +101,8 @@ def explained(window: Window, video: Video) -> Iterator[None]:
         if not (told or "DefaultCPUAllocator" in str(error)):
             raise
         raise DataError(
-            f"out of memory with {window.stop - window.start} frames at once",
+            f"out of memory with {windows[-1].stop - windows[0].start} frames at once",
             video=video.name,
-            field=f"frames {window.start} to {window.stop - 1}",
+            field=f"frames {windows[0].start} to {windows[-1].stop - 1}",
             remedy="Use windows of fewer frames (--window) or smaller frames (--shorter-side)",
         ) from error

@@ -1,6 +1,7 @@
 """How to run a model over a video, as plain data."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 from evis.trackers.windows import JOINS
@@ -21,6 +22,8 @@ class Options:
         back at the video's own size.
     top: predictions a video, the best over all tracks and classes.
     class_agnostic: one prediction a track, scored by how sure the model is of any object.
+    precision: what the network computes in. "auto" is bfloat16 on CUDA, under autocast, with TF32
+        where that keeps 32 bits, and float32 elsewhere. Masks are enlarged in float32.
     """
 
     window: int | Auto | None = "auto"
@@ -30,18 +33,27 @@ class Options:
     longest_side: int = 1333
     top: int = 10
     class_agnostic: bool = False
+    precision: Literal["float32", "bfloat16"] | Auto = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("window", "shorter_side", "longest_side", "top"):
-            value = getattr(self, name)
-            if value not in (None, "auto") and value < 1:
-                raise ValueError(f"{name} should be at least 1, is {value}")
+        words = {"window": (None, "auto"), "shorter_side": (None, "auto")}
+        for name in ("window", "overlap", "shorter_side", "longest_side", "top"):
+            value, least = getattr(self, name), int(name != "overlap")
+            if value in words.get(name, ()):
+                continue
+            if not (isinstance(value, Integral) and value >= least):
+                raise ValueError(f"{name} should be a whole number, at least {least}, is {value!r}")
+            object.__setattr__(self, name, int(value))  # numpy's are no json
         if self.join not in JOINS:
             raise ValueError(f"join should be one of {', '.join(JOINS)}, is {self.join!r}")
+        if self.precision not in (precisions := ("auto", "float32", "bfloat16")):
+            raise ValueError(
+                f"precision should be one of {', '.join(precisions)}, is {self.precision!r}"
+            )
         frames = self.window if isinstance(self.window, int) else None
         if frames is None and self.overlap:
             raise ValueError("overlap needs a window: give its number of frames too")
-        if frames is not None and not 0 <= self.overlap < frames:
+        if frames is not None and self.overlap >= frames:
             raise ValueError(
                 f"overlap should be from 0 to window - 1 ({frames - 1}), is {self.overlap}"
             )

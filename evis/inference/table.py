@@ -48,21 +48,23 @@ def numbered(
 
 
 def _row(track: PredictedTrack, number: int, video: str, names: dict[int, str]) -> tuple:
-    visible = [frame for frame, mask in enumerate(track.masks) if mask is not None]
-    shown = [track.masks[frame] for frame in visible]
-    gaps = np.diff(visible) - 1
-    box = np.mean([masks.tight_box(mask) for mask in shown], axis=0)
+    measured = [
+        (frame, masks.area(mask), *masks.tight_box(mask))
+        for frame, mask in enumerate(track.masks)
+        if mask is not None
+    ]
+    visible, areas, *boxes = np.array(measured).T
     return (
         video,
         number,
         name(track.category_id, names),
         track.score,
-        visible[0],
-        visible[-1],
+        int(visible[0]),
+        int(visible[-1]),
         len(visible),
-        int(gaps.max(initial=0)),
-        np.mean([masks.area(mask) for mask in shown]),
-        *box,
+        int(np.diff(visible).max(initial=1)) - 1,
+        areas.mean(),
+        *np.stack(boxes, 1).mean(0),
     )
 
 

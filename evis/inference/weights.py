@@ -6,9 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import joblib
+import torch
 from torch import nn
 
 from evis import models
+from evis.data import files
 from evis.data.errors import DataError
 from evis.data.types import Category, VISDataset
 
@@ -18,6 +20,11 @@ def load(path: str | Path, device: str = "cpu") -> nn.Module:
 
     A process reads it once: asked again, it gives the same model if the file is still the same.
     """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        remedy = "Give cpu, or cuda where torch sees a GPU"
+        raise DataError(f"there is no device {device!r} here", remedy=remedy) from None
     return _load(str(path), device, digest(path))
 
 
@@ -33,10 +40,10 @@ def digest(model: str | Path | nn.Module) -> str:
         tensors = {name: (str(t.dtype), t.cpu().double().numpy()) for name, t in state}
         return joblib.hash([type(model).__qualname__, tensors])
     if Path(model).is_dir():
-        files = sorted(file for file in Path(model).iterdir() if file.is_file())
-        return joblib.hash([(file.name, digest(file)) for file in files])
+        parts = sorted(file for file in Path(model).iterdir() if file.is_file())
+        return joblib.hash([(file.name, digest(file)) for file in parts])
     try:
-        with open(model, "rb") as stream:
+        with open(files.regular(model), "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise DataError("there is no such file", file=model, remedy="Check the path") from None

@@ -180,6 +180,8 @@ def _check(of_frame: np.ndarray | None, boxes: Sequence[Corners]) -> None:
         raise ValueError("masks should be (h, w) bool, all of one size")
     if np.shape(boxes) != (len(of_frame), 4) and len(of_frame) + len(boxes):
         raise ValueError(f"{len(of_frame)} masks need one box x0, y0, x1, y1 each")
+    if not np.isfinite(boxes).all():
+        raise ValueError(f"a box holds NaN or infinity: {np.asarray(boxes).tolist()}")
 
 
 def _check_made(dataset: VISDataset) -> None:

@@ -32,6 +32,7 @@ def lab(frames_rgb: Tensor, stride: int = 4, flavour: Flavour = "released") -> T
 def color_similarity(lab: Tensor, dilation: int = 2) -> Tensor:
     """(F, 3, h, w) -> (F, 8, h, w), of each pixel with its eight neighbours in row order."""
     check_shapes(lab=(lab, "F 3 h w"))
+    lab = full_precision(lab)
     return similarity_between(lab, lab, dilation, RING)
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evis.losses.tensors import check_finite, check_shapes, full_precision
+from evis.losses.tensors import check_finite, check_integers, check_shapes, full_precision
 
 Target = tuple[Tensor, Tensor]  # a picture's labels (N,) and boxes (N, 4)
 
@@ -55,6 +55,10 @@ def costs(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor,
         labels=(labels, "N"),
         target_boxes=(wanted, "N 4"),
     )
+    check_integers("labels", labels)
+    labels = labels.long()
+    if not wanted.isfinite().all():
+        raise ValueError("the target's boxes hold NaN or infinity: check the annotations")
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < class_logits.shape[1]:
         raise ValueError(f"labels {labels.tolist()} are not all below {class_logits.shape[1]}")
     check_finite("class_logits", class_logits)
@@ -147,7 +151,7 @@ def focal(logits: Tensor, targets: Tensor) -> Tensor:
 def class_focal(class_logits: Tensor, labels: Tensor) -> Tensor:
     """(..., Q, C), (..., Q) long with -1 for none -> its sum over everything."""
     check_shapes(class_logits=(class_logits, "... Q C"), labels=(labels, "... Q"))
-    wanted = F.one_hot(labels + 1, class_logits.shape[-1] + 1)[..., 1:]
+    wanted = F.one_hot(labels.long() + 1, class_logits.shape[-1] + 1)[..., 1:]
     return focal(class_logits, wanted).sum()
 
 

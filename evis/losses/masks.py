@@ -45,7 +45,8 @@ def random_points(
 ) -> Tensor:
     """(rows, count, 2) uniform points; drawn where the generator lives, so equal on any device."""
     source = device if generator is None else generator.device
-    return torch.rand(rows, count, 2, generator=generator, device=source).to(device)
+    drawn = torch.rand(rows, count, 2, generator=generator, device=source)
+    return drawn.to(device, non_blocking=True)
 
 
 @torch.no_grad()

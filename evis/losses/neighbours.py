@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evis.losses.tensors import full_precision
+from evis.losses.tensors import check_count, full_precision, moved
 
 Offsets = Sequence[tuple[int, int]]
 
@@ -16,6 +16,7 @@ RING = tuple(offset for offset in WINDOW if offset != (0, 0))
 
 def shifted(picture: Tensor, dilation: int, offsets: Offsets = WINDOW) -> list[Tensor]:
     """One (..., h, w) an offset: at p its value at p + dilation * offset, 0 outside the picture."""
+    check_count("dilation", dilation)
     height, width = picture.shape[-2:]
     padded = F.pad(picture, [dilation] * 4)
     tops_and_lefts = [(dilation * (y + 1), dilation * (x + 1)) for y, x in offsets]
@@ -88,7 +89,7 @@ def edge_costs(
     weight = (weight * inside_picture(weight, dilation, offsets)).flatten()
     chosen = weight.nonzero().squeeze(1)  # (E,): a GPU is waited for here alone
     pair, place = chosen // window, chosen % pixels
-    steps = torch.tensor([dilation * (y * width + x) for y, x in offsets], device=chosen.device)
+    steps = moved([dilation * (y * width + x) for y, x in offsets], chosen.device)
     step = steps[chosen // pixels % len(offsets)]
     logits = full_precision(mask_logits).flatten(-3)
     each_layer = (*logits.shape[:-1], -1)

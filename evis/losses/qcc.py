@@ -18,7 +18,14 @@ from sklearn.metrics import davies_bouldin_score
 from torch import Tensor
 
 from evis.losses import tel
-from evis.losses.tensors import check_choice, check_finite, check_shapes
+from evis.losses.tensors import (
+    check_choice,
+    check_finite,
+    check_shapes,
+    full_precision,
+    is_far,
+    moved,
+)
 
 FLAVOURS = ("paper", "released", "soft")
 Flavour = Literal["paper", "released", "soft"]
@@ -27,8 +34,10 @@ _RESTARTS = 20
 _CANDIDATES = 4  # points tried for each new centre
 _FIRST_STEPS = 10  # of all restarts, after which only the best goes on
 _STEPS = 300  # a bound only: ten to a hundred are taken
-_LOOKS = 3  # steps from one look at what still moves to the next
+_LOOKS = 3  # steps from one look at what still moves to the next; a GPU waits at each, so there
+_RARE_LOOKS = 24
 _SAME = 1e-14  # squared distance of two equal points by rounding, in a cloud of radius 1
+_LARGE = 1e12  # squares of larger numbers may not fit float32, or float64
 _ZERO = 1e-8  # lengths below are zero, as scikit-learn has it
 
 
@@ -60,9 +69,12 @@ def quality_cluster_coefficient(
     if not temperature > 0:
         raise ValueError(f"temperature should be positive, got {temperature}")
     check_finite("features", features)
+    features = full_precision(features)
     with torch.autocast(features.device.type, enabled=False):
-        scores = cluster_scores(feature_points(features, scale), counts, flavour, seed, temperature)
-        return (1 + scores.mean()).to(torch.promote_types(features.dtype, torch.float32))
+        scores = cluster_scores(
+            feature_points(_tame(features), scale), counts, flavour, seed, temperature
+        )
+        return (1 + scores.mean()).to(features.dtype)
 
 
 def cluster_scores(
@@ -73,13 +85,22 @@ def cluster_scores(
     temperature: float = 0.05,
 ) -> Tensor:
     """Steps 2 and 3: (B, n, C), finite, and K of each clip -> (B,) float64."""
+    points = _tame(points)
     if flavour == "released":
         return _released_scores(points, clusters, seed)
-    labels, _ = kmeans(points.detach(), [max(count, 1) for count in clusters], seed)
+    counts = [max(count, 1) for count in clusters]
+    labels, _ = kmeans(points.detach(), counts, seed)
     if flavour == "paper":
-        return davies_bouldin(points.detach(), labels)
+        return _score(points.detach().double(), _one_hot(labels, max(counts)))
     points = points.double()
     return _score(points, soft_memberships(points, labels, temperature))
+
+
+def _tame(values: Tensor) -> Tensor:
+    """(B, ...) with what is larger than any logit scaled down, which changes no score."""
+    axes = tuple(range(1, values.ndim))
+    largest = torch.linalg.vector_norm(values.detach(), torch.inf, axes, keepdim=True)
+    return values / (largest / _LARGE).clamp_min(1)
 
 
 def feature_points(features: Tensor, scale: int = 4) -> Tensor:
@@ -107,8 +128,8 @@ def kmeans(
     cloud = cloud / torch.where(radius > 0, radius, 1.0)[:, None, None]
     centres, exists = _seeds(cloud, counts, seed, restarts)
     _, centres, inertia = _lloyd(cloud, centres, exists, _FIRST_STEPS)
-    clip, best = torch.arange(len(cloud), device=cloud.device), inertia.argmin(-1)
-    centres, exists = centres[clip, best, None], exists[clip, best, None]
+    best = inertia.argmin(-1)[:, None, None]
+    centres, exists = centres.take_along_dim(best[..., None], 1), exists.take_along_dim(best, 1)
     members, _, inertia = _lloyd(cloud, centres, exists, _STEPS)
     return members.squeeze(1).argmax(1), inertia.squeeze(1) * radius**2
 
@@ -141,9 +162,8 @@ def _seeds(
         exists[:, :, k] = (nearest > 0).any(-1)
         centres[:, :, k] = candidates.take_along_dim(kept, 2).squeeze(2)
         nearest = after.gather(2, kept.expand(-1, -1, 1, n)).squeeze(2)
-    for of_clip, count in zip(exists, counts, strict=True):
-        of_clip[:, count:] = False
-    return centres, exists
+    wanted = np.arange(most) < np.array(counts)[:, None, None]  # (B, 1, K)
+    return centres, exists & moved(wanted, exists.device)
 
 
 @lru_cache(maxsize=32)
@@ -161,24 +181,26 @@ def _lloyd(
     """Lloyd's iteration, R at once: members, centres (B, R, K, C) and inertia (B, R).
 
     points (B, n, C), centres (B, R, K, C), exists (B, R, K); members (B, R, K, n) are 1 in each
-    point's cluster, else 0. Every few steps it is seen whether
-    anything still moves, and a cluster that has lost all its points starts again at the point
-    farthest from its centre, one at a time.
+    point's cluster, else 0. Every few steps it is seen whether anything still moves: what has come
+    to rest stays as it is, however late that is seen. A cluster that has lost all its points starts
+    again then at the point farthest from its centre, one at a time.
     """
-    shape = exists.shape[1:]
+    shape, all_of_clip = exists.shape[1:], points.mT.contiguous()  # (B, C, n)
     counted = F.pad(points, (0, 1), value=1.0).mT.contiguous()  # (B, C + 1, n): the last row counts
     absent = torch.where(exists, 0.0, torch.inf).flatten(1).unsqueeze(-1).to(points)
     squares, centres = points.square().sum(-1)[:, None], centres.flatten(1, 2)  # (B, R * K, C)
+    looks = _RARE_LOOKS if is_far(points) else _LOOKS
     for step in range(1, steps + 1):
         own = centres.square().sum(-1, keepdim=True) + absent
-        distance = (torch.cat((-2 * centres, own), -1) @ counted).unflatten(1, shape)
+        distance = torch.baddbmm(own, centres, all_of_clip, alpha=-2).unflatten(1, shape)
         nearest = distance.amin(2)  # (B, R, n), less the points' own squares
         members = distance.eq_(nearest.unsqueeze(2))  # (B, R, K, n) of 0 and 1
-        sums, sizes = (counted @ members.flatten(1, 2).mT).mT.split((points.shape[-1], 1), -1)
-        before, centres = centres, torch.where(sizes > 0, sums / sizes.clamp_min(1), centres)
-        if step % _LOOKS == 0:
+        sums = (counted @ members.flatten(1, 2).mT).mT  # (B, R * K, C + 1)
+        sizes = sums[..., -1:]
+        before, centres = centres, torch.where(sizes > 0, sums[..., :-1] / sizes, centres)
+        if step % looks == 0 and torch.equal(before, centres):
             empty = exists & (sizes.unflatten(1, shape).squeeze(-1) == 0)
-            if not ((before != centres).any() | empty.any()):
+            if not empty.any():
                 break
             farthest = _rows(points, (nearest + squares).argmax(-1)).unsqueeze(2)  # (B, R, 1, C)
             first = (empty & (empty.cumsum(-1) == 1)).unsqueeze(-1)
@@ -198,7 +220,12 @@ def davies_bouldin(points: Tensor, labels: Tensor) -> Tensor:
     Labels without a point are left out. Without two clusters left the score is 0.
     """
     check_shapes(points=(points, "B n C"), labels=(labels, "B n"))
-    return _score(points.double(), F.one_hot(labels.long()).double())
+    return _score(points.double(), _one_hot(labels, int(labels.max()) + 1))
+
+
+def _one_hot(labels: Tensor, clusters: int) -> Tensor:
+    """(B, n) -> (B, n, K) float64; torch's own looks at the labels first, for which a GPU waits."""
+    return (labels.unsqueeze(-1) == torch.arange(clusters, device=labels.device)).double()
 
 
 def _score(points: Tensor, members: Tensor) -> Tensor:

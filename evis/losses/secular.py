@@ -14,9 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_STEPS = 100  # a bound only: five to ten are taken
+from evis.losses.tensors import is_far
+
+_STEPS = 100  # a bound only: three or four are taken
+_RARE_LOOKS = 5  # steps from one look at whether all are close to the next; a CPU looks at each
 _CLOSE = 1e-9  # relative
-_START = 1e-3  # of the distance to the right pole
 
 
 def nonzero_eigenvalues(weights: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -54,23 +56,20 @@ class _Nonzero(torch.autograd.Function):
     def backward(ctx, upstream: Tensor, _):
         """d lambda / d p_j = S v_j^2 - 2 (p.v) v_j + sum_i p_i v_i^2, v the unit eigenvector."""
         p, scale, total, poles, delta, exists = ctx.saved_tensors
-        gradient = torch.zeros_like(p)
-        for k in range(delta.shape[-1]):
-            left, right = poles[..., k : k + 1], poles[..., k + 1 : k + 2]
-            gap = delta[..., k : k + 1]
-            smooth = gap > 0
-            w = p / torch.where(smooth, (p - left) - gap, 1.0)
-            w = torch.where(smooth, w, _pair(p, left, right))
-            largest = w.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(p.dtype).tiny)
-            w = w / largest
-            norm = torch.linalg.vector_norm(w, dim=-1, keepdim=True)
-            v = w / norm.clamp_min(torch.finfo(p.dtype).tiny)
-            along = torch.where(smooth, total / (norm * largest), 0.0)  # p.v
-            squares = v * v
-            slope = total * squares - 2 * along * v + (p * squares).sum(-1, keepdim=True)
-            wanted = torch.where(exists, upstream, 0.0)[..., k : k + 1]
-            gradient += wanted * scale * slope
-        return gradient * (p > 0), None
+        p, scale, total = (x.unsqueeze(-2) for x in (p, scale, total))  # (..., 1, n) or 1
+        left, right, gap = (x.unsqueeze(-1) for x in (poles[..., :-1], poles[..., 1:], delta))
+        smooth = gap > 0
+        w = p / torch.where(smooth, (p - left) - gap, 1.0)  # (..., K, n)
+        w = torch.where(smooth, w, _pair(p, left, right))
+        largest = w.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(p.dtype).tiny)
+        w = w / largest
+        norm = torch.linalg.vector_norm(w, dim=-1, keepdim=True)
+        v = w / norm.clamp_min(torch.finfo(p.dtype).tiny)
+        along = torch.where(smooth, total / (norm * largest), 0.0)  # p.v
+        squares = v * v
+        slope = total * squares - 2 * along * v + (p * squares).sum(-1, keepdim=True)
+        wanted = torch.where(exists, upstream, 0.0).unsqueeze(-1)
+        return ((wanted * scale * slope).sum(-2) * (p.squeeze(-2) > 0)), None
 
 
 def _pair(p: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -83,49 +82,42 @@ def _pair(p: Tensor, left: Tensor, right: Tensor) -> Tensor:
 def _roots(p: Tensor, poles: Tensor, exists: Tensor) -> Tensor:
     """Distances (..., K) of the roots from their left poles; 0 where the two poles coincide.
 
-    Each step replaces the terms left and right of the root by one pole each, with the same value
-    and slope (as in divide-and-conquer eigensolvers), and solves the quadratic that remains. It
-    stays inside a bracket that every step tightens. With many pixels the root lies close to its
-    left pole, so the search starts there.
+    g = above - under, of which the terms right of the root and those left of it are both positive.
+    Newton's method on 1 / above - 1 / under, each of which is nearly linear: it replaces either sum
+    by one pole with the same value and slope, as divide-and-conquer eigensolvers do. A step that
+    leaves the bracket, which every step tightens, halves it instead. The search starts where the
+    root would be if `above` were the same everywhere and the left pole alone were left of it.
     """
     left, right = poles[..., :-1], poles[..., 1:]  # (..., K)
     width = right - left
     open_ = exists & (width > 0)
-    width = torch.where(open_, width, 1.0)
+    low, high = torch.zeros_like(width), torch.where(open_, width, 1.0)
+    weights = p.unsqueeze(-2)
+    gaps = weights - left.unsqueeze(-1)  # from the left pole up, (..., K, n)
+    gaps = torch.where(gaps > 0, gaps, torch.inf)
+    delta = left / (weights / gaps).sum(-1)
     below = left.unsqueeze(-1) - left.unsqueeze(-2)  # (..., K, K): left poles, seen from each other
-    counted = torch.ones_like(below, dtype=torch.bool).tril()  # the first k of them lie below
-    low, high = torch.zeros_like(width), width.clone()
-    delta = _START * width
-    gaps = p.unsqueeze(-2) - left.unsqueeze(-1)  # from the left pole up, (..., K, n)
-    weights = torch.where(gaps > 0, p.unsqueeze(-2), 0.0)
-    for _ in range(_STEPS):
-        # The terms of g right of the root, all positive, then those left of it.
-        inverse = (gaps - delta.unsqueeze(-1)).reciprocal_()
-        term = weights * inverse
-        above, above_slope = term.sum(-1), term.mul_(inverse).sum(-1)
-        inverse = torch.where(counted, 1 / (below + delta.unsqueeze(-1)), 0.0)
-        term = left.unsqueeze(-2) * inverse
-        under, under_slope = -term.sum(-1), (term * inverse).sum(-1)
-        value = under + above
-        low = torch.where(value <= 0, delta, low)
-        high = torch.where(value >= 0, delta, high)
-        proposal = _two_pole_root(delta, width, under, under_slope, above, above_slope)
-        close = (proposal - delta).abs() <= _CLOSE * delta  # the next error is about its square
-        inside = (proposal > low) & (proposal < high)
-        delta = torch.where(close | inside, proposal.clamp(low, high), (low + high) / 2)
-        if (close | ~open_).all():
-            break
+    below = below + below.new_full(below.shape[-2:], torch.inf).triu(1)  # the first k lie below
+    looks = _RARE_LOOKS if is_far(p) else 1
+    for step in range(1, _STEPS + 1):
+        distance = delta.unsqueeze(-1)
+        above, falls = _inverse_sum(weights, gaps - distance)
+        under, rises = _inverse_sum(left.unsqueeze(-2), below + distance)
+        is_left = above > under
+        low, high = torch.where(is_left, delta, low), torch.where(is_left, high, delta)
+        before, delta = delta, delta + (above - under) / (falls + rises)
+        inside = (delta >= low) & (delta <= high)
+        delta = torch.where(inside, delta, (low + high) / 2)
+        if step % looks == 0:
+            close = (delta - before).abs() <= _CLOSE * before  # the next error is about its square
+            if (close | ~open_).all():
+                break
     return torch.where(open_, delta, 0.0)
 
 
-def _two_pole_root(
-    delta: Tensor, width: Tensor, under: Tensor, under_slope: Tensor, above: Tensor, above_slope
-) -> Tensor:
-    """Root in (0, width) of c - s / x + t / (width - x), which has the sums' values and slopes."""
-    s = under_slope * delta**2
-    t = above_slope * (width - delta) ** 2
-    c = (under + under_slope * delta) + (above - above_slope * (width - delta))
-    # c x (width - x) - s (width - x) + t x = 0, solved without cancellation
-    b = c * width + s + t
-    discriminant = (b * b - 4 * c * s * width).clamp_min(0).sqrt()
-    return torch.where(b > 0, 2 * s * width / (b + discriminant), (b - discriminant) / (2 * c))
+def _inverse_sum(weights: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
+    """1 / sum(weights / distances), and how fast that changes with the distances; (..., n) each."""
+    inverse = distances.reciprocal_()
+    terms = weights * inverse
+    one_over = terms.sum(-1).reciprocal_()
+    return one_over, terms.mul_(inverse).sum(-1) * one_over * one_over

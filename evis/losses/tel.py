@@ -17,7 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evis.losses.secular import nonzero_eigenvalues
-from evis.losses.tensors import check_choice, check_finite, check_shapes, resize
+from evis.losses.tensors import (
+    check_choice,
+    check_count,
+    check_finite,
+    check_shapes,
+    is_far,
+    resize,
+)
 
 Solver = Literal["secular", "dense", "released"]
 Pairs = Sequence[tuple[int, int]]
@@ -37,8 +44,7 @@ def eigenvalues(
     quantity: see the module's text.
     """
     check_shapes(mask_logits=(mask_logits, "N T h w"))
-    if count < 1:
-        raise ValueError(f"count should be at least 1, got {count}")
+    check_count("count", count)
     check_choice("solver", solver, _SOLVERS)
     check_finite("mask_logits", mask_logits)  # here, as the resize reads only some of the pixels
     with torch.autocast(mask_logits.device.type, enabled=False):
@@ -54,6 +60,7 @@ def spectra(pixels: Tensor, count: int, solver: Solver) -> Tensor:
 
 def features(mask_logits: Tensor, scale: int = 4) -> Tensor:
     """Eq. 4: (N, T, h, w) -> (N, T, pixels), resized by 1/scale a side, float32 at least."""
+    check_count("scale", scale)
     height, width = (side // scale for side in mask_logits.shape[-2:])
     if min(height, width) < 1:
         raise ValueError(f"{tuple(mask_logits.shape[-2:])} logits can't be resized by 1/{scale}")
@@ -66,7 +73,7 @@ def _secular(pixels: Tensor, count: int) -> Tensor:
     zeros = (blocks > 0).any(-1).sum(-1) + (pixels == 0).sum(-1)  # (N, T)
     index = torch.arange(count, device=pixels.device)
     candidates = torch.where(index < zeros[..., None], 0.0, torch.inf).to(pixels)
-    wanted = count - int(zeros.min()) if zeros.numel() else 0
+    wanted = count - (1 if is_far(zeros) else int(zeros.min())) if zeros.numel() else 0
     if wanted < 1:
         return candidates + 0 * pixels[..., :1]  # zeros whatever the logits, still in the graph
     values, exists = nonzero_eigenvalues(blocks, wanted)

@@ -1,10 +1,12 @@
 """What losses ask of tensors and options, float32 at least, and one way to make maps smaller."""
 
 from collections.abc import Collection
+from numbers import Integral
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 Flavour = Literal["paper", "released"]  # as a paper writes, or as its published code computes
@@ -18,6 +20,16 @@ class Diverged(ValueError):
 def full_precision(values: Tensor) -> Tensor:
     """float64 as it is, anything else as float32, under autocast too."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def moved(values: ArrayLike | Tensor, device: torch.device) -> Tensor:
+    """Numbers of the host on a device, which the host does not wait for."""
+    return torch.as_tensor(values, device="cpu").to(device, non_blocking=True)
+
+
+def is_far(values: Tensor) -> bool:
+    """Whether the host has to wait until it can read these, as they lie on a GPU."""
+    return values.device.type != "cpu"
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -37,8 +49,21 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
 
 
 def check_finite(name: str, values: Tensor) -> None:
+    if values.is_complex() or values.dtype == torch.bool:
+        raise ValueError(f"{name} should be real numbers, are {values.dtype}")
     if values.numel() and not torch.stack(values.detach().aminmax()).isfinite().all():
         raise Diverged(f"{name} hold NaN or infinity: training diverged before this step")
+
+
+def check_count(name: str, value: object, most: float = torch.inf) -> None:
+    if not (isinstance(value, Integral) and 1 <= value <= most):  # numpy's whole numbers, too
+        wanted = "from 1 on" if most == torch.inf else f"from 1 to {most:,}"
+        raise ValueError(f"{name} should be a whole number {wanted}, is {value!r}")
+
+
+def check_integers(name: str, values: Tensor) -> None:
+    if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
+        raise ValueError(f"{name} should be whole numbers, are {values.dtype}")
 
 
 def check_shapes(**tensors: tuple[Tensor, str]) -> None:
@@ -48,6 +73,8 @@ def check_shapes(**tensors: tuple[Tensor, str]) -> None:
     """
     lengths: dict[str, int] = {}
     for name, (tensor, text) in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise ValueError(f"{name} should be a torch.Tensor, is a {type(tensor).__name__}")
         axes = text.removeprefix("... ").split()
         shape = tensor.shape[-len(axes) :] if text.startswith("...") else tensor.shape
         if len(shape) == len(axes):

@@ -7,12 +7,22 @@ the box, as the published code computes; `paper` divides by the number of pixels
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evis.losses.neighbours import WINDOW, edge_costs, inside_picture
-from evis.losses.tensors import FLAVOURS, Flavour, check_choice, check_shapes, full_precision
+from evis.losses.tensors import (
+    FLAVOURS,
+    Flavour,
+    check_choice,
+    check_count,
+    check_shapes,
+    full_precision,
+    is_far,
+    moved,
+)
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -29,6 +39,7 @@ def patch_similarity(lab_a: Tensor, lab_b: Tensor) -> Tensor:
     once: the squared difference of the shifted pictures, summed over 3x3 boxes. No patch is copied.
     """
     check_shapes(lab_a=(lab_a, "B 3 h w"), lab_b=(lab_b, "B 3 h w"))
+    lab_a, lab_b = full_precision(lab_a), full_precision(lab_b)
     height, width = lab_a.shape[-2:]
     inside = inside_picture(lab_a, DILATION)
     wide, near = F.pad(lab_a, [DILATION + 1] * 4), F.pad(lab_b, [1] * 4)
@@ -57,11 +68,13 @@ def best_candidates(similarity: Tensor, top_k: int = 5) -> Tensor:
 def matches(similarity: Tensor, top_k: int = 5, threshold: float = THRESHOLD) -> Tensor:
     """(..., 9, h, w) -> bool: those of each pixel's best `top_k` candidates that are alike.
 
-    The best are looked for only where more than `top_k` are alike.
+    On a CPU the best are looked for only where more than `top_k` are alike. A GPU is as fast
+    everywhere, and is not to wait until the host knows where.
     """
-    if not 1 <= top_k <= len(WINDOW):
-        raise ValueError(f"top_k should be 1 to {len(WINDOW)}, got {top_k}")
+    check_count("top_k", top_k, len(WINDOW))
     alike = similarity >= threshold
+    if is_far(similarity):
+        return alike & best_candidates(similarity, top_k)
     *others, y, x = (alike.sum(-3) > top_k).nonzero(as_tuple=True)
     crowded = (*others, slice(None), y, x)
     best = best_candidates(similarity[crowded][..., None, None], top_k)  # (pixels, 9, 1, 1)
@@ -117,16 +130,12 @@ def matched_sum(
     else:
         pixels = float(instances * height * width)
         parts = full_precision(box_masks).new_full((len(pairs),), pixels)
-    device = matched.device
-    starts = frames * torch.arange(instances, device=device).unsqueeze(1)  # (N, 1)
-    there, here = (
-        (starts + torch.tensor(side, device=device)).flatten() for side in zip(*pairs, strict=True)
-    )  # (N * pairs,) numbers of frames
+    numbers = frames * np.arange(instances)[:, None, None] + np.array(pairs)  # (N, pairs, 2)
+    there, here = moved(numbers.reshape(-1, 2).T, matched.device)  # (N * pairs,) each
     frames_of_all = mask_logits.flatten(-4, -3)
     costs, edge_of = edge_costs(frames_of_all, there, here, matched.flatten(0, 1), DILATION)
-    of_pair = edge_of % len(pairs)  # a sum for each, in a fixed order on any device
-    sums = [(costs * (of_pair == number)).sum(-1) for number in range(len(pairs))]
-    return torch.stack(sums, -1), parts
+    of_pair = torch.arange(len(pairs), device=matched.device)[:, None] == edge_of % len(pairs)
+    return (costs.unsqueeze(-2) * of_pair).sum(-1), parts  # in a fixed order on any device
 
 
 def in_any_box(box_masks: Tensor) -> Tensor:

@@ -48,28 +48,37 @@ def accumulate(
         objects = counted[:, object_groups == category.id].sum(axis=-1)  # (area ranges,)
         ranked = np.flatnonzero(groups == category.id)
         ranked = ranked[np.argsort(-scores[ranked], kind="stable")]
+        some = objects > 0
+        hits, left_out = hit[..., ranked][some], ignored[..., ranked][some]
         for m, most in enumerate(MAX_PREDICTIONS):
-            best = ranked[ranks[ranked] < most]
-            for a in np.flatnonzero(objects):
-                precision[:, :, k, a, m], recall[:, k, a, m] = _curves(
-                    hit[a][:, best], ignored[a][:, best], objects[a]
-                )
+            best = ranks[ranked] < most
+            curves = _curves(hits[..., best], left_out[..., best], objects[some])
+            precision[:, :, k, some, m], recall[:, k, some, m] = curves
     return precision, recall
 
 
-def _curves(hit: np.ndarray, ignored: np.ndarray, objects: int) -> tuple[np.ndarray, np.ndarray]:
-    """Precision at the recall levels (T, 101), and the highest recall (T,), of one class.
+def _curves(
+    hit: np.ndarray, ignored: np.ndarray, objects: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Precision at the recall levels (T, 101, A), and the highest recall (T, A), of one class.
 
-    `hit` and `ignored` are (T, predictions) by falling score, `objects` how many there are to find.
+    `hit` and `ignored` are (A, T, predictions) by falling score, `objects` (A,) how many there are
+    to find. Only where an object is found does precision rise, so only there it is worked out.
     """
-    right = np.cumsum(hit & ~ignored, axis=1)
-    wrong = np.cumsum(~hit & ~ignored, axis=1)
-    recall = right / objects
-    precision = right / (wrong + right + np.spacing(1))  # the official guard against 0 / 0
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    envelope = np.pad(envelope, ((0, 0), (0, 1)))  # 0 beyond the highest recall
-    places = [np.searchsorted(reached, RECALL_LEVELS) for reached in recall]
-    return np.take_along_axis(envelope, np.array(places), axis=1), recall.max(axis=1, initial=0.0)
+    counts = ~ignored
+    right = hit & counts
+    found = right.sum(axis=-1)  # (A, T)
+    a, t, place = np.nonzero(right)
+    number = np.arange(1, len(place) + 1) - np.repeat(found.cumsum() - found.ravel(), found.ravel())
+    seen = np.cumsum(counts, axis=-1)[a, t, place]
+    precision = np.zeros((*found.shape, objects.max(initial=0) + 1))
+    precision[a, t, number] = number / (seen + np.spacing(1))  # the official guard against 0 / 0
+    envelope = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+    # How many have to be found for each recall level.
+    enough = [np.searchsorted(np.arange(n + 1) / n, RECALL_LEVELS) for n in objects]
+    enough = np.array(enough, dtype=int).reshape(-1, 1, len(RECALL_LEVELS))
+    at_levels = np.take_along_axis(envelope, enough, axis=-1)
+    return at_levels.transpose(1, 2, 0), (found / objects[:, None]).T
 
 
 def _ignored_objects(video: VideoOverlaps) -> np.ndarray:

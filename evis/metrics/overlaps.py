@@ -1,6 +1,7 @@
 """Predictions held against the ground truth: ranked, and their IoUs, video by video."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,12 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from tqdm.auto import tqdm
 
+from evis.data import masks
 from evis.data.errors import DataError
 from evis.data.jsonfile import Record
 from evis.data.predictions import PredictedTrack, from_dataset, identify, parse_masks, read_rows
 from evis.data.types import Track, Video, VISDataset
-from evis.metrics.box_iou import TrackBoxes, annotated, around_masks
-from evis.metrics.track_iou import TrackRuns, track_runs
+from evis.metrics import box_iou, track_iou
+from evis.metrics.track_iou import Overlap
 
 MOST_PREDICTIONS = 100  # a video and class; the lower-scored rest is left out
 By = Literal["masks", "boxes"]
@@ -32,10 +34,18 @@ class Rows:
         if not isinstance(rows, Sequence):
             raise DataError("should be a list of predicted tracks")
         self._rows = rows
-        identified = [identify(self.record(index), dataset) for index in range(len(rows))]
-        self.videos = np.array([video.id for video, _, _ in identified], dtype=np.int64)
-        self.categories = np.array([category for _, category, _ in identified], dtype=np.int64)
-        self.scores = np.array([score for _, _, score in identified], dtype=np.float64)
+        columns = _sound_columns(rows, dataset)
+        if columns is None:  # read with care, which takes other numbers and names any fault
+            identified = [identify(self.record(n), dataset) for n in range(len(rows))]
+            columns = [[video.id for video, _, _ in identified]]
+            columns += [[row[place] for row in identified] for place in (1, 2)]
+        self.videos, self.categories = (np.array(ids, dtype=np.int64) for ids in columns[:2])
+        self.scores = np.array(columns[2], dtype=np.float64)
+
+    def masks(self, index: int) -> Any:
+        """Nothing in it is checked."""
+        row = self._rows[index]
+        return row.masks if isinstance(row, PredictedTrack) else row["segmentations"]
 
     def record(self, index: int, video: str | None = None) -> Record:
         row = self._rows[index]
@@ -47,6 +57,20 @@ class Rows:
                 "segmentations": list(row.masks),
             }
         return Record(row, file=self.file, path=f"predictions[{index}]", video=video)
+
+
+def _sound_columns(rows: Sequence, dataset: VISDataset) -> list[list] | None:
+    """Video ids, categories and scores, if all are plain numbers that `identify` would take."""
+    try:
+        columns = [[row[key] for row in rows] for key in ("video_id", "category_id", "score")]
+    except (KeyError, TypeError):
+        return None
+    known = dataset.videos_by_id.keys(), dataset.category_names.keys()
+    are_ids = all(set(map(type, ids)) <= {int} for ids in columns[:2])
+    if not are_ids or not all(map(set.issubset, map(set, columns), known)):
+        return None
+    are_scores = set(map(type, columns[2])) <= {float} and np.isfinite(columns[2]).all()
+    return columns if are_scores else None
 
 
 @dataclass(frozen=True)
@@ -88,11 +112,13 @@ def overlaps(
     rows = Rows(predictions, dataset)
     groups = np.full_like(rows.categories, ALL_CLASSES) if class_agnostic else rows.categories
     order = np.lexsort((rows.categories, -rows.scores, groups, rows.videos))  # stable
+    ranks = _ranks(rows.videos[order], groups[order])
     videos = sorted(dataset.videos, key=lambda video: video.id)
     bounds = np.searchsorted(rows.videos[order], [video.id for video in videos] + [np.inf])
     for number, video in enumerate(tqdm(videos, desc="IoU", unit="video", disable=not progress)):
-        own = order[bounds[number] : bounds[number + 1]]
-        yield _compare(dataset, video, rows, own, groups[own], class_agnostic, by)
+        part = slice(bounds[number], bounds[number + 1])
+        own = order[part]
+        yield _compare(dataset, video, rows, own, groups[own], ranks[part], class_agnostic, by)
 
 
 def _compare(
@@ -101,41 +127,38 @@ def _compare(
     rows: Rows,
     own: np.ndarray,
     groups: np.ndarray,
+    ranks: np.ndarray,
     class_agnostic: bool,
     by: By,
 ) -> VideoOverlaps:
-    """`own` are the video's rows and `groups` theirs, group after group, best first."""
+    """`own` are the video's rows, `groups` and `ranks` theirs, group after group, best first."""
     objects = tuple(sorted(dataset.tracks_of(video.id), key=lambda track: track.category_id))
     object_groups = np.array(
         [ALL_CLASSES if class_agnostic else track.category_id for track in objects], dtype=int
     )
-    predicted, which = _predicted(rows, own, video, by)
-    truth = annotated(objects, video) if by == "boxes" else _object_runs(objects, video)
-    ranks = _ranks(groups)
     kept = ranks < MOST_PREDICTIONS
+    same_group = (groups[:, None] == object_groups) & kept[:, None]
+    overlap, which = _overlap(rows, own, objects, same_group, video, by)
     own, groups, ranks, which = own[kept], groups[kept], ranks[kept], which[kept]
-    same_group = groups[:, None] == object_groups[None, :]
-    wanted = np.zeros((len(predicted.areas), len(objects)), dtype=bool)
-    np.logical_or.at(wanted, which, same_group)
     return VideoOverlaps(
         video=video,
         objects=objects,
         object_groups=object_groups,
-        object_areas=_object_areas(objects, truth),
+        object_areas=_object_areas(objects, overlap.object_areas, by),
         positions=own,
         groups=groups,
         scores=rows.scores[own],
         ranks=ranks,
-        areas=_mean_areas(predicted.areas)[which],
-        ious=np.where(same_group, predicted.ious(truth, wanted)[which], np.nan),
+        areas=_mean_areas(overlap.areas)[which],
+        ious=np.where(same_group[kept], overlap.ious[which], np.nan),
     )
 
 
-def _ranks(groups: np.ndarray) -> np.ndarray:
-    """Each entry's place within its group; equal groups stand together."""
-    begins = np.flatnonzero(np.diff(groups, prepend=-np.inf))
-    sizes = np.diff(begins, append=len(groups))
-    return np.arange(len(groups)) - np.repeat(begins, sizes)
+def _ranks(videos: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Each entry's place within its video and group, which stand together."""
+    is_next = (np.diff(videos) != 0) | (np.diff(groups) != 0)
+    begins = np.append(0, np.flatnonzero(is_next) + 1) if len(groups) else np.zeros(0, int)
+    return np.arange(len(groups)) - np.repeat(begins, np.diff(begins, append=len(groups)))
 
 
 def _mean_areas(areas: np.ndarray) -> np.ndarray:
@@ -143,56 +166,66 @@ def _mean_areas(areas: np.ndarray) -> np.ndarray:
     return areas.sum(axis=1) / np.maximum(np.count_nonzero(areas, axis=1), 1)
 
 
-def _object_areas(objects: tuple[Track, ...], truth: TrackRuns | TrackBoxes) -> np.ndarray:
+def _object_areas(objects: tuple[Track, ...], areas: np.ndarray, by: By) -> np.ndarray:
     """Of masks the mean of what the annotation states, as the official evaluator takes it."""
-    means = _mean_areas(truth.areas)
+    means = _mean_areas(areas)
     for number, track in enumerate(objects):
-        if track.areas is not None and isinstance(truth, TrackRuns):
+        if track.areas is not None and by == "masks":
             stated = [area for area in track.areas if area]
             means[number] = sum(stated) / len(stated) if stated else 0.0
     return means
 
 
-def _object_runs(objects: tuple[Track, ...], video: Video) -> TrackRuns:
-    """A data set that was read is sound; one made by hand may not be."""
-    try:
-        return track_runs([track.masks for track in objects], video)
-    except ValueError as error:
-        raise DataError(
-            f"the ground truth's masks do not fit the video: {error}",
-            video=video.name,
-            field="masks",
-            remedy=f"Give each track one mask or None for each of {video.length} frames, "
-            f"encoded at {video.height} x {video.width} (height x width)",
-        ) from None
-
-
-def _predicted(
-    rows: Rows, own: np.ndarray, video: Video, by: By
-) -> tuple[TrackRuns | TrackBoxes, np.ndarray]:
-    """The distinct predictions, and which of them each of `own` is.
+def _overlap(
+    rows: Rows,
+    own: np.ndarray,
+    objects: tuple[Track, ...],
+    wanted: np.ndarray,
+    video: Video,
+    by: By,
+) -> tuple[Overlap, np.ndarray]:
+    """Of the distinct predictions, and which of them each of `own` is; `wanted` pairs at least.
 
     Models that give one mask several classes repeat it; it is taken apart and compared once.
     """
-    measured = around_masks if by == "boxes" else track_runs
-    records = [rows.record(index, video.name) for index in own]
+
+    def compared(tracks: list) -> tuple[Overlap, np.ndarray]:
+        distinct, which = _distinct(tracks)
+        if by == "boxes":
+            boxes = [[rle and masks.tight_box(rle) for rle in track] for track in distinct]
+            return box_iou.compare(boxes, [track.boxes for track in objects], video), which
+        pairs = np.zeros((len(distinct), len(objects)), dtype=bool)
+        place, column = np.nonzero(wanted)
+        pairs[which[place], column] = True
+        of_objects = [track.masks for track in objects]
+        return track_iou.compare(distinct, of_objects, pairs, video), which
+
+    if by == "masks":
+        with suppress(AttributeError, KeyError, TypeError, ValueError):
+            return compared([rows.masks(index) for index in own])
+    # Not all compressed RLE: read with care, which takes other codes and names any fault.
+    tracks = [parse_masks(rows.record(index, video.name), video) for index in own]
     try:
-        distinct, which = _distinct([record.value.get("segmentations") for record in records])
-        return measured(distinct, video), which
-    except (AttributeError, KeyError, TypeError, ValueError):
-        # Not all compressed RLE: read with care, which takes other codes and names any fault.
-        distinct, which = _distinct([parse_masks(record, video) for record in records])
-        return measured(distinct, video), which
+        return compared(tracks)
+    except ValueError as error:  # a data set that was read is sound; one made by hand may not be
+        raise DataError(
+            f"the ground truth's {by} do not fit the video: {error}",
+            video=video.name,
+            field=by,
+            remedy=f"Give each track one of the {by} or None for each of {video.length} frames, "
+            f"of a picture of {video.height} x {video.width} (height x width)",
+        ) from None
 
 
 def _distinct(tracks: list) -> tuple[list, np.ndarray]:
     """The different ones of tracks of masks, and which of them each is."""
-    places: dict[tuple, int] = {}  # by the codes of all frames
+    places: dict[str | None, list[int]] = {}  # of those whose first masks are alike
     distinct, which = [], []
-    for masks in tracks:
-        codes = tuple(rle and (rle["counts"], *rle["size"]) for rle in masks)
-        if codes not in places:
-            places[codes] = len(distinct)
-            distinct.append(masks)
-        which.append(places[codes])
+    for track in tracks:
+        alike = places.setdefault(next((rle["counts"] for rle in track if rle), None), [])
+        place = next((place for place in alike if distinct[place] == track), len(distinct))
+        if place == len(distinct):
+            distinct.append(track)
+            alike.append(place)
+        which.append(place)
     return distinct, np.array(which, dtype=int)

@@ -1,9 +1,11 @@
 """Spatio-temporal IoU of tracks, worked out on runs: no mask is decoded into pixels.
 
-The frames of a video are laid end to end on one line, frame t at t * height * width. A track is
-then one sorted list of foreground intervals, whatever its number of frames. For an object, let
-F(x) be its number of pixels before x. F is piecewise linear with its corners at the interval ends,
-so a prediction's intersection with it is the sum of F(end) - F(start) over the prediction's runs.
+A video is gone through in blocks of frames. A block's frames are laid end to end on one line, its
+frame t at t * height * width. A track is then one sorted list of foreground intervals, its runs.
+Let s be the starts of two tracks' runs in one sorted list, e the ends in another. A pixel x lies in
+both tracks where two more runs have started than ended, s[i + 1] <= x < e[i] for one i: so they
+share the sum of max(0, e[i] - s[i + 1]) pixels. What is kept of a block is sums, so memory does not
+grow with a video's length.
 """
 
 from collections.abc import Sequence
@@ -11,163 +13,124 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evis.data import runs
 from evis.data.masks import RLE
 from evis.data.types import Video
 
-_LONGEST_CODE = 10  # characters a run; more would not fit 50 bits
-_BLOCK = 128  # masks taken apart at a time: the arrays stay in the processor's cache
+_BLOCK = 384  # masks taken apart at a time: the arrays stay in the processor's cache
 
 
 @dataclass(frozen=True)
-class TrackRuns:
-    """The foreground runs of several tracks of one video, on the line described above."""
+class Overlap:
+    """How tracks lie over a video's objects."""
 
-    edges: np.ndarray  # (runs, 2) float64 whole numbers: start, end; by track, then by frame
+    ious: np.ndarray  # (tracks, objects): sum of intersections over sum of unions
+    areas: np.ndarray  # (tracks, frames) pixels; 0 where the track is not
+    object_areas: np.ndarray  # (objects, frames)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The foreground runs of several tracks in a block of frames, on the line described above."""
+
+    starts: np.ndarray  # (runs,) int32: by track, then by frame. After the runs of each mask
+    ends: np.ndarray  # (runs,) stands one of length zero at the frame's end
     first: np.ndarray  # (tracks * frames + 1,) int: the runs of track n in frame t begin at
     # first[n * frames + t] and end before the next entry
     areas: np.ndarray  # (tracks, frames) int64, pixels; 0 where the track has no mask
 
-    def between(self, track: int, begin: int, end: int) -> np.ndarray:
-        """(runs, 2): a track's edges in the frames from `begin` to before `end`."""
+    def between(self, track: int, begin: int, end: int) -> slice:
+        """A track's runs in the frames from `begin` to before `end`."""
         row = track * self.areas.shape[1]
-        return self.edges[self.first[row + begin] : self.first[row + end]]
+        return slice(self.first[row + begin], self.first[row + end])
 
     def spans(self) -> tuple[np.ndarray, np.ndarray]:
         """(tracks, frames) each: where the foreground begins and ends; 0, 0 where there is none."""
-        begins, ends = np.zeros(self.areas.shape), np.zeros(self.areas.shape)
+        begins, ends = np.zeros((2, *self.areas.shape), np.int32)
         visible = self.areas > 0
-        begins[visible] = self.edges[self.first[:-1][visible.ravel()], 0]
-        ends[visible] = self.edges[self.first[1:][visible.ravel()] - 1, 1]
+        begins[visible] = self.starts[self.first[:-1][visible.ravel()]]
+        ends[visible] = self.ends[self.first[1:][visible.ravel()] - 2]
         return begins, ends
 
-    def ious(self, objects: "TrackRuns", wanted: np.ndarray) -> np.ndarray:
-        """Sum of intersections over sum of unions: (tracks, objects); 0 where both are empty.
 
-        A frame in which only one of the two is visible adds its area to the union. Pairs that are
-        not `wanted`, (tracks, objects) bool, are not looked at: 0.
-        """
-        return iou_of_sums(self._intersections(objects, wanted), self.areas, objects.areas)
+def compare(
+    tracks: Sequence[Sequence[RLE | None]],
+    objects: Sequence[Sequence[RLE | None]],
+    wanted: np.ndarray,
+    video: Video,
+) -> Overlap:
+    """Compare tracks with objects, one mask or None a frame; ValueError where one is damaged.
 
-    def _intersections(self, objects: "TrackRuns", wanted: np.ndarray) -> np.ndarray:
-        """Pixels shared over all frames: (tracks, objects) float64, whole numbers."""
-        shared = np.zeros(wanted.shape)
-        begins, ends = self.spans()
-        object_begins, object_ends = objects.spans()
-        for column in np.flatnonzero(wanted.any(axis=0)):
-            corners = objects.between(column, 0, objects.areas.shape[1])
-            sizes = corners[:, 1] - corners[:, 0]
-            before = np.cumsum(sizes)[:, None] - np.stack([sizes, np.zeros_like(sizes)], axis=1)
-            # (tracks, frames): where the two may meet, since their stretches of the line do
-            meet = (begins < object_ends[column]) & (object_begins[column] < ends)
-            for row in np.flatnonzero(wanted[:, column] & meet.any(axis=1)):
-                frames = np.flatnonzero(meet[row])
-                edges = self.between(row, frames[0], frames[-1] + 1)
-                covered = np.interp(edges.ravel(), corners.ravel(), before.ravel())  # F
-                shared[row, column] = covered[1::2].sum() - covered[0::2].sum()
-        return shared
+    Only pairs that are `wanted`, (tracks, objects) bool, are looked at; the others' IoU is 0.
+    """
+    every = [*tracks, *objects]
+    _check(every, video)
+    areas = np.zeros((len(every), video.length), dtype=np.int64)
+    shared = np.zeros(wanted.shape)
+    pixels = video.height * video.width
+    step = max(1, min(_BLOCK // max(1, len(every)), runs.LONGEST_LINE // pixels))
+    for begin in range(0, video.length if every else 0, step):
+        block = take_apart([track[begin : begin + step] for track in every], pixels)
+        areas[:, begin : begin + step] = block.areas
+        shared += _shared(block, wanted)
+    areas, object_areas = areas[: len(tracks)], areas[len(tracks) :]
+    return Overlap(iou_of_sums(shared, areas, object_areas), areas, object_areas)
 
 
 def iou_of_sums(shared: np.ndarray, areas: np.ndarray, object_areas: np.ndarray) -> np.ndarray:
-    """shared: (tracks, objects); areas of either: (its number, frames) -> (tracks, objects)."""
+    """shared: (tracks, objects); areas of either: (its number, frames) -> (tracks, objects).
+
+    A frame in which only one of the two is visible adds its area to the union. 0 where both are
+    empty.
+    """
     unions = areas.sum(axis=1)[:, None] + object_areas.sum(axis=1) - shared
     return np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0)
 
 
-def track_runs(tracks: Sequence[Sequence[RLE | None]], video: Video) -> TrackRuns:
-    """Take apart all masks of a video; ValueError where one doesn't fit it or is damaged.
+def _check(tracks: Sequence[Sequence[RLE | None]], video: Video) -> None:
+    size = [video.height, video.width]
+    for track in tracks:
+        if len(track) != video.length:
+            raise ValueError(f"a track has {len(track)} entries for {video.length} frames")
+        for rle in track:
+            if rle is not None and rle["size"] != size:
+                raise ValueError(f"a mask is of size {rle['size']}, its video {size}")
 
-    `tracks` holds one mask or None a frame.
+
+def _shared(block: Runs, wanted: np.ndarray) -> np.ndarray:
+    """Pixels shared over the block: (tracks, objects) float64, whole numbers.
+
+    The block holds the tracks, then the objects.
     """
-    frames, pixels, size = video.length, video.height * video.width, [video.height, video.width]
-    counts, slots = [], []  # slot: track * frames + frame
-    for number, track in enumerate(tracks):
-        if len(track) != frames:
-            raise ValueError(f"a track has {len(track)} entries for {frames} frames")
-        for frame, rle in enumerate(track):
-            if rle is not None:
-                if rle["size"] != size:
-                    raise ValueError(f"a mask is of size {rle['size']}, its video {size}")
-                counts.append(rle["counts"])
-                slots.append(number * frames + frame)
-    slot = np.array(slots, dtype=np.int64)
+    shared = np.zeros(wanted.shape)
+    begins, ends = block.spans()
+    for column in np.flatnonzero(wanted.any(axis=0)):
+        row = len(wanted) + column
+        # (tracks, frames): where the two may meet, since their stretches of the line do
+        meet = (begins[: len(wanted)] < ends[row]) & (begins[row] < ends[: len(wanted)])
+        for n in np.flatnonzero(wanted[:, column] & meet.any(axis=1)):
+            met = np.flatnonzero(meet[n])
+            both = [block.between(m, met[0], met[-1] + 1) for m in (n, row)]
+            starts, stops = (
+                np.concatenate([edges[own] for own in both]) for edges in (block.starts, block.ends)
+            )
+            starts.sort(kind="stable")  # quick, since it merges what is sorted already
+            stops.sort(kind="stable")
+            shared[n, column] = np.maximum(stops[:-1] - starts[1:], 0).sum(dtype=np.int32)
+    return shared
+
+
+def take_apart(tracks: Sequence[Sequence[RLE | None]], pixels: int) -> Runs:
+    """The runs of these masks, one or None a frame of so many pixels."""
+    frames = len(tracks[0])
+    masks = [rle for track in tracks for rle in track]
+    slots = np.array([slot for slot, rle in enumerate(masks) if rle is not None], dtype=np.int64)
+    first = np.zeros(len(masks) + 1, dtype=np.int64)
     areas = np.zeros((len(tracks), frames), dtype=np.int64)
-    runs = np.zeros(len(tracks) * frames + 1, dtype=np.int64)
-    edges = [np.zeros((0, 2))]
-    for begin in range(0, len(counts), _BLOCK):
-        block = slice(begin, begin + _BLOCK)
-        places = slot[block] % frames * pixels
-        block_edges, areas.flat[slot[block]], runs[slot[block] + 1] = _take_apart(
-            counts[block], places, pixels
-        )
-        edges.append(block_edges)
-    return TrackRuns(np.concatenate(edges), np.cumsum(runs), areas)
-
-
-def _take_apart(
-    counts: list[str], places: np.ndarray, pixels: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Edges of the masks' runs, moved to `places`, where their frames begin; areas, runs a mask.
-
-    The code is described at `evis.data.masks.run_lengths`; here many codes are read together.
-    """
-    values, sizes = _values(counts, pixels)
-    # Pairs of a gap and the foreground after it. A code that ends in background gets a last pair
-    # without foreground, a tail.
-    in_background = sizes % 2 == 1
-    values = np.insert(values, np.cumsum(sizes)[in_background], 0)
-    pairs = (sizes + 1) // 2
-    last = np.cumsum(pairs) - 1
-    first = last - pairs + 1
-    tails = last[in_background]
-    gaps, lengths = values[0::2].copy(), values[1::2].copy()
-    leading = gaps[first]  # the first gap stands outside the differences
-    gaps[first] = 0
-    _sum_up(gaps, first)
-    _sum_up(lengths, first)
-    gaps[first] = leading
-    lengths[tails] = 0
-    if min(gaps.min(), lengths.min()) < 0 or max(gaps.max(), lengths.max()) > pixels:
-        raise ValueError("a run is negative or longer than the frame")
-    areas = np.add.reduceat(lengths, first)
-    steps = gaps + lengths
-    if (np.add.reduceat(steps, first) != pixels).any():
-        raise ValueError("a mask does not cover its frame")
-    steps[tails] = 0  # they stay where the foreground ends
-    reached = places + np.add.reduceat(steps, first)
-    steps[first] += places - np.append(0, reached[:-1])
-    edges = np.empty((len(steps), 2))
-    edges[:, 1] = np.cumsum(steps)
-    edges[:, 0] = edges[:, 1] - lengths
-    return edges, areas, pairs
-
-
-def _values(counts: list[str], pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers written in the codes, one code after the other, and how many each holds."""
-    characters = np.fromiter(map(len, counts), dtype=np.int64, count=len(counts))
-    codes = np.frombuffer("".join(counts).encode("ascii"), dtype=np.uint8) - np.uint8(48)
-    if characters.min() == 0 or codes.max() > 63:
-        raise ValueError("a code is empty or holds a character that no encoder writes")
-    text_last = np.cumsum(characters) - 1
-    if (codes[text_last] >= 32).any():
-        raise ValueError("a code ends within a number")
-    last = np.flatnonzero(codes < 32)  # the last character of each number: 5 bits with sign
-    values = ((codes ^ 16).view(np.int8) - np.int8(16))[last].astype(np.int64)
-    earlier = np.flatnonzero(codes >= 32)  # the other characters of the longer numbers
-    if len(earlier):
-        longer, begins, extra = np.unique(
-            np.searchsorted(last, earlier), return_index=True, return_counts=True
-        )
-        if extra.max() >= _LONGEST_CODE:
-            raise ValueError("a number is longer than any picture")
-        shifts = 5 * (np.arange(len(earlier)) - np.repeat(begins, extra))
-        low = np.add.reduceat((codes[earlier].astype(np.int64) - 32) << shifts, begins)
-        values[longer] = (values[longer] << 5 * extra) + low
-        if np.abs(values[longer]).max() > pixels:
-            raise ValueError("a number is larger than the frame")
-    return values, np.diff(np.searchsorted(last, text_last), prepend=-1)
-
-
-def _sum_up(values: np.ndarray, starts: np.ndarray) -> None:
-    """Replace values by their running sums, which begin anew at each of `starts`."""
-    values[starts[1:]] -= np.add.reduceat(values, starts)[:-1]
-    np.cumsum(values, out=values)
+    starts = ends = np.zeros(0, dtype=np.int32)
+    if len(slots):
+        counts = [rle["counts"] for rle in masks if rle is not None]
+        starts, ends, pairs = runs.edges(counts, slots % frames * pixels, pixels)
+        first[slots + 1] = pairs
+        areas.flat[slots] = np.add.reduceat(ends - starts, np.cumsum(pairs) - pairs, dtype=np.int32)
+    return Runs(starts, ends, np.cumsum(first), areas)

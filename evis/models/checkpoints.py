@@ -8,7 +8,7 @@ refuses what doesn't fit before it touches the model.
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from evis.data import files
+from evis.data import files, jsonfile
 from evis.data.errors import DataError
 from evis.models import huggingface, idol_reference, reference, weight_files
 from evis.models.config import Backbone, ModelConfig
@@ -77,15 +77,20 @@ def load_with_report(weights: Mapping[str, Any] | str | Path) -> tuple[Network, 
     source = _open(weights)
     is_idol = idol_reference.is_idol(source.tensors)
     config_of = idol_reference.config_of if is_idol else reference.config_of
-    config = source.config or config_of(source.tensors, source.file)
+    build = IDOL if is_idol else VideoMask2Former
     try:
-        model = IDOL(config) if is_idol else VideoMask2Former(config)
-    except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError) as error:
+        config = source.config or config_of(source.tensors, source.file)
+        with torch.device("meta"):  # the sizes that the file claims, held against it at no cost
+            _compare(build(config), source)[0].demand_fit(source.file)
+        model = build(config)
+    except DataError:
+        raise
+    except (ArithmeticError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as e:
         raise DataError(
-            f"no model has the sizes {config} ({error})",
+            f"no model has the sizes of its tensors ({e})",
             file=source.file,
             remedy="Is it a whole checkpoint of Mask2Former-VIS or IDOL?",
-        ) from error
+        ) from e
     report = _fill(model, source)
     model.classes = source.about.get("categories")
     recipe = source.about.get("recipe")
@@ -191,8 +196,10 @@ def _open(weights: Mapping[str, Any] | str | Path) -> _Source:
         return _Source(reference.up_to_date(tensors), path)
     try:
         entry = json.loads(metadata[_ENTRY])
-        return _Source(tensors, path, _parse_config(entry["config"]), dict(entry["about"]))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        config, about = _parse_config(entry["config"]), dict(entry["about"])
+        _check_about(about)
+        return _Source(tensors, path, config, about)
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise DataError(
             f"was not written by evis, or by a newer one ({error!r})",
             file=path,
@@ -208,8 +215,34 @@ def _parse_config(plain: dict[str, Any]) -> ModelConfig:
     return ModelConfig(**{**plain, "backbone": kind(**backbone)})
 
 
+def _check_about(about: Mapping[str, Any]) -> None:
+    """What of it is used: the classes' names, and how large frames are to be."""
+    names, recipe = about.get("categories"), about.get("recipe")
+    sides = recipe.get("shorter_sides") if isinstance(recipe, dict) else None
+    if names is not None and not _are(jsonfile.is_text, names):
+        raise ValueError(f"categories should be a list of names, is {jsonfile.brief(names)}")
+    if sides and not _are(lambda side: isinstance(side, int) and 0 < side < 2**14, sides):
+        raise ValueError(f"shorter_sides should be a list of pixels, is {jsonfile.brief(sides)}")
+
+
+def _are(is_right: Callable[[Any], bool], values: Any) -> bool:
+    return isinstance(values, list) and all(map(is_right, values))
+
+
 def _fill(model: Network, source: _Source, strict: bool = True, part: str = "") -> Report:
     """Copy what fits into the model, or into the part of it whose names begin so."""
+    report, there = _compare(model, source, part)
+    if strict:
+        report.demand_fit(source.file)
+    loaded = {name: there[name] for name, fate in report.items() if fate == _LOADED}
+    model.load_state_dict(loaded, strict=False)
+    return report
+
+
+def _compare(
+    model: Network, source: _Source, part: str = ""
+) -> tuple[Report, Mapping[str, Tensor]]:
+    """What would become of each tensor, and those of the source under the model's names."""
     here = {name: t for name, t in model.state_dict().items() if name.startswith(part)}
     names = idol_reference if isinstance(model, IDOL) else reference
     there = source.tensors if source.config else names.to_ours(source.tensors, here)
@@ -229,8 +262,4 @@ def _fill(model: Network, source: _Source, strict: bool = True, part: str = "") 
         if name not in there:
             lacks = part and name.startswith("backbone.hidden_states_norms.")
             report[name] = _SET_ASIDE + "ImageNet's classifiers have none" if lacks else _MISSING
-    if strict:
-        report.demand_fit(source.file)
-    loaded = {name: there[name] for name, fate in report.items() if fate == _LOADED}
-    model.load_state_dict(loaded, strict=False)
-    return report
+    return report, there

@@ -1,12 +1,46 @@
 """The sizes of a model, as plain data: what a checkpoint must agree on to be loaded."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from numbers import Integral
+from typing import Any
+
+from evis.data.jsonfile import brief, is_number
 
 Stages = tuple[int, int, int, int]  # a number for each of a backbone's four stages
 
 
+_MOST_LAYERS = 100
+_COUNTED = ("depths", "blocks", "encoder_layers", "decoder_layers")  # a module each
+_LARGEST = 2**20
+
+
+class _Checked:
+    """Sizes that no model has are refused before anything of them is built."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            most = _MOST_LAYERS if field.name in _COUNTED else _LARGEST
+            if not _is_like(value, field.default, most):
+                raise ValueError(f"no model has {field.name} = {brief(value)}")
+            if isinstance(value, Integral):  # numpy's are no json
+                object.__setattr__(self, field.name, int(value))
+
+
+def _is_like(value: Any, sample: Any, most: int) -> bool:
+    """Of the sample's kind, a whole number without one, and no larger than `most`."""
+    if isinstance(sample, tuple):
+        fits = isinstance(value, tuple) and len(value) == len(sample)
+        return fits and all(_is_like(one, 1, most) for one in value)
+    if isinstance(sample, _Checked):
+        return isinstance(value, _Checked)
+    if isinstance(sample, float):
+        return is_number(value) and 0 <= value <= most
+    return isinstance(value, Integral) and not isinstance(value, bool) and 1 <= value <= most
+
+
 @dataclass(frozen=True)
-class ResNet:
+class ResNet(_Checked):
     """Bottleneck blocks with frozen batch norms; features at strides 4, 8, 16, 32."""
 
     depths: Stages = (3, 4, 6, 3)
@@ -18,7 +52,7 @@ class ResNet:
 
 
 @dataclass(frozen=True)
-class Swin:
+class Swin(_Checked):
     """Shifted-window transformer; features at strides 4, 8, 16, 32."""
 
     channels: int = 96
@@ -36,7 +70,7 @@ class Swin:
 
 
 @dataclass(frozen=True)
-class Tiny:
+class Tiny(_Checked):
     """A few residual blocks with group norms, for toy frames; features at strides 2, 4, 8, 16."""
 
     widths: Stages = (24, 48, 96, 128)
@@ -49,7 +83,7 @@ Backbone = ResNet | Swin | Tiny
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(_Checked):
     """Defaults: Mask2Former-VIS with R50."""
 
     classes: int

@@ -79,7 +79,11 @@ def read(folder: Path) -> tuple[dict[str, Tensor], ModelConfig, dict[str, Any]]:
     from transformers import Mask2FormerForUniversalSegmentation
 
     settings = _settings(folder)
-    config = _config_of(settings)
+    try:
+        config = _config_of(settings)
+    except (AttributeError, TypeError, ValueError) as error:
+        remedy = "Copy or download it again"
+        raise DataError(f"{error}", file=folder / _CONFIG, remedy=remedy) from None
     try:
         with _quiet_transformers():
             model, found = Mask2FormerForUniversalSegmentation.from_pretrained(

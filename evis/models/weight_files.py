@@ -4,6 +4,7 @@ A pickle is a program. torch's files are read with `weights_only=True`, detectro
 by an unpickler that can make numpy arrays and containers, and nothing else.
 """
 
+import math
 import pickle
 import re
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from evis.data import files
 from evis.data.errors import DataError
 
 _ZIP = b"PK\x03\x04"  # what torch has written since 1.6
@@ -29,6 +31,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
     The first bytes tell what kind of file it is, whatever its name says.
     """
     content, metadata = None, None
+    files.regular(path)
     try:
         with open(path, "rb") as stream:
             head = stream.read(64)
@@ -49,11 +52,14 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
     if content is None:
         problem = f"is neither a .pth, a .pkl nor a .safetensors: it begins with {head[:24]!r}"
         raise DataError(problem, file=path, remedy=_AGAIN)
-    return tensors_of(content, path), metadata
+    return tensors_of(content, path, most=4 * path.stat().st_size), metadata
 
 
-def tensors_of(content: object, file: object = None) -> dict[str, Tensor]:
-    """The weights in what a training program saved: under "model", "state_dict" or on top."""
+def tensors_of(content: object, file: object = None, most: float = math.inf) -> dict[str, Tensor]:
+    """The weights in what a training program saved: under "model", "state_dict" or on top.
+
+    most: bytes that they may take. A few stored numbers can stand for any number of equal ones.
+    """
     tensors: dict[str, Tensor] = {}
     if isinstance(content, Mapping):
         inner = next((content[k] for k in ("model", "state_dict") if k in content), content)
@@ -68,8 +74,16 @@ def tensors_of(content: object, file: object = None) -> dict[str, Tensor]:
             file=file,
             remedy='A checkpoint is a dict of tensors, or has one as its entry "model"',
         )
+    if (taken := sum(tensor.numel() * tensor.itemsize for tensor in tensors.values())) > most:
+        problem = f"its tensors would take {taken:,} bytes, many times the file's own"
+        raise DataError(problem, file=file, remedy=_AGAIN)
     for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
+        try:
+            is_finite = bool(tensor.isfinite().all())
+        except (NotImplementedError, RuntimeError):  # sparse, quantised, without values
+            problem = f"the tensor {name} is of a kind that weights are not ({tensor.dtype})"
+            raise DataError(problem, file=file, remedy="Save it as float32") from None
+        if not is_finite:
             raise DataError(
                 f"the tensor {name} holds NaN or infinity",
                 file=file,

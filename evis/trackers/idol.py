@@ -58,6 +58,8 @@ def track(
                 f"{name} should have {axes} axes, the first two frames and queries as in "
                 f"class_logits {tuple(class_logits.shape)}, got {tuple(tensor.shape)}"
             )
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} hold NaN or infinity: are the weights damaged?")
     tracker = Tracker(settings)
     ids = [tracker.step(*frame) for frame in zip(*inputs, strict=True)]
     return torch.stack(ids) if ids else class_logits.new_zeros(class_logits.shape[:2]).long()

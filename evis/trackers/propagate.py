@@ -29,11 +29,13 @@ def propagate(
             "features should be (frames, height, width, channels) and first (labels, height, "
             f"width), got {tuple(features.shape)} and {tuple(first.shape)}"
         )
-    if min(last_frames, radius) < 0 or top_k < 1 or temperature <= 0:
+    if min(last_frames, radius) < 0 or top_k < 1 or not temperature > 0:
         raise ValueError(
             "last_frames and radius should be at least 0, top_k at least 1, temperature above 0, "
             f"got {last_frames}, {radius}, {top_k}, {temperature}"
         )
+    if not (features.isfinite().all() and first.isfinite().all()):
+        raise ValueError("features and first should be finite, they hold NaN or infinity")
     features = F.normalize(features.float(), dim=-1)
     labels = [first.to(features)]
     for t in range(1, len(features)):

@@ -5,8 +5,8 @@ it stays, so that a crash at any moment, even while writing, leaves a good check
 """
 
 import io
-import pickle
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from evis.data import files
 from evis.data.errors import DataError
 
 KEPT = 2
-_DAMAGE = (RuntimeError, pickle.UnpicklingError, OSError, EOFError, ValueError)
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> None:
@@ -33,9 +32,12 @@ def latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
     paths = _newest_first(folder)
     for path in paths:
         try:
+            with zipfile.ZipFile(path) as archive:  # torch looks at no checksum
+                if damaged := archive.testzip():
+                    raise ValueError(f"the checksum of {damaged} is wrong")
             state = torch.load(path, map_location="cpu", weights_only=True)
             return int(path.stem.removeprefix("step-")), state
-        except _DAMAGE as error:
+        except Exception as error:  # a damaged file can fail anywhere
             warnings.warn(
                 f"{path} is damaged ({error}); the checkpoint before it is used", stacklevel=2
             )

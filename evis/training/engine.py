@@ -17,6 +17,7 @@ the kernels add in no fixed order.
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from numbers import Integral
 from pathlib import Path
 from typing import Literal
 
@@ -69,13 +70,18 @@ def train(
     ahead, or `keep_frames` keeps decoded frames in memory; `recompute` saves memory for time.
     Reseeds the generators of torch, numpy and python.
     """
+    _check_numbers(threads=threads, save_every=save_every, log_every=log_every)
+    _check_numbers(0, workers=workers)
+    if device not in (None, "cpu"):
+        problem, remedy = f"device should be None or cpu, is {device!r}", "None is the first GPU"
+        raise DataError(problem, remedy=f"{remedy}; CUDA_VISIBLE_DEVICES says which that is")
     folder = Path(folder)
     accelerator = _accelerator(recipe, device)
     on_cpu, main = accelerator.device.type == "cpu", accelerator.is_main_process
     if on_cpu:
         keep_freed_memory()
     weights = weights and Path(weights)
-    if weights and not weights.exists():
+    if weights and not files.regular(weights).exists():
         raise DataError("there is no such file", file=weights, remedy="Check the path")
     sources = admit(recipe, datasets)
     manifest = folders.manifest(recipe, sources, weights)
@@ -91,6 +97,12 @@ def train(
             with in_fixed_order(threads, on_cpu):
                 _loop(run, loader, folder, save_every, log_every, progress and main)
         return run.finish()
+
+
+def _check_numbers(least: int = 1, **numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not (isinstance(number, Integral) and number >= least):
+            raise DataError(f"{name} should be a whole number from {least} on, is {number!r}")
 
 
 def _accelerator(recipe: Recipe, device: Literal["cpu"] | None) -> Accelerator:

@@ -1,6 +1,5 @@
 """A run's log: one json object a line, each step at most once, also after a crash."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from evis.data import files
+from evis.data import files, jsonfile
 
 NAME = "log.jsonl"
 
@@ -40,5 +39,11 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines; a crash may have cut off the last one."""
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8")
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    *whole, _ = path.read_bytes().split(b"\n")
+    return [_checked(line, path, number) for number, line in enumerate(whole, start=1)]
+
+
+def _checked(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    record = jsonfile.Record(jsonfile.parse(line, path), file=path, path=f"line {number}")
+    record.integer("step")
+    return record.value

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from numbers import Integral, Real
 from typing import Any, Literal, TypeVar
 
 from evis.data.errors import DataError
@@ -66,28 +67,88 @@ class Recipe(ABC):
         return self.batch // self.micro_batch
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return _plain(asdict(self))
 
 
-_ABOVE_ZERO = "steps batch micro_batch learning_rate frames frame_range still_frames clip_norm"
+# From the least to the most; between whole numbers only these are allowed. The most is far above
+# what anybody trains with: a slip of the keyboard shall not fill the memory or take for ever.
+_LIMITS: dict[str, tuple[float, float]] = {
+    "steps": (1, 10_000_000),
+    "batch": (1, 4096),
+    "micro_batch": (1, 4096),
+    "learning_rate": (1e-12, 1e38),
+    "frames": (1, 100),
+    "frame_range": (1, 100_000),
+    "still_frames": (1, 100),
+    "rotation": (0.0, 180.0),
+    "shift": (0.0, 0.99),
+    "shorter_sides": (16, 4096),
+    "longest_side": (16, 8192),
+    "flip": (0.0, 1.0),
+    "milestones": (0, 10_000_000),
+    "warm_up_steps": (0, 10_000_000),
+    "weight_decay": (0.0, 1e3),
+    "backbone_multiplier": (0.0, 1e3),
+    "clip_norm": (1e-12, 1e12),
+    "seed": (0, 2**32 - 1),
+}
 _CHOICES = {"schedule": ("constant", "cosine", "step"), "precision": ("no", "bf16", "fp16")}
 
 
 def _problem(recipe: Recipe) -> str | None:
-    for name in _ABOVE_ZERO.split():
-        if not (value := getattr(recipe, name)) > 0:
-            return f"{name} should be above 0, is {value!r}"
+    if problem := outside(recipe, _LIMITS):
+        return problem
     for name, known in _CHOICES.items():
         if (value := getattr(recipe, name)) not in known:
             return f"{name} should be one of {', '.join(known)}, is {value!r}"
     if recipe.batch % recipe.micro_batch:
         return f"a batch of {recipe.batch} can't be split by {recipe.micro_batch}"
-    if not recipe.mixture or any(share <= 0 for _, share in recipe.mixture):
+    shares = dict(recipe.mixture) if _are_pairs(recipe.mixture) else {}
+    if not shares or not all(_is_number(share) and 0 < share <= 1e6 for share in shares.values()):
         return f"the mixture should name sources with shares above 0, is {recipe.mixture!r}"
+    if not (_are_pairs(recipe.renames) and all(isinstance(new, str) for _, new in recipe.renames)):
+        return f"renames should be pairs of names, the old and the new, is {recipe.renames!r}"
+    if not recipe.shorter_sides:
+        return "shorter_sides should hold one side at least, is ()"
+    if recipe.init is not None and not isinstance(recipe.init, str):
+        return f"init should be None, imagenet or a recipe's name, is {recipe.init!r}"
     decay = recipe.ema_decay
     if decay is not None and not (isinstance(decay, float) and 0 < decay < 1):
         return f"ema_decay should be None or between 0 and 1, is {decay!r}"
     return None
+
+
+def outside(holder: Any, limits: Mapping[str, tuple[float, float]]) -> str | None:
+    """What is wrong with the fields that have limits: numbers, or tuples of them."""
+    for name, (least, most) in limits.items():
+        value, whole = getattr(holder, name), isinstance(least, int)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not (_is_number(number, whole) and least <= number <= most):
+                kind = "whole numbers" if whole else "numbers"
+                kind = kind if isinstance(value, tuple) else f"a {kind[:-1]}"
+                return f"{name} should be {kind} from {least:,} to {most:,}, is {value!r}"
+    return None
+
+
+def _is_number(value: Any, whole: bool = False) -> bool:
+    return isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> Any:
+    """With Python's numbers in place of numpy's, which json does not know."""
+    if isinstance(value, dict):
+        return {name: _plain(held) for name, held in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    if _is_number(value):
+        return int(value) if _is_number(value, whole=True) else float(value)
+    return value
+
+
+def _are_pairs(value: Any) -> bool:
+    """Whether these are pairs that begin with a name."""
+    pairs = isinstance(value, tuple) and all(isinstance(p, tuple | list) for p in value)
+    return pairs and all(len(p) == 2 and isinstance(p[0], str) for p in value)
 
 
 SHORT = {"lr": "learning_rate"}
@@ -123,13 +184,14 @@ def _held(holder: Any, name: str, key: str) -> Any:
 def _as_held(current: Any, value: Any, key: str) -> Any:
     """The value in the type of what a field holds now; DataError where it is of another kind."""
     if isinstance(value, str):
-        with suppress(ValueError, SyntaxError):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):  # deeply nested
             value = ast.literal_eval(value)
-    kind, number = type(current), isinstance(value, int | float) and not isinstance(value, bool)
+    kind, number = type(current), _is_number(value)
     if kind is tuple and (number or isinstance(value, list)):
         value = (value,) if number else tuple(value)
     elif number and (kind is float or (kind is int and value % 1 == 0)):
-        value = kind(value)
+        with suppress(OverflowError):  # too large for a float
+            value = kind(value)
     if type(value) is kind or current is None or (value is None and kind is str):
         return value
     raise DataError(f"{key} should be of the kind {kind.__name__}, like {current!r}, not {value!r}")

@@ -79,8 +79,13 @@ class Run:
         saved = None if self.is_finished else checkpoint.latest(self.checkpoints)
         if saved:
             self.step, state = saved
-            for name, part in self._state().items():
-                part.load_state_dict(state[name])
+            try:
+                for name, part in self._state().items():
+                    part.load_state_dict(state[name])
+            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+                problem = f"the checkpoint of step {self.step} is of something else ({error!r})"
+                remedy = "Delete the folder to start again"
+                raise DataError(problem, file=self.checkpoints, remedy=remedy) from error
         if len(set(gather_object([(self.step, self.is_finished)]))) > 1:
             raise DataError(
                 "the processes find different checkpoints",

@@ -95,7 +95,30 @@ def test_help_says_what_stands_for_nothing(capsys):
         ["data", "toy", "toy-davis"],
         ["data", "toy", "toy-davis", "--root", "x", "--videos", "0"],
         ["data", "toy", "toy-davis", "--root", "x", "--videos", "1.5"],
+        ["data", "toy", "toy-davis", "--root", "x", "--seed", "9" * 5000],
         ["data", "check", "ovis"],
+        *[
+            ["predict", "v", "--weights", "w", "--out", "o", *bad]
+            for bad in (
+                *[("--threshold", text) for text in ("nan", "inf", "-1", "2", "")],
+                *[("--jobs", text) for text in ("0", "-1", "1000000000")],
+                *[("--top", text) for text in ("0", "-1", "1e3", "9" * 30)],
+                *[("--window", text) for text in ("0", "nan", "9" * 30)],
+                *[("--overlap", text) for text in ("-1", "9" * 30)],
+                ("--overlap", "4"),
+                ("--window", "4", "--overlap", "4"),
+                ("--device", "tpu"),
+            )
+        ],
+        *[
+            ["train", "maskfree", "--folder", "x", *bad]
+            for bad in (
+                *[("--threads", text) for text in ("0", "-1", "1000000000")],
+                *[("--workers", text) for text in ("-1", "1000000000")],
+                *[("--save-every", text) for text in ("0", "-1", "nan")],
+                ("--log-every", "0"),
+            )
+        ],
     ],
 )
 def test_wrong_usage_exits_with_two(arguments, capsys):
@@ -245,6 +268,21 @@ def test_whole_results_are_json(root, capsys):
     (whole,) = json.loads(capsys.readouterr().out)
     assert whole["metrics"] == {"AP": 1 / 3, "AP_S": None}
     assert whole["key"] == row.key and whole["recipe"] == recipe
+
+
+@pytest.mark.parametrize("name", ["wide…", "caf\udce9"])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_printing_never_fails(root, name, encoding):
+    stored({"name": name}, {f"a metric, {number}": number for number in range(9)})
+    done = subprocess.run(
+        [sys.executable, "-m", "evis", "results"],
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        encoding=encoding,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+    assert name.encode(encoding, "backslashreplace").decode(encoding) in done.stdout
 
 
 def test_a_broken_store_is_one_line(root, capsys):

@@ -2,15 +2,21 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from evis import cli
-from evis.companion import reproduce
+from evis.companion import reproduce, series
 from evis.data.errors import DataError
 
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -63,6 +69,74 @@ def run(tmp_path_factory):
         outcomes = reproduce.reproduce("smoke")
         assert dict(os.environ) == before
     return root, outcomes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_ctrl_c_ends_it_in_one_line_and_no_kernel_stays(tmp_path, whole_group):
+    (tmp_path / "notebooks").mkdir()
+    for number in range(1, 4):
+        source = f"import os; os.mkdir('../{number}'); import time; time.sleep(60)"
+        write_notebook(tmp_path / "notebooks" / f"0{number}_waits.ipynb", source)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "evis", "reproduce", "--scale", "smoke"],
+        env=os.environ | {"EVIS_ROOT": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell's background jobs inherit that Ctrl-C is ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 60
+    while not ((tmp_path / "1").exists() and (tmp_path / "2").exists()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    kernels = psutil.Process(command.pid).children(recursive=True)
+    (os.killpg if whole_group else os.kill)(command.pid, signal.SIGINT)
+    told = command.communicate(timeout=30)[1]
+    assert command.returncode == 130
+    assert "Traceback" not in told and told.rstrip().endswith("evis: interrupted")
+    assert len(kernels) >= 2 and not psutil.wait_procs(kernels, timeout=10)[1]
+    assert not (tmp_path / "3").exists()
+
+
+def test_where_nothing_can_be_written_one_error_says_so(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    for number in (1, 2):
+        write_notebook(tmp_path / "notebooks" / f"0{number}_a.ipynb", "1")
+    (tmp_path / "build").write_text("no folder")
+    monkeypatch.setenv("EVIS_ROOT", str(tmp_path))
+    with pytest.raises(OSError, match="Not a directory|File exists"):
+        reproduce.reproduce("smoke")
+
+
+@pytest.mark.parametrize("number", ["00", "01", "03"])
+def test_a_scale_that_is_none_is_said_before_anything_is_computed(number):
+    """As papermill gives it; these notebooks look it up in tables of their own."""
+    (path,) = (Path(__file__).parents[2] / "notebooks").glob(f"{number}_*.ipynb")
+    book = reproduce._with_parameters(path, {"scale": "huge"})
+    first, given, imports = [cell.source for cell in book.cells if cell.cell_type == "code"][:3]
+    shell = InteractiveShell.instance()
+    shell.run_cell(f"{first}\n{given}")
+    try:
+        result = shell.run_cell(imports)
+    finally:
+        InteractiveShell.clear_instance()
+    with pytest.raises(ValueError, match="no scale is called 'huge'; there are smoke, toy, full"):
+        result.raise_error()
+
+
+def test_every_notebook_has_its_scale_checked_before_it_is_used():
+    for path in sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb")):
+        cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+        before = "\n".join(cells[1:]).partition("style.use()")[0]
+        assert "scale" not in before, path.name
+
+
+@pytest.mark.parametrize("run", [reproduce.reproduce, lambda scale: series.at_scale(scale, [])])
+def test_a_scale_that_is_none_is_refused(run):
+    with pytest.raises(ValueError, match="no scale is called 'huge'; there are smoke, toy, full"):
+        run("huge")
 
 
 def printed(notebook: Path) -> str:

@@ -227,6 +227,23 @@ def test_a_truncated_row_is_named_when_it_is_looked_for(tmp_path):
             store.find(RECIPE, "toy-ytvis19", 0, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"date": 5},
+        {"commit": 5},
+        {"metrics": {"AP": 10**400}},
+        {"machine": []},
+        {"machine": {"cpu": [], "device": "cpu"}},
+    ],
+)
+def test_what_is_listed_is_text(tmp_path, changes):
+    path = store.save(ROW, tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(DataError, match="not a result row"):
+        store.rows(tmp_path)
+
+
 @pytest.mark.parametrize("field", ["recipe", "dataset", "seed", "metrics"])
 def test_a_wrong_type_is_a_clear_error(tmp_path, field):
     path = store.save(ROW, tmp_path)

@@ -42,6 +42,10 @@ def test_what_does_not_fit_is_refused_with_the_reason():
         check_clips([clip(), clip()], predicted, "boxes")
     with pytest.raises(DataError, match="doesn't fit logits of 3 frames of 16 x 20"):
         check_clips([clip(height=96)], predicted, "boxes")
+    boxes = clip().boxes.clone()
+    boxes[0, 1, 2] = float("nan")
+    with pytest.raises(DataError, match="video 7, field boxes: a box holds NaN or infinity"):
+        check_clips([replace(clip(), boxes=boxes)], predicted, "boxes")
     with pytest.raises(DataError, match="a clip of 2 frames"):
         check_clips([clip(frames=2)], predicted, "boxes")
     odd = replace(predicted, layers=(prediction(height=8, layers=0),))

@@ -12,6 +12,13 @@ from evis.data import Category, DataError, Point, Track, Video, VISDataset, mask
 from evis.data.clips import ClipDataset, cut
 from evis.data.supervision import P5N5, weaken
 
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_box_that_is_not_finite_is_refused_where_its_track_is_made(number):
+    with pytest.raises(DataError, match="video 7, frame 1: a box of track 3 should be four finite"):
+        Track(3, 7, 1, boxes=(None, (1, 2, number, 4)))
+
+
 HEIGHT, WIDTH = 60, 90
 
 

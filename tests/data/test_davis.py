@@ -1,5 +1,6 @@
 """The DAVIS-2017 layout: palette pictures there and back, void, and folders with parts missing."""
 
+import io
 import os
 from dataclasses import replace
 
@@ -166,6 +167,72 @@ def test_missing_and_damaged_parts_are_named(root, case):
         davis.read(root)
     for part in expected:
         assert part in str(caught.value)
+
+
+def encoded(picture, form="PNG"):
+    content = io.BytesIO()
+    picture.save(content, format=form)
+    return content.getvalue()
+
+
+def noise(*shape, kind=np.uint8):
+    return np.random.default_rng(0).integers(0, 4, (HEIGHT, WIDTH, *shape)).astype(kind)
+
+
+SHADES = Image.fromarray(labels(1))
+NO_LABELS = {
+    "no byte": b"",
+    "text": b"bear, frame 1\n",
+    "half": encoded(SHADES)[: len(encoded(SHADES)) // 2],
+    "a signature only": encoded(SHADES)[:8],
+    "JPEG": encoded(SHADES, "JPEG"),
+    "GIF": encoded(SHADES, "GIF"),
+    "16 bits": encoded(Image.fromarray(noise(kind=np.uint16))),
+    "RGB": encoded(Image.fromarray(noise(3))),
+    "RGBA": encoded(Image.fromarray(noise(4))),
+    "grey and alpha": encoded(Image.fromarray(noise(2), mode="LA")),
+    "one bit": encoded(SHADES.convert("1")),
+    "on its side": encoded(SHADES.transpose(Image.Transpose.ROTATE_90)),
+    "twice as large": encoded(SHADES.resize((2 * WIDTH, 2 * HEIGHT))),
+}
+
+
+@pytest.mark.parametrize("content", NO_LABELS.values(), ids=NO_LABELS)
+def test_a_file_that_is_no_label_picture_is_named_in_one_line(root, content):
+    label(root).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        davis.read(root)
+    message = str(caught.value)
+    assert message.startswith(f"file {label(root)}, video bear, frame 1: ")
+    assert "\n" not in message and len(message) < 400
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("colours", [4, 256])
+def test_the_index_counts_whatever_the_palette_and_the_bits(root, bits, colours):
+    before = davis.read(root)
+    small = np.where(labels(1) == davis.VOID, 0, labels(1))  # void needs 8 bits
+    picture = Image.fromarray(small, mode="P")
+    picture.putpalette(np.random.default_rng(bits).integers(0, 256, 3 * colours).tolist())
+    picture.save(label(root), bits=bits, transparency=1)
+    assert davis.read(root) == before
+
+
+def test_damaged_bytes_anywhere_give_labels_or_one_error(root):
+    whole = np.frombuffer(label(root).read_bytes(), np.uint8)
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        content = whole.copy()
+        content[rng.integers(0, len(content), rng.integers(1, 4))] = rng.integers(0, 256)
+        label(root).write_bytes(content[: rng.integers(1, len(content) + 1)].tobytes())
+        try:
+            for track in davis.read(root).tracks:
+                assert track.mask(1) is None or track.mask(1).shape == (HEIGHT, WIDTH)
+        except DataError as error:
+            refused += 1
+            assert str(label(root)) in str(error)
+    assert refused > 150
 
 
 def test_names_with_spaces_are_one_name(tmp_path):

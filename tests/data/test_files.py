@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from evis.data import files
+from evis.data import DataError, files, jsonfile, predictions
 
 
 def test_content_and_missing_folders_are_written(tmp_path):
@@ -116,3 +116,16 @@ def test_a_reader_never_sees_a_part_even_when_the_writer_is_killed(tmp_path):
     writer.wait()
     assert len(seen) == 5
     assert len(path.read_text()) == 200_000
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_a_device_is_neither_read_nor_replaced(tmp_path, kind):
+    path = tmp_path / "a.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    for use in (jsonfile.load, predictions.read_rows, lambda path: files.write_json(path, 1)):
+        with pytest.raises(DataError, match="a.json: is a pipe or a device, no regular file"):
+            use(path)
+    assert not path.is_file() and os.listdir(tmp_path) == ["a.json"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -144,3 +145,35 @@ def test_damaged_archives_are_named(tmp_path, dataset, tracks):
         predictions.read(path, dataset)
     with pytest.raises(DataError, match="No such file"):
         predictions.read(tmp_path / "none.zip", dataset)
+
+
+def bomb(path, size, declared=None, compression=zipfile.ZIP_DEFLATED):
+    """A zip whose results.json has `size` bytes, of which its entry may declare others."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        with archive.open("results.json", "w") as stream:
+            for _ in range(size // 2**20):
+                stream.write(b" " * 2**20)
+        if declared is not None:
+            archive.getinfo("results.json").file_size = declared
+    return path
+
+
+def peak_of(path, dataset):
+    tracemalloc.start()
+    with pytest.raises(DataError, match="a.zip: can't be unpacked") as caught:
+        predictions.read(path, dataset)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return str(caught.value), peak
+
+
+def test_an_archive_that_unpacks_to_more_than_any_result_is_refused(tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr(predictions, "LARGEST", 2**24)
+    path = bomb(tmp_path / "a.zip", 2**26)
+    assert path.stat().st_size < 2**17
+    said, peak = peak_of(path, dataset)
+    assert f"{2**26} bytes in it" in said and peak < 2**20
+    said, peak = peak_of(bomb(path, 2**26, declared=10), dataset)  # a lie
+    assert "CRC" in said and peak < 2**20
+    said, peak = peak_of(bomb(path, 2**26, 2**19, zipfile.ZIP_BZIP2), dataset)
+    assert "use deflate" in said and peak < 2**20

@@ -1,5 +1,10 @@
 """A user's own video: folders of pictures, video files, and what can be wrong with them."""
 
+import os
+import subprocess
+import warnings
+
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -154,3 +159,67 @@ def test_an_excerpt_at_full_size_keeps_every_pixel(tmp_path):
     film = video.read(video.real_video())
     same = video.excerpt(film, tmp_path, every=100)
     assert np.array_equal(same.frame(1, 1), film.frame(1, 100))
+
+
+def test_a_pipe_is_no_picture(folder):
+    """Opening it would wait for a writer without end."""
+    (folder / "frame 1.png").unlink()
+    os.mkfifo(folder / "frame 1.png")
+    with pytest.raises(DataError, match="frame 1.png: is a pipe or a device, no regular file"):
+        video.read(folder)
+
+
+def test_a_link_out_of_the_folder_is_no_picture_of_it(folder, tmp_path):
+    first = video.read(folder).videos[0].frames[0]
+    (tmp_path / "link").symlink_to(folder)  # the folder itself may lie elsewhere
+    (folder / "copies").mkdir()
+    (folder / first).rename(folder / "copies" / first)
+    (folder / first).symlink_to(folder / "copies" / first)  # and a link may stay within
+    dataset = video.read(tmp_path / "link")
+    dataset.frame(1, 0)
+    (folder / "copies" / first).rename(tmp_path / first)
+    (folder / first).unlink()
+    (folder / first).symlink_to(tmp_path / first)
+    for read in (lambda: dataset.frame(1, 0), lambda: video.read(folder)):
+        with pytest.raises(DataError, match=f"{first}: is a link that leads out of"):
+            read()
+
+
+def test_names_that_are_no_text_are_written_escaped(folder, film):
+    folder = folder.rename(os.fsdecode(b"%s/caf\xe9" % os.fsencode(folder.parent)))
+    (folder / "frame 1.png").rename(os.fsdecode(b"%s/\xff.png" % os.fsencode(folder)))
+    dataset = video.read(folder)
+    assert dataset.videos[0].name == r"caf\xe9"
+    assert level(dataset.frame(1, dataset.videos[0].length - 1)) == 10
+    film = film.rename(os.fsdecode(b"%s/caf\xe9.mp4" % os.fsencode(film.parent)))
+    (only,) = video.read(film).videos
+    assert (only.name, only.frames[3]) == (r"caf\xe9", r"caf\xe9.mp4#3")
+
+
+FRAGMENTS = "-movflags frag_keyframe+empty_moov"
+
+
+@pytest.mark.parametrize("kind", [FRAGMENTS, "-movflags +faststart"])
+def test_a_film_that_is_cut_off_is_read_as_far_as_it_goes_and_says_so(tmp_path, kind):
+    noise = np.random.default_rng(0).integers(0, 256, (50, 64, 96, 3), dtype=np.uint8)
+    path = tmp_path / "cut.mp4"
+    options = f"-v error -f rawvideo -pix_fmt rgb24 -s 96x64 -r 10 -i - -c:v libx264 -g 8 {kind}"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), *options.split(), str(path)]
+    subprocess.run(command, input=noise.tobytes(), check=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert video.read(path).videos[0].length == 50
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.warns(UserWarning, match=r"cut.mp4 is cut off: (\d+) frames are read") as told:
+        dataset = video.read(path)
+    assert 10 < dataset.videos[0].length < 40
+    assert f"{dataset.videos[0].length} frames" in str(told[0].message)
+    dataset.frame(1, dataset.videos[0].length - 1)
+
+
+def test_a_broken_film_with_a_number_is_no_row_of_pictures_and_opencv_says_nothing(tmp_path, capfd):
+    (tmp_path / "shot0.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(500))
+    with pytest.raises(DataError, match="shot0.mp4: is not a video that OpenCV can decode"):
+        video.read(tmp_path / "shot0.mp4")
+    assert capfd.readouterr() == ("", "")

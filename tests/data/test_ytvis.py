@@ -476,7 +476,7 @@ def test_made_labels_come_back_with_what_made_them(tmp_path, dataset):
 def test_a_failing_write_leaves_the_old_file(tmp_path, dataset):
     path = ytvis.write(dataset, tmp_path / "new" / "a.json")
     before = path.read_bytes()
-    tracks = (Track(1, 5, 2, boxes=((float("nan"), 0, 1, 1),) * 4),)
+    tracks = (Track(1, 5, 2, boxes=((0, 0, 1, 1),) * 4, areas=(float("nan"),) * 4),)
     with pytest.raises(ValueError):
         ytvis.write(replace(dataset, tracks=tracks), path)
     assert path.read_bytes() == before and os.listdir(path.parent) == ["a.json"]

@@ -1,6 +1,7 @@
 """DINO's patch features: by hand from DINO's own tensors, from every format, for any frame."""
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -167,3 +168,20 @@ def test_other_files_and_frames_are_refused(theirs, sources, tmp_path):
     for bad in (picture(8, 8)[..., 0], picture(8, 8) / 255, picture(0, 8)):
         with pytest.raises(ValueError, match="uint8"):
             extract(bad)
+
+
+def test_a_pickle_runs_nothing(tmp_path):
+    torch.save({"cls_token": Hostile(tmp_path / "sign")}, tmp_path / "dino.pth")
+    with pytest.raises(DataError, match="dino.pth: these are no weights of a ViT"):
+        dino.load(tmp_path / "dino.pth")
+    assert not (tmp_path / "sign").exists()
+
+
+class Hostile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)

@@ -1,7 +1,10 @@
 """Data sets: the same tracks for any number of jobs and on a cluster, and runs that go on."""
 
 import json
+import os
+import signal
 from dataclasses import replace
+from pathlib import Path
 
 import joblib
 import pytest
@@ -15,7 +18,7 @@ from evis.data.errors import DataError
 from evis.data.types import Category, Video, VISDataset
 from evis.inference import Options, predict_dataset
 from evis.inference.video_writer import write_video
-from evis.inference.weights import with_classes
+from evis.inference.weights import load, with_classes
 from evis.models import VideoMask2Former, checkpoints, named
 
 OPTIONS = Options(window=6, overlap=2, shorter_side=None)
@@ -76,6 +79,38 @@ def test_a_dask_cluster_of_two_workers_gives_the_same(tiny, tmp_path):
         spread = predict_dataset(path, dataset, OPTIONS, folder=tmp_path / "parts")
     assert spread == alone
     assert len(list((tmp_path / "parts").glob("*.json"))) == 3
+
+
+class Killed(ByColour):
+    """Notes each clip in a file. The first process that gets one of four frames dies."""
+
+    def __init__(self, notes: Path):
+        super().__init__()
+        self.notes = notes
+
+    def forward(self, frames):
+        name = f"{frames.shape[1]}-{int(frames.sum())}"
+        with open(self.notes, "a") as stream:
+            stream.write(f"{name}\n")
+        if self.notes.read_text().splitlines().count(name) == 1 and frames.shape[1] == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forward(frames)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_its_video_once(planted, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    options = replace(OPTIONS, window=None, overlap=0)
+    alone = predict_dataset(ByColour(), planted, options, progress=False)
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
+    )
+    notes = tmp_path / "notes"
+    with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+        spread = predict_dataset(Killed(notes), planted, options, folder=tmp_path / "parts")
+    assert spread == alone
+    begun = sorted(line.split("-")[0] for line in notes.read_text().splitlines())
+    assert begun == ["4", "4", "6", "9"]  # by length: the video of 4 frames twice
 
 
 class Counting(ByColour):
@@ -197,3 +232,9 @@ def test_classes_that_the_data_set_lacks_and_files_that_are_no_weights_are_refus
     (tmp_path / "text.pth").write_text("weights")
     with pytest.raises(DataError, match=r"text.pth"):
         predict_dataset(tmp_path / "text.pth", dataset, OPTIONS)
+
+
+@pytest.mark.parametrize("device", ["tpu", "nowhere", "cuda:99"])
+def test_a_device_that_is_not_there_is_one_line(tmp_path, device):
+    with pytest.raises(DataError, match=f"there is no device '{device}' here. Give cpu"):
+        load(tmp_path / "w.safetensors", device)

@@ -47,22 +47,36 @@ def test_frames_are_seen_as_in_training_and_never_enlarged(models, fitted):
 
 
 def test_what_is_asked_for_stays(models, fitted):
-    asked = Options(window=7, overlap=2, shorter_side=500)
+    asked = Options(window=7, overlap=2, shorter_side=500, precision="bfloat16")
     assert fitted(asked, models["r50"], 900, (180, 320), LEAST) == asked
-    asked = Options(window=None, shorter_side=None)
+    asked = Options(window=None, shorter_side=None, precision="float32")
     assert fitted(asked, models["r50"], 900, (180, 320), LEAST) == asked
 
 
 def test_of_other_models_nothing_is_known_so_videos_are_seen_whole_and_as_they_are(fitted):
     assert fitted(Options(), ByColour(), 10**6, (4000, 3000), LEAST) == Options(
-        None, 0, "queries", None
+        None, 0, "queries", None, precision="float32"
     )
+
+
+def test_cuda_halves_precision_where_the_model_is_evis_own(models, monkeypatch):
+    monkeypatch.setattr(fitting, "device_of", lambda model: torch.device("cuda"))
+    video, asked = Video(1, "v", 64, 96, ("",)), Options(window=None, shorter_side=None)
+    found = fitting.fitted(asked, models["tiny"], video), fitting.fitted(asked, ByColour(), video)
+    assert [options.precision for options in found] == ["bfloat16", "float32"]
+    asked = replace(asked, precision="float32")
+    assert fitting.fitted(asked, models["tiny"], video) == asked
 
 
 def test_toy_videos_and_published_protocols_are_seen_whole(models, fitted):
     for size in ("tiny", "tiny_l"):
         assert fitted(Options(), models[size], 200, (64, 96), LEAST).window is None
     assert fitted(Options(), models["r50"], 36, (720, 1280), MOST).window is None  # YouTube-VIS
+
+
+def test_videos_longer_than_any_benchmarks_take_windows_of_one_length(models, fitted):
+    for length, window in ((512, None), (513, 32), (10**5, 32)):
+        assert fitted(Options(), models["tiny"], length, (64, 96), MOST).window == window
 
 
 def test_a_window_fits_its_budget_and_twice_as_many_frames_do_not(models, fitted):
@@ -74,7 +88,8 @@ def test_a_window_fits_its_budget_and_twice_as_many_frames_do_not(models, fitted
                 of_frame = fitting.bytes_of_frame(model.config, *seen)
                 needs = fitting.bytes_of_seeing(*seen) + options.window * of_frame
                 assert needs <= budget, name
-                assert needs + options.window * of_frame > budget
+                longest = options.window == fitting.LONGEST_WINDOW
+                assert longest or needs + options.window * of_frame > budget
     options = replace(Options(), shorter_side=None)
     assert fitted(options, models["r50"], 10, (8000, 8000), LEAST).window == 1
 

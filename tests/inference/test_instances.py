@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evis.data import masks
-from evis.inference import instances
+from evis.inference import instances, run_lengths
 
 
 def _bounds(rle) -> tuple[int, int, int, int]:
@@ -34,7 +36,7 @@ def test_masks_are_the_same_however_many_are_enlarged_at_once(monkeypatch):
     logits = torch.randn(7, 6, 8)
     logits[2] = -1.0
     at_once = instances.encode(logits, 4, (22, 30), (40, 60))
-    monkeypatch.setattr(instances, "AT_ONCE", 2 * 40 * 60)
+    monkeypatch.setattr(instances, "AT_ONCE", (2 * 40 * 60, 2 * 40 * 60))
     assert instances.encode(logits, 4, (22, 30), (40, 60)) == at_once
     assert [mask is None for mask in at_once] == [n == 2 for n in range(7)]
 
@@ -57,3 +59,20 @@ def test_the_best_of_all_tracks_and_classes_without_no_object():
 
 def test_equal_scores_keep_the_tracks_order():
     assert [t for t, *_ in instances.choose(torch.zeros(30, 2), 30)] == list(range(30))
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 4), st.integers(1, 40), st.integers(1, 40), st.integers(0, 99), st.data())
+def test_run_lengths_made_on_a_device_are_pycocotools_own(number, width, height, percent, data):
+    generator = torch.Generator().manual_seed(data.draw(st.integers(0, 99)))
+    columns = torch.rand(number, width, height, generator=generator) * 100 < percent
+    wanted = [rle["counts"] for rle in masks.encode_columns(columns.numpy())]
+    assert run_lengths.compressed(columns) == wanted
+
+
+def test_run_lengths_of_large_masks(device):
+    columns = torch.zeros(3, 1280, 720, dtype=torch.bool)
+    columns[1, 600] = True  # runs that differ by 20 bits, up and down
+    columns[2] = torch.rand(1280, 720, generator=torch.Generator().manual_seed(0)) < 0.5
+    wanted = [rle["counts"] for rle in masks.encode_columns(columns.numpy())]
+    assert run_lengths.compressed(columns.to(device)) == wanted

@@ -1,6 +1,8 @@
 """One video: planted objects come back whole, however they are cut into windows and joined."""
 
+import json
 import tracemalloc
+from dataclasses import asdict
 
 import cv2
 import numpy as np
@@ -15,7 +17,7 @@ from evis.data import video as own_video
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, Video, VISDataset
-from evis.inference import Options, predict
+from evis.inference import Options, fitting, predict
 from evis.inference.video_writer import write_video
 from evis.models import VideoMask2Former, named
 
@@ -231,12 +233,24 @@ def test_a_folder_and_an_mp4_stream_from_disk(tmp_path):
         ({"window": 4, "join": "masks"}, "overlap of at least one"),
         ({"join": "masks"}, "overlap of at least one"),
         ({"window": 0}, "at least 1"),
+        ({"window": 2.5}, "window should be a whole number, at least 1, is 2.5"),
+        ({"window": "some"}, "window should be a whole number"),
+        ({"shorter_side": float("nan")}, "shorter_side should be a whole number"),
+        ({"top": None}, "top should be a whole number, at least 1, is None"),
+        ({"window": 4, "overlap": 1.5}, "overlap should be a whole number, at least 0, is 1.5"),
+        ({"window": 4, "overlap": -1}, "overlap should be a whole number, at least 0, is -1"),
         ({"join": "boxes"}, "queries, masks"),
+        ({"precision": "float16"}, "precision should be one of auto, float32, bfloat16"),
     ],
 )
 def test_options_that_can_not_be_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         Options(**wrong)
+
+
+def test_options_may_be_numpy_s():
+    told = Options(window=np.int64(4), overlap=np.int32(2), top=np.uint8(3))
+    assert json.dumps(asdict(told)) == json.dumps(asdict(Options(window=4, overlap=2, top=3)))
 
 
 def test_the_real_model_keeps_its_mode_and_odd_sizes_work(device):
@@ -248,3 +262,47 @@ def test_the_real_model_keeps_its_mode_and_odd_sizes_work(device):
     sizes = {tuple(mask["size"]) for track in tracks for mask in track.masks if mask}
     assert sizes == {(45, 51)}
     assert len(COLOURS) == ByColour.classes
+
+
+def _disagreement(tracks, others) -> float:
+    """The share of pixels; scores must be in one order and nearly the same."""
+    pairs = []
+    for one, other in zip(tracks, others, strict=True):
+        assert one.score == pytest.approx(other.score, abs=0.02)
+        for masks_at_t in zip(one.masks, other.masks, strict=True):
+            pairs.append([np.zeros((64, 96)) if m is None else masks.decode(m) for m in masks_at_t])
+    return float(np.mean([a != b for a, b in pairs]))
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    """A model of classes that it tells apart, 12 frames of noise, and its tracks, whole."""
+    torch.manual_seed(0)
+    model = VideoMask2Former(named("tiny_s", 2)).eval()
+    with torch.no_grad():
+        model.decoder.classify.weight.mul_(8)
+    frames = np.random.default_rng(0).integers(0, 255, (12, 64, 96, 3), dtype=np.uint8)
+    return model, frames
+
+
+@pytest.mark.parametrize("window", [1, 5])
+def test_small_windows_in_one_batch_are_what_they_are_alone(untrained, window, monkeypatch):
+    together = _run(untrained[1], untrained[0], window=window)
+    monkeypatch.setattr(fitting, "AT_ONCE", (1, 1))
+    alone = _run(untrained[1], untrained[0], window=window)
+    assert _disagreement(together, alone) < 1e-3  # batches are rounded otherwise
+
+
+def test_bfloat16_is_a_choice_and_near(untrained, monkeypatch):
+    model, frames = untrained
+    asked, forward = [], type(model).forward
+
+    def noting(self, *arguments, **settings):
+        asked.append(torch.is_autocast_enabled("cpu"))
+        return forward(self, *arguments, **settings)
+
+    monkeypatch.setattr(type(model), "forward", noting)
+    precise = _run(frames, model, window=4, class_agnostic=True)
+    halved = _run(frames, model, window=4, class_agnostic=True, precision="bfloat16")
+    assert asked == [False, True] and halved != precise
+    assert _disagreement(halved, precise) < 0.1

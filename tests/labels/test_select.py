@@ -232,3 +232,14 @@ def test_bad_input_is_refused():
         select.doob(np.stack([LONG, SMALL]), np.zeros((3, 4)))
     with pytest.raises(ValueError, match="no mask"):
         select.shqm(np.zeros((0, 4, 4), bool), (0, 0, 1, 1))
+
+
+def test_boxes_that_are_not_finite_are_refused():
+    masks, lost = np.ones((3, 4, 5), bool), (0.0, float("nan"), 2.0, 2.0)
+    for choose in (
+        lambda: select.scm(masks[0], masks[1], lost),
+        lambda: select.shqm(masks, lost),
+        lambda: select.doob(masks, np.array([lost] * 3)),
+    ):
+        with pytest.raises(ValueError, match="a box holds NaN or infinity"):
+            choose()

@@ -310,3 +310,15 @@ def test_bad_input_is_refused():
         boxinst.lab(torch.zeros(1, 3, 8, 8), flavour="bgr")
     with pytest.raises(ValueError, match=r"\(F, 3, h, w\)"):
         boxinst.color_similarity(torch.zeros(3, 8, 8))
+
+
+@pytest.mark.parametrize("dilation", [0, -1, 1.5])
+def test_the_dilation_is_a_whole_number(dilation):
+    with pytest.raises(ValueError, match="dilation should be a whole number from 1 on"):
+        boxinst.color_similarity(torch.rand(1, 3, 8, 8), dilation)
+
+
+def test_colours_may_be_whole_numbers():
+    lab = torch.randint(0, 100, (1, 3, 8, 8))
+    found = boxinst.color_similarity(lab)
+    torch.testing.assert_close(found, boxinst.color_similarity(lab.float()))

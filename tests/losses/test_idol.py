@@ -315,12 +315,28 @@ def test_low_precision_is_computed_in_float32(device):
     assert loss.dtype == torch.float32
 
 
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int16, torch.uint16, torch.int32])
+def test_labels_are_whole_numbers_of_any_kind(kind):
+    random = torch.Generator().manual_seed(0)
+    logits, boxes, wanted = (torch.rand(n, 4, generator=random) for n in (6, 6, 2))
+    labels = torch.tensor([3, 1])
+    found = idol.assign(logits, boxes, (labels.to(kind), wanted))
+    assert all(map(torch.equal, found, idol.assign(logits, boxes, (labels, wanted))))
+    assert torch.equal(
+        *(idol.class_focal(logits[:2], these) for these in (labels, labels.to(kind)))
+    )
+
+
 def test_bad_input_is_refused():
     class_logits, boxes, targets = scene(0)
     with pytest.raises(ValueError, match=r"boxes should be \(Q, 4\), Q = 30"):
         idol.assign(class_logits, boxes[:5], targets)
     with pytest.raises(ValueError, match="below 3"):
         idol.assign(class_logits, boxes, (targets[0] + 3, targets[1]))
+    with pytest.raises(ValueError, match="labels should be whole numbers"):
+        idol.assign(class_logits, boxes, (targets[0].float(), targets[1]))
+    with pytest.raises(ValueError, match="the target's boxes hold NaN"):
+        idol.assign(class_logits, boxes, (targets[0], targets[1] * float("nan")))
     with pytest.raises(Diverged, match="class_logits"):
         idol.assign(class_logits * torch.nan, boxes, targets)
     with pytest.raises(ValueError, match=r"reference should be \(..., Q, E\)"):

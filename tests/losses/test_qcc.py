@@ -241,6 +241,22 @@ def test_less_spread_than_scikit_learn_sees_is_none(size, score):
 
 
 @pytest.mark.parametrize("flavour", ["paper", "released", "soft"])
+@pytest.mark.parametrize(
+    ("size", "precision"),
+    [(1e10, torch.float), (1e19, torch.float), (1e38, torch.float), (1e200, torch.double)],
+)
+def test_q_ignores_any_scale(flavour, size, precision):
+    random = torch.Generator().manual_seed(0)
+    features = torch.rand(2, 5, 3, 16, 16, generator=random).to(precision)
+    q, of_larger = (
+        quality_cluster_coefficient(values, [3, 2], flavour=flavour)
+        for values in (features, features * size)
+    )
+    assert q > 1.5
+    torch.testing.assert_close(of_larger, q, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("flavour", ["paper", "released", "soft"])
 @pytest.mark.parametrize("size", [1e-30, 1e4, 1e30])
 @pytest.mark.filterwarnings("ignore")  # scikit-learn computes in float32
 def test_huge_and_tiny_logits_stay_finite(flavour, size):
@@ -366,6 +382,7 @@ def test_nan_and_infinity_are_refused(flavour, bad):
         ((0, 2, 2, 8, 8), [], {}, "none may be 0"),
         ((1, 2, 0, 8, 8), [2], {}, "none may be 0"),
         ((1, 2, 2, 8, 3), [2], {}, "can't be resized by 1/4"),
+        ((1, 2, 2, 8, 8), [2], {"scale": 0}, "scale should be a whole number from 1 on, is 0"),
         ((1, 2, 2, 8, 8), [-1], {}, r"0 or more, got \[-1\]"),
         (
             (1, 2, 2, 8, 8),
@@ -380,6 +397,21 @@ def test_nan_and_infinity_are_refused(flavour, bad):
 def test_bad_input_is_named(shape, clusters, options, message):
     with pytest.raises(ValueError, match=message):
         quality_cluster_coefficient(torch.zeros(shape), clusters, **options)
+
+
+def test_features_may_be_whole_numbers_and_options_numpy_s():
+    features = torch.randint(-9, 9, (1, 4, 2, 16, 16), dtype=torch.int16)
+    for flavour in ("paper", "released", "soft"):
+        q = quality_cluster_coefficient(features, [np.int64(3)], np.int64(4), flavour)
+        assert torch.equal(q, quality_cluster_coefficient(features.float(), [3], 4, flavour))
+
+
+@pytest.mark.parametrize(
+    "bad", [torch.ones(1, 2, 2, 8, 8).bool(), torch.ones(1, 2, 2, 8, 8) * 1j, np.ones(5), None]
+)
+def test_features_are_a_tensor_of_real_numbers(bad):
+    with pytest.raises(ValueError, match="features should be"):
+        quality_cluster_coefficient(bad, [2])
 
 
 def test_kmeans_and_davies_bouldin_name_bad_input():

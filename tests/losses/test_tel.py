@@ -310,8 +310,10 @@ def test_broken_logits_are_refused(bad, place):
     ("shape", "arguments", "message"),
     [
         ((2, 8, 8), {}, "should be"),
-        ((1, 2, 8, 8), {"count": 0}, "at least 1"),
+        ((1, 2, 8, 8), {"count": 0}, "count should be a whole number from 1 on"),
         ((1, 2, 3, 8), {}, "can't be resized"),
+        ((1, 2, 8, 8), {"scale": 0}, "scale should be a whole number from 1 on, is 0"),
+        ((1, 2, 8, 8), {"scale": 2.5}, "scale should be a whole number from 1 on, is 2.5"),
         ((1, 2, 8, 8), {"solver": "lanczos"}, "solver should be one of secular, dense"),
         ((1, 1, 400, 400), {"solver": "dense", "scale": 1}, "too large"),
     ],

@@ -235,9 +235,15 @@ def test_bad_input_is_refused():
         tk.tk_loss(logits, similarity, logits, [(0, 1), (1, 2)])
     with pytest.raises(ValueError, match=r"\(N, 9, h, w\)"):
         tk.tk_loss(logits, [similarity[0][:, :8]], logits, [(0, 1)])
-    with pytest.raises(ValueError, match="1 to 9"):
+    with pytest.raises(ValueError, match="from 1 to 9"):
         tk.tk_loss(logits, similarity, logits, [(0, 1)], top_k=10)
     with pytest.raises(ValueError, match="flavour"):
         tk.tk_loss(logits, similarity, logits, [(0, 1)], flavour="tk")
     with pytest.raises(ValueError, match=r"lab_b should be \(B, 3, h, w\)"):
         tk.patch_similarity(torch.zeros(1, 3, 5, 6), torch.zeros(1, 3, 6, 5))
+
+
+def test_colours_may_be_whole_numbers():
+    lab = torch.randint(0, 100, (1, 3, 8, 8), dtype=torch.uint8)
+    found = tk.patch_similarity(lab, lab.flip(-1))
+    torch.testing.assert_close(found, tk.patch_similarity(lab.float(), lab.flip(-1).float()))

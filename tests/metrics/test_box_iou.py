@@ -35,19 +35,18 @@ def test_ious_of_whole_boxes_are_counts_of_pixels():
             width, height = generator.integers(1, 31 - x), generator.integers(1, 21 - y)
             visible = generator.random() < 0.8
             boxes.append((float(x), float(y), float(width), float(height)) if visible else None)
-        tracks.append(Track(len(tracks), 1, 1, boxes=tuple(boxes)))
+        tracks.append(tuple(boxes))
     ours, theirs = tracks[:7], tracks[7:]
-    theirs_as_boxes = box_iou.annotated(theirs, VIDEO)
-    ious = box_iou.annotated(ours, VIDEO).ious(theirs_as_boxes, np.ones((7, 5), bool))
+    ious = box_iou.compare(ours, theirs, VIDEO).ious
     for row, a in zip(ious, ours, strict=True):
         for iou, b in zip(row, theirs, strict=True):
-            a_pixels, b_pixels = drawn(a.boxes), drawn(b.boxes)
+            a_pixels, b_pixels = drawn(a), drawn(b)
             assert iou == pytest.approx((a_pixels & b_pixels).sum() / (a_pixels | b_pixels).sum())
 
 
 def test_boxes_count_within_the_frame_and_in_fractions():
-    track = Track(1, 1, 1, boxes=((-2.0, 0.0, 6.5, 4.0), None, None))
-    assert box_iou.annotated([track], VIDEO).areas.tolist() == [[4.5 * 4, 0, 0]]
+    overlap = box_iou.compare([((-2.0, 0.0, 6.5, 4.0), None, None)], [], VIDEO)
+    assert overlap.areas.tolist() == [[4.5 * 4, 0, 0]]
 
 
 def ring_and_box():

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from evis.data import davis as reader
 from evis.data.errors import DataError
 from evis.metrics import davis
 
@@ -214,6 +216,30 @@ def test_recall_counts_values_above_half_and_decay_compares_outer_quarters():
     assert davis.mean_recall_decay(np.array([1.0, 0.5, 0.25]))[2] == 0.5
     long = np.linspace(1, 0, 1001)  # more frames than a byte counts
     assert davis.mean_recall_decay(long)[2] == pytest.approx(0.75)
+
+
+def test_folders_of_label_pictures_are_scored(tmp_path):
+    """Ground truth and results as folders in DAVIS's layout, objects under other numbers."""
+    truth = np.zeros((2, 3, 20, 30), dtype=bool)
+    truth[0, :, 2:8, 2:9], truth[1, :, 10:18, 12:20] = True, True
+    listed = tmp_path / "ImageSets" / "2017" / "val.txt"
+    listed.parent.mkdir(parents=True)
+    listed.write_text("bear\n")
+    for folder, order in (("Annotations_unsupervised", (1, 2)), ("results", (7, 3))):
+        for frame in range(3):
+            labels = sum(number * mask[frame] for number, mask in zip(order, truth, strict=True))
+            picture = tmp_path / folder / "480p" / "bear" / f"{frame:05}.png"
+            shown = tmp_path / "JPEGImages" / "480p" / "bear" / f"{frame:05}.jpg"
+            for path, pixels in ((picture, labels.astype(np.uint8)), (shown, labels * 9.0)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels.astype(np.uint8)).save(path)
+    stacks = [
+        reader.read(tmp_path, annotations=folder).mask_stack(1)
+        for folder in ("Annotations_unsupervised", tmp_path / "results")
+    ]
+    scores = davis.evaluate(stacks[:1], stacks[1:], progress=False)
+    assert scores["J&F"] == 1
+    assert scores["objects"]["prediction"].tolist() == [1, 0]
 
 
 # ---- bad input ----

@@ -89,8 +89,29 @@ def dense(track: list, shape: tuple) -> np.ndarray:
     return np.stack([np.zeros(shape, bool) if m is None else masks.decode(m) for m in track])
 
 
+class DenseIoU(dict):
+    """`id()` of a prediction's row and of an object's -> IoU, worked out when asked for."""
+
+    def __init__(self, video: dict):
+        self.shape = video["height"], video["width"]
+        self.masks: dict[int, np.ndarray] = {}
+
+    def mask(self, row: dict) -> np.ndarray:
+        if id(row) not in self.masks:
+            self.masks[id(row)] = dense(row["segmentations"], self.shape)
+        return self.masks[id(row)]
+
+    def of(self, row: dict, other: dict) -> float:
+        key = id(row), id(other)
+        if key not in self:
+            mask, other_mask = self.mask(row), self.mask(other)
+            union = (mask | other_mask).sum()
+            self[key] = (mask & other_mask).sum() / union if union else 0.0
+        return self[key]
+
+
 def twin(truth: dict, predicted: list, class_agnostic: bool) -> dict[str, float]:
-    shape = truth["videos"][0]["height"], truth["videos"][0]["width"]
+    ious = DenseIoU(truth["videos"][0])
     groups = [0] if class_agnostic else sorted(c["id"] for c in truth["categories"])
     curves: dict[str, list] = {name: [] for name in STATS}
     for group in groups:
@@ -102,7 +123,7 @@ def twin(truth: dict, predicted: list, class_agnostic: bool) -> dict[str, float]
                         outcome = match_video(
                             [a for a in truth["annotations"] if in_group(a, video, group)],
                             [p for p in predicted if in_group(p, video, group)],
-                            (threshold, low, high, most, shape),
+                            (threshold, low, high, most, ious),
                         )
                         count += outcome[0]
                         listed += outcome[1]
@@ -128,19 +149,16 @@ def collect(curves, result, area, most, number):
 
 
 def match_video(objects, found, setting):
-    threshold, low, high, most, shape = setting
+    threshold, low, high, most, ious = setting
     objects = sorted(objects, key=lambda row: row["category_id"])
     found = sorted(found, key=lambda row: (-row["score"], row["category_id"]))[:most]
     mean = lambda areas: np.mean([a for a in areas if a]) if any(areas) else 0  # noqa: E731
     ignored = [bool(o["iscrowd"]) or not low <= mean(o["areas"]) <= high for o in objects]
     taken, listed = set(), []
     for row in found:
-        mask = dense(row["segmentations"], shape)
         fits = []
         for n, other in enumerate(objects):
-            other_mask = dense(other["segmentations"], shape)
-            union = (mask | other_mask).sum()
-            iou = (mask & other_mask).sum() / union if union else 0.0
+            iou = ious.of(row, other)
             if iou >= threshold and (n not in taken or other["iscrowd"]):
                 fits.append((not ignored[n], iou, n))
         if fits:
@@ -148,7 +166,7 @@ def match_video(objects, found, setting):
             taken.add(chosen)
             right = None if ignored[chosen] else True
         else:
-            area = mean(mask.sum(axis=(1, 2)))
+            area = mean(ious.mask(row).sum(axis=(1, 2)))
             right = False if low <= area <= high else None
         listed.append((row["score"], right))
     return len(objects) - sum(ignored), listed
@@ -233,6 +251,48 @@ def test_equals_the_twin_on_dense_masks(case):
     for class_agnostic in (False, True):
         found = evaluate(truth, predicted, class_agnostic=class_agnostic).stats
         same(found, twin(truth, predicted, class_agnostic))
+
+
+def crowded(seed: int) -> tuple[dict, list]:
+    """A set with all that is rare at once: many crowds, objects of every area range and of its very
+    ends, a class without objects, one without predictions, ties, more than a hundred predictions a
+    video and class, and empty ones."""
+    rng = np.random.default_rng(seed)
+    videos, annotations, predicted = [], [], []
+    for number in range(10):
+        frames = int(rng.integers(1, 4))
+        names = [f"{number}/{t}.jpg" for t in range(frames)]
+        video = {"id": 30 - number, "height": 8, "width": 9, "length": frames, "file_names": names}
+        videos.append(video)
+        shapes = [rng.random((frames, 8, 9)) < 0.5 for _ in range(5)]
+        for _ in range(int(rng.integers(0, 8))):
+            shape = shapes[rng.integers(5)] ^ (rng.random((frames, 8, 9)) < 0.1)
+            seen = rng.random(frames) < 0.9
+            track = [masks.encode(m) if s else None for m, s in zip(shape, seen, strict=True)]
+            area = rng.choice([5.0, 128.0**2, 128.0**2 + 0.5, 256.0**2, 256.0**2 + 0.5])
+            row = {"id": len(annotations) + 1, "video_id": video["id"], "segmentations": track}
+            row["category_id"] = int(rng.choice([1, 1, 1, 2, 4]))
+            row["iscrowd"] = int(rng.random() < 0.3)
+            annotations.append(row | {"areas": [m and float(area) for m in track]})
+        for _ in range(170 if number == 3 else 25):
+            flipped = rng.random((frames, 8, 9)) < rng.choice([0.0, 0.05, 0.1, 0.2, 1.0])
+            shape = shapes[rng.integers(5)] ^ flipped
+            row = {"video_id": video["id"], "score": float(rng.integers(0, 12)) / 10}
+            row["category_id"] = 1 if number == 3 else int(rng.choice([1, 1, 2, 3]))
+            predicted.append(row | {"segmentations": encode_track(list(shape))})
+    categories = [{"id": n, "name": str(n)} for n in (3, 1, 4, 2)]
+    return {"videos": videos, "categories": categories, "annotations": annotations}, predicted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_equals_the_twin_on_crowded_sets(seed):
+    truth, predicted = crowded(seed)
+    assert sum(row["iscrowd"] for row in truth["annotations"]) > 4
+    for class_agnostic in (False, True):
+        expected = twin(truth, predicted, class_agnostic)
+        assert 0 < expected["AP"] < 1 and expected["AP_S"] != expected["AP_L"]
+        same(evaluate(truth, predicted, class_agnostic=class_agnostic).stats, expected)
 
 
 def test_the_twin_equals_the_official_evaluator_where_it_is_quick():
@@ -393,12 +453,13 @@ def test_a_frame_seen_by_one_side_only_adds_to_the_union():
 @given(st.lists(st.lists(one_mask(), min_size=2, max_size=2), min_size=1, max_size=4))
 def test_runs_hold_the_masks(tracks):
     pixels = HEIGHT * WIDTH
-    video = Video(1, "a", HEIGHT, WIDTH, ("0", "1"))
-    runs = track_iou.track_runs([encode_track(track) for track in tracks], video)
+    encoded = [encode_track(track) for track in tracks]
+    runs = track_iou.take_apart(encoded, pixels)
     for n, track in enumerate(tracks):
         line = np.zeros(2 * pixels, dtype=bool)
-        for start, end in runs.between(n, 0, 2):
-            line[int(start) : int(end)] = True
+        own = runs.between(n, 0, 2)
+        for start, end in zip(runs.starts[own], runs.ends[own], strict=True):
+            line[start:end] = True
         empty = np.zeros((HEIGHT, WIDTH), dtype=bool)
         frames = [empty if mask is None else mask for mask in track]
         expected = np.concatenate([np.asarray(frame).ravel(order="F") for frame in frames])
@@ -416,10 +477,29 @@ def test_large_frames_and_more_masks_than_a_block():
             frame[y : y + rng.integers(1, 120), x : x + rng.integers(1, 180)] = True
             frame[rng.integers(0, 720), rng.integers(0, 1280)] = True
     video = Video(1, "a", *shape, tuple(map(str, range(70))))
-    runs = track_iou.track_runs([encode_track(track) for track in stack], video)
-    iou = runs.ious(runs, np.ones((2, 2), dtype=bool))
+    tracks = [encode_track(track) for track in stack]
+    iou = track_iou.compare(tracks, tracks, np.ones((2, 2), dtype=bool), video).ious
     expected = (stack[0] & stack[1]).sum() / (stack[0] | stack[1]).sum()
     assert iou.tolist() == [[1, expected], [expected, 1]]
+
+
+def test_a_long_video_goes_through_in_blocks(monkeypatch):
+    """The sums over blocks are those over the whole, wherever blocks end."""
+    rng = np.random.default_rng(0)
+    stack = rng.random((5, 23, 6, 7)) < 0.4
+    stack[1:] |= stack[0] & (rng.random((4, 23, 6, 7)) < 0.8)
+    tracks = [encode_track(list(track)) for track in stack]
+    tracks[2][3:9] = [None] * 6
+    stack[2, 3:9] = False
+    video = Video(1, "a", 6, 7, tuple(map(str, range(23))))
+    wanted = np.ones((3, 2), dtype=bool)
+    expected = [[(a & b).sum() / (a | b).sum() for b in stack[3:]] for a in stack[:3]]
+    for block in (1, 5, 15, 100, 1000):
+        monkeypatch.setattr(track_iou, "_BLOCK", block)
+        overlap = track_iou.compare(tracks[:3], tracks[3:], wanted, video)
+        assert overlap.ious.tolist() == expected
+        assert (overlap.areas == stack[:3].sum((2, 3))).all()
+        assert (overlap.object_areas == stack[3:].sum((2, 3))).all()
 
 
 @pytest.mark.filterwarnings("error")

@@ -4,13 +4,15 @@ import gzip
 import json
 import os
 import pickle
+import struct
 from collections import OrderedDict, defaultdict
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors
 import safetensors.torch
 import torch
 from hypothesis import given, settings
@@ -614,8 +616,9 @@ def test_bad_files_are_named_with_a_remedy(tmp_path):
         ),
         (
             {"evis": '{"config": {"backbone": {"kind": "Tiny"}, "classes": "x"}, "about": {}}'},
-            "no model has the sizes",
+            "no model has classes = 'x'",
         ),
+        ({"evis": '{"config": ' + '{"a": ' * 50_000 + "1" + "}" * 50_001}, "RecursionError"),
     ],
 )
 def test_a_safetensors_of_another_origin(entry, said, tmp_path):
@@ -627,6 +630,167 @@ def test_a_safetensors_of_another_origin(entry, said, tmp_path):
 
 
 # hostile files
+
+
+def _told(change, folder):
+    """A file of a small model whose metadata `change` has been at."""
+    model = VideoMask2Former(named("tiny_s", classes=2))
+    recipe = {"shorter_sides": [64]}
+    checkpoints.save(model, folder / "m.safetensors", categories=["a", "b"], recipe=recipe)
+    with safetensors.safe_open(folder / "m.safetensors", "pt") as whole:
+        entry = json.loads(whole.metadata()["evis"])
+        tensors = {name: whole.get_tensor(name) for name in whole.keys()}  # noqa: SIM118
+    change(entry)
+    path = folder / "told.safetensors"
+    safetensors.torch.save_file(tensors, path, {"evis": json.dumps(entry)})
+    return path
+
+
+SIZES = [field.name for field in fields(named("tiny_s", classes=2))]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("value", [None, True, 0, -1, 1.5, "3", [], [3], {}, 10**9, 10**30])
+def test_a_size_that_is_none_is_refused(size, value, tmp_path):
+    path = _told(lambda entry: entry["config"].update({size: value}), tmp_path)
+    with pytest.raises(DataError, match="told.safetensors: was not written by evis"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        {"kind": "Tiny", "widths": [16, 32, 48]},
+        {"kind": "Tiny", "widths": [16.0, 32, 48, 64]},
+        {"kind": "Tiny", "widths": ["16", 32, 48, 64]},
+        {"kind": "Tiny", "blocks": 10**9},
+        {"kind": "ResNet", "reduction": 0},
+        {"kind": "ResNet", "depths": [10**9] * 4},
+        {"kind": "Swin", "drop_path": "0.3"},
+        {"kind": "Swin", "mlp_ratio": float("nan")},
+        {"kind": ["Tiny"]},
+    ],
+)
+def test_a_backbone_that_is_none_is_refused(backbone, tmp_path):
+    path = _told(lambda entry: entry["config"].update(backbone=backbone), tmp_path)
+    with pytest.raises(DataError, match="told.safetensors: was not written by evis"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize(
+    ("size", "value"),
+    [
+        ("hidden", 2**20),
+        ("queries", 2**20),
+        ("encoder_layers", 99),
+        ("decoder_feed_forward", 2**20),
+    ],
+)
+def test_what_the_tensors_are_not_is_never_built(size, value, tmp_path, monkeypatch):
+    path = _told(lambda entry: entry["config"].update({size: value}), tmp_path)
+
+    def planned(config):
+        if torch.get_default_device().type != "meta":
+            raise RuntimeError("it would take gigabytes")
+        return VideoMask2Former(config)
+
+    monkeypatch.setattr(checkpoints, "VideoMask2Former", planned)
+    with pytest.raises(DataError, match="told.safetensors: the weights do not fit the model"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"categories": "ab"}, "categories should be a list of names, is 'ab'"),
+        ({"categories": [1, 2]}, "categories should be"),
+        ({"categories": [["a"], ["b"]]}, "categories should be"),
+        ({"categories": {"a": 1, "b": 2}}, "categories should be"),
+        ({"categories": ["a", "\ud800"]}, "categories should be"),
+        ({"recipe": {"shorter_sides": 5}}, "shorter_sides should be a list of pixels, is 5"),
+        ({"recipe": {"shorter_sides": ["a"]}}, "shorter_sides should be"),
+        ({"recipe": {"shorter_sides": [0]}}, "shorter_sides should be"),
+        ({"recipe": {"shorter_sides": [10**9]}}, "shorter_sides should be"),
+    ],
+)
+def test_what_a_file_says_about_its_model_is_checked(about, said, tmp_path):
+    path = _told(lambda entry: entry["about"].update(about), tmp_path)
+    for read in (checkpoints.load, checkpoints.read_about):
+        with pytest.raises(DataError, match=said):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "size"),
+    [
+        (b'{"a": 1}', 2**63),
+        (b'{"a": 1}', 2**40),
+        (b'{"a": ' * 50_000, None),
+        (b'{"a": {"dtype": "F32", "shape": [1000000000000], "data_offsets": [0, 16]}}', None),
+        (b'{"a": {"dtype": "F32", "shape": [9223372036854775807], "data_offsets": [0, 16]}}', None),
+        (b'{"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 1000000000000]}}', None),
+        (b'{"a": {"dtype": "F32", "shape": [4], "data_offsets": [-1, 16]}}', None),
+        (
+            b'{"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]},'
+            b'"b": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]}}',
+            None,
+        ),
+        (b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]}}', None),
+        (b'{"a": {"dtype": "F32", "shape": [4], "data_offsets": [16, 0]}}', None),
+        (b'{"a": {"dtype": "F32", "shape": [-4], "data_offsets": [0, 16]}}', None),
+        (b'{"a": {"dtype": "F32", "shape": [4, 0, 4], "data_offsets": [0, 16]}}', None),
+        (b'{"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}', 2**31),
+        (b'{"a": {"dtype": "F99", "shape": [4], "data_offsets": [0, 16]}}', None),
+        (b'{"a": {"dtype": "F8_E4M3", "shape": [16], "data_offsets": [0, 16]}}', None),
+    ],
+)  # fmt: skip
+def test_absurd_headers_are_refused(header, size, tmp_path):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(struct.pack("<Q", size or len(header)) + header + bytes(16))
+    for read in (checkpoints.load, checkpoints.read_about):
+        with pytest.raises(DataError, match="m.safetensors: (cannot be read|the tensor a is of)"):
+            read(path)
+
+
+def test_tensors_without_plain_numbers_are_refused_by_name(tmp_path):
+    for strange in (torch.eye(3).to_sparse(), torch.zeros(3, device="meta")):
+        with pytest.raises(DataError, match="the tensor a is of a kind that weights are not"):
+            checkpoints.load({"a": strange})
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_few_numbers_that_stand_for_many_are_refused(tmp_path, is_new):
+    path = tmp_path / "bomb.pth"
+    bomb = {"model": {"a": torch.zeros(1).expand(100_000, 100_000)}}
+    torch.save(bomb, path, _use_new_zipfile_serialization=is_new)
+    for read in (checkpoints.load, checkpoints.read_about):
+        with pytest.raises(
+            DataError, match="bomb.pth: its tensors would take 40,000,000,000 bytes"
+        ):
+            read(path)
+    (tmp_path / "bomb.pkl").write_bytes(pickle.dumps({"a": Repeated()}))
+    with pytest.raises(DataError, match="bomb.pkl: its tensors would take 1,000,000,000,000 bytes"):
+        checkpoints.load(tmp_path / "bomb.pkl")
+
+
+class Repeated:
+    """A terabyte that is one byte."""
+
+    def __reduce__(self):
+        return np.ndarray, ((10**6, 10**6), "u1", bytes(1), 0, (0, 0))
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (10**9, 0), (0, 10**9), (1, 1, 1, 1)])
+def test_shapes_that_no_model_has_are_refused(shape, monkeypatch):
+    def planned(config):
+        assert torch.get_default_device().type == "meta", "it is built"
+        return VideoMask2Former(config)
+
+    monkeypatch.setattr(checkpoints, "VideoMask2Former", planned)
+    for part in ("query_feat.weight", "class_embed.weight", "mask_embed.layers.2.weight"):
+        (name,) = [name for name in weights("r50") if name.endswith(part)]
+        with pytest.raises(DataError):
+            checkpoints.load(weights("r50") | {name: torch.zeros(shape)})
 
 
 class Hostile:

@@ -1,6 +1,7 @@
 """Hugging Face's Mask2Former: transformers' own logits, every tensor accounted for, bad folders."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -242,6 +243,36 @@ def test_backbones_that_evis_has_not_are_refused(name, changes, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=f"field {name}.{next(iter(changes))}: is "):
         models.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"encoder_layers": 2**63}, {"num_queries": -1}, {"decoder_layers": 10**9}]
+)
+def test_sizes_that_no_model_has_are_refused_before_it_is_built(copied, changes):
+    content = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(content | changes))
+    with pytest.raises(DataError, match="config.json: "):
+        models.load(copied)
+
+
+def test_a_folder_s_pickle_runs_nothing(copied, tmp_path):
+    (copied / "model.safetensors").unlink()
+    torch.save({"x": Hostile(tmp_path / "sign")}, copied / "pytorch_model.bin")
+    with pytest.raises(DataError, match="transformers cannot read it"):
+        models.load(copied)
+    assert not (tmp_path / "sign").exists()
+    torch.load(copied / "pytorch_model.bin", weights_only=False)
+    assert (tmp_path / "sign").exists()  # so the test would have noticed
+
+
+class Hostile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
 
 
 def test_broken_folders_are_named(copied):

@@ -231,3 +231,12 @@ def test_empty_input_gives_an_empty_result_and_bad_shapes_are_refused():
         idol.track(empty[0], empty[1], empty[1], empty[3])
     with pytest.raises(ValueError, match="embeddings should have 3 axes"):
         idol.track(*none[:3], torch.zeros(2, 1, 4))
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_input_that_is_not_finite_is_refused(which):
+    inputs = [torch.zeros(2, 3, *axes) for axes in ((2,), (4,), (8, 8), (5,))]
+    inputs[which][1, 1] = torch.nan
+    name = ("class_logits", "boxes", "mask_logits", "embeddings")[which]
+    with pytest.raises(ValueError, match=f"{name} hold NaN or infinity"):
+        idol.track(*inputs)

@@ -97,3 +97,12 @@ def test_empty_input_gives_an_empty_result_and_bad_input_is_refused():
     for wrong in ({"top_k": 0}, {"radius": -1}, {"last_frames": -1}, {"temperature": 0.0}):
         with pytest.raises(ValueError, match="at least"):
             propagate(features, first, **wrong)
+
+
+def test_nan_is_refused():
+    features, first = torch.rand(3, 4, 5, 6), torch.rand(2, 4, 5)
+    for changes in ({"features": features * torch.nan}, {"first": first * torch.inf}):
+        with pytest.raises(ValueError, match="features and first should be finite"):
+            propagate(**{"features": features, "first": first} | changes)
+    with pytest.raises(ValueError, match="temperature above 0"):
+        propagate(features, first, temperature=float("nan"))

@@ -323,3 +323,19 @@ def test_a_loss_is_told_the_step_and_the_objects_of_all_its_micro_batches(run, s
         objects = [count for _, count in of_step]
         assert sorted(objects) == [1, 2, 2, 2]
         assert {step.objects for step, _ in of_step} == {sum(objects) / 4}
+
+
+@pytest.mark.parametrize(
+    "how, problem",
+    [
+        ({"threads": 0}, "threads should be a whole number from 1 on, is 0"),
+        ({"save_every": 0}, "save_every should be a whole number from 1 on, is 0"),
+        ({"log_every": 1.5}, "log_every should be a whole number from 1 on, is 1.5"),
+        ({"workers": -1}, "workers should be a whole number from 0 on, is -1"),
+        ({"device": "cuda:7"}, "device should be None or cpu, is 'cuda:7'"),
+    ],
+)
+def test_how_to_run_is_checked_before_the_folder_is_made(run, small, tmp_path, how, problem):
+    with pytest.raises(DataError, match=problem):
+        run(small.recipe(BOX), **how)
+    assert not (tmp_path / "run").exists()

@@ -1,6 +1,7 @@
 """A run that is cut off, anywhere and however often, ends as one that was not; two are as one."""
 
 import json
+import os
 import random
 import signal
 import socket
@@ -118,6 +119,32 @@ def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, small, reference):
         resumed = _run(small, folder).state_dict()
     assert _same(reference, resumed)
     assert list(read(folder)["step"]) == list(range(6))
+
+
+def test_a_single_bit_of_a_checkpoint_is_noticed(tmp_path, small, reference):
+    folder = _stopped(small, tmp_path / "cut", after=4)
+    newest = max((folder / "checkpoints").iterdir())
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    with pytest.warns(UserWarning, match=f"{newest.name} is damaged .the checksum of"):
+        assert _same(reference, _run(small, folder).state_dict())
+
+
+@pytest.mark.parametrize("state", [{}, {"model": 1}, {"model": {"a": torch.zeros(3)}}, []])
+def test_a_checkpoint_of_something_else_is_refused(tmp_path, small, state):
+    folder = _stopped(small, tmp_path / "cut", after=3)
+    for path in (folder / "checkpoints").iterdir():
+        torch.save(state, path)
+    with pytest.raises(DataError, match="checkpoints: the checkpoint of step 3 is of something"):
+        _run(small, folder)
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", "{}", '{"step": "one"}', "\xff"])
+def test_a_damaged_log_is_named_with_its_line(tmp_path, line):
+    (tmp_path / "log.jsonl").write_text(f'{{"step": 0}}\n{line}\n', encoding="latin1")
+    with pytest.raises(DataError, match="log.jsonl"):
+        read(tmp_path)
 
 
 def test_with_all_checkpoints_damaged_it_says_so(tmp_path, small):
@@ -249,3 +276,30 @@ def test_what_a_killed_writer_left_is_no_checkpoint_and_goes_with_them(tmp_path,
     assert checkpoint.latest(folder)[0] == 1
     _run(small, tmp_path)
     assert not folder.exists()
+
+
+def test_a_checkpoint_runs_nothing_and_its_mode_follows_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        checkpoint.save(tmp_path, 1, {"model": {}})
+    finally:
+        os.umask(before)
+    (path,) = tmp_path.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o640
+    sign = tmp_path / "sign"
+    torch.save({"model": {}, "callback": Hostile(sign)}, path)
+    with pytest.warns(UserWarning), pytest.raises(DataError, match="all checkpoints are damaged"):
+        checkpoint.latest(tmp_path)
+    assert not sign.exists()
+    torch.load(path, weights_only=False)
+    assert sign.exists()  # so the test would have noticed
+
+
+class Hostile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)

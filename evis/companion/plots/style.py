@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from evis.companion import scales
 from evis.companion.plots import compression
-from evis.data import files, paths
+from evis.data import files
 
 # Okabe and Ito's palette, in an order that keeps neighbours distinct.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#666666")
@@ -29,7 +30,8 @@ PAGE = 7.2
 
 
 def use() -> None:
-    """Set matplotlib's defaults for this process; every notebook calls it once."""
+    """Set matplotlib's defaults for this process; every notebook calls it once, at its start."""
+    scales.check_notebook()
     mpl.rcParams.update(
         {
             "figure.figsize": (PAGE, 3.0),
@@ -65,7 +67,7 @@ def save(figure: Figure, name: str) -> None:
     Files that look like this figure already are left as they are.
     """
     written = compression.rendered(figure)
-    files_of = {suffix: paths.figures() / f"{name}.{suffix}" for suffix in written}
+    files_of = {suffix: scales.figures() / f"{name}.{suffix}" for suffix in written}
     unchanged = all(path.exists() for path in files_of.values()) and compression.look_alike(
         files_of["png"].read_bytes(), written["png"]
     )
@@ -78,7 +80,7 @@ def save(figure: Figure, name: str) -> None:
 
 def save_animation(frames: Sequence[np.ndarray], name: str, seconds: float = 0.12) -> bytes:
     """Write figures/<name>.gif, unless it looks like that already; what the file holds then."""
-    path, written = paths.figures() / f"{name}.gif", compression.gif(frames, seconds)
+    path, written = scales.figures() / f"{name}.gif", compression.gif(frames, seconds)
     if path.exists() and compression.look_alike(path.read_bytes(), written):
         path.touch()
     else:

@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Motion:
-    """value + rate * (t - when) + sum over waves of sway * sin(frequency * t + phase).
+    """value + rate * (t - when) + sum over two waves of sway * sin(frequency * t + phase).
 
     Any shape works: (N, 2) positions, (N,) angles, () gains. `when` has the shape of `value`, or
     one that broadcasts to it; `sway`, `frequency` and `phase` have one more axis, the waves.
@@ -24,7 +24,7 @@ class Motion:
         """(S,) times -> (S, *shape of value)."""
         t = times.reshape(-1, *[1] * np.ndim(self.value))
         waves = self.sway * np.sin(self.frequency * t[..., None] + self.phase)
-        return self.value + self.rate * (t - self.when) + waves.sum(-1)
+        return self.value + self.rate * (t - self.when) + (waves[..., 0] + waves[..., 1])
 
 
 def drifting(
@@ -69,5 +69,8 @@ class Camera:
 
 def rotation(angles: np.ndarray) -> np.ndarray:
     """(...) radians -> (..., 2, 2)."""
-    cos, sin = np.cos(angles), np.sin(angles)
-    return np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+    turns = np.empty((*np.shape(angles), 2, 2))
+    turns[..., 0, 0] = turns[..., 1, 1] = np.cos(angles)
+    turns[..., 1, 0] = np.sin(angles)
+    turns[..., 0, 1] = -turns[..., 1, 0]
+    return turns

@@ -49,6 +49,8 @@ class Cast:
 
     def outlines_at(self, times: np.ndarray, camera: Camera) -> np.ndarray:
         """(N, S, P, 2) in frame heights about the middle of the frame."""
+        if not len(self.outlines):  # as often of posts and backdrops
+            return np.zeros((0, len(times), *self.outlines.shape[1:]))
         world = self.poses(times) + self.places(times)[:, :, None]
         return camera.view(world, times, self.parallax)
 
@@ -86,10 +88,8 @@ class Scene:
     def paint(self, objects: np.ndarray, posts: np.ndarray) -> np.ndarray:
         """Labels (T, h, w) from outlines (N, T, P, 2)."""
         height, width = self.spec.size
-        layers = [
-            (number, polygon(points, self.spec.size, FINE))
-            for number, points in self.in_depth_order(objects, posts)
-        ]
+        polygons = (polygon(points, self.spec.size, FINE) for points in (objects, posts))
+        layers = self.in_depth_order(*polygons)
         labels = np.empty((self.length, height, width), np.uint8)
         canvas = np.empty((height * FINE, width * FINE), np.uint8)
         for t in range(self.length):
@@ -117,15 +117,11 @@ def visible_boxes(labels: np.ndarray, count: int, least: float) -> tuple[np.ndar
 
     Where fewer than `least` pixels are seen, box and pixel count are zero.
     """
-    seen = labels == np.arange(1, count + 1, dtype=np.uint8)[:, None, None, None]
-    areas = seen.sum((2, 3))
+    seen = (labels == np.arange(1, count + 1, dtype=np.uint8)[:, None, None, None]).view(np.uint8)
+    areas = np.array([[cv2.countNonZero(mask) for mask in masks] for masks in seen])
     areas[areas < least] = 0
-    columns, rows = seen.any(2), seen.any(3)
-    x, y = columns.argmax(-1), rows.argmax(-1)
-    right = columns.shape[-1] - columns[..., ::-1].argmax(-1)
-    bottom = rows.shape[-1] - rows[..., ::-1].argmax(-1)
-    boxes = np.stack([x, y, right - x, bottom - y], -1) * (areas > 0)[..., None]
-    return boxes, areas
+    boxes = np.array([[cv2.boundingRect(mask) for mask in masks] for masks in seen])
+    return boxes * (areas > 0)[..., None], areas
 
 
 def compose(rng: np.random.Generator, spec: ToySpec, count: int, overlap: float) -> Scene:
@@ -222,7 +218,7 @@ def _lay_out(rng: np.random.Generator, scene: Scene, wanted: float) -> Scene:
     One draw of spots and speeds is crowded or spread by bisection; where that does not lead there,
     another one is drawn. The closest layout met on the way is kept.
     """
-    best, best_cost = scene, np.inf
+    best, best_cost = (scene.objects.place, scene.shown), np.inf
     camera, times = scene.camera, scene.times
     posts = scene.posts.outlines_at(times, camera)
     turn, centre = np.swapaxes(camera.turn(times), 1, 2), camera.centre.at(times)
@@ -238,12 +234,13 @@ def _lay_out(rng: np.random.Generator, scene: Scene, wanted: float) -> Scene:
             shown, overlap = _judge(scene.paint(outlines, posts), outlines, scene.spec)
             cost = abs(overlap - wanted) + (~shown).sum()
             if cost < best_cost:
-                objects = replace(scene.objects, place=replace(place, value=spots))
-                best, best_cost = replace(scene, objects=objects, shown=shown), cost
+                best, best_cost = (replace(place, value=spots), shown), cost
             if best_cost < CLOSE_ENOUGH:
-                return best
+                break
             crowded, spread_out = (spread, spread_out) if overlap > wanted else (crowded, spread)
-    return best
+        if best_cost < CLOSE_ENOUGH:
+            break
+    return replace(scene, objects=replace(scene.objects, place=best[0]), shown=best[1])
 
 
 def _places(rng: np.random.Generator, scene: Scene) -> tuple[Motion, np.ndarray]:
@@ -277,4 +274,5 @@ def _judge(labels: np.ndarray, outlines: np.ndarray, spec: ToySpec) -> tuple[np.
 
 def _polygon_areas(outlines: np.ndarray) -> np.ndarray:
     x, y = outlines[..., 0], outlines[..., 1]
-    return abs((x * np.roll(y, -1, -1) - y * np.roll(x, -1, -1)).sum(-1)) / 2
+    following = np.concatenate([outlines[..., 1:, :], outlines[..., :1, :]], -2)
+    return abs((x * following[..., 1] - y * following[..., 0]).sum(-1)) / 2

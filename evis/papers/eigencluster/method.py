@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from evis.models import VideoMask2Former, named
+from evis.data.errors import DataError
+from evis.models import SIZES, VideoMask2Former, named
 from evis.papers.eigencluster.beyond import VARIANTS
 from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.recipes import Stage
@@ -11,6 +12,11 @@ from evis.papers.eigencluster.temporal import SCHEMES
 
 def build(recipe: Stage, classes: Sequence[str]) -> VideoMask2Former:
     """A fresh network for these classes."""
+    if recipe.model not in SIZES:
+        raise DataError(
+            f"model should be one of {', '.join(SIZES)}, is {recipe.model!r}",
+            field=f"recipe {recipe.name}",
+        )
     return VideoMask2Former(named(recipe.model, len(classes)))
 
 

@@ -24,7 +24,7 @@ class Stage(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.scheme is not None and self.scheme not in (known := SCHEMES | VARIANTS):
+        if self.scheme is not None and self.scheme not in (known := (*SCHEMES, *VARIANTS)):
             raise DataError(
                 f"scheme should be None or one of {', '.join(known)}, is {self.scheme!r}",
                 field=f"recipe {self.name}",

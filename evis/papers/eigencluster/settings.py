@@ -9,12 +9,16 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_origin
 
 from evis.data.errors import DataError
+from evis.training.recipe import outside
 
-_ABOVE_ZERO = ("eigenvalues", "scale", "points")
-_ZERO_OR_MORE = (
-    *("class_weight", "mask_weight", "dice_weight", "no_object_weight"),
-    *("beta", "temporal_factor", "warm_up_steps"),
-)
+_WEIGHTS = ("class_weight", "mask_weight", "dice_weight", "no_object_weight")
+_LIMITS = {
+    **dict.fromkeys((*_WEIGHTS, "beta", "temporal_factor"), (0.0, 1e6)),
+    "warm_up_steps": (0, 10_000_000),
+    "eigenvalues": (1, 1000),
+    "scale": (1, 64),
+    "points": (1, 10_000_000),
+}
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,14 @@ class Settings:
     canvas: Literal["clip", "batch"] = "clip"  # a clip is judged on its own size, or as padded
 
     def __post_init__(self) -> None:
+        problem = outside(self, _LIMITS)
         for field in fields(self):
-            name, value = field.name, getattr(self, field.name)
-            choices = get_args(field.type) if get_origin(field.type) is Literal else (value,)
-            if value not in choices:
-                wanted = " or ".join(map(str, choices))
-            elif name in _ABOVE_ZERO and not value > 0:
-                wanted = "above 0"
-            elif name in _ZERO_OR_MORE and not value >= 0:
-                wanted = "0 or more"
-            else:
-                continue
-            raise DataError(f"{name} should be {wanted}, is {value!r}", field=f"settings.{name}")
+            known, value = get_args(field.type), getattr(self, field.name)
+            if get_origin(field.type) is Literal and value not in known:
+                wanted = " or ".join(map(str, known))
+                problem = f"{field.name} should be {wanted}, is {value!r}"
+        if problem:
+            raise DataError(problem, field=f"settings.{problem.partition(' ')[0]}")
 
     @property
     def weights(self) -> dict[str, float]:

@@ -9,9 +9,8 @@ import pandas as pd
 from evis.data import masks
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Track, VISDataset
-from evis.metrics import ytvis
+from evis.metrics import track_iou, ytvis
 from evis.metrics.overlaps import overlaps
-from evis.metrics.track_iou import track_runs
 
 SMALLEST = 12  # pixels: smaller missed regions are not shown
 
@@ -83,8 +82,8 @@ def confident(
     video = dataset.video(video_id)
     own = [of for of in tracks if of.video_id == video_id and of.score >= least_score]
     own = sorted(filter(lambda track: any(track.masks), own), key=lambda track: -track.score)
-    runs = track_runs([track.masks for track in own], video)
-    ious = runs.ious(runs, np.ones((len(own), len(own)), dtype=bool))
+    shapes = [track.masks for track in own]
+    ious = track_iou.compare(shapes, shapes, np.ones((len(own), len(own)), bool), video).ious
     kept: list[int] = []
     for n in range(len(own)):
         if all(ious[n, better] <= 0.5 for better in kept):

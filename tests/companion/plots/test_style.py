@@ -6,9 +6,11 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
 from evis.companion.plots import compression, style
+from evis.data import paths
 
 
 def photographs(number: int = 1, seed: int = 0) -> list[np.ndarray]:
@@ -27,7 +29,7 @@ def drawn(title: str, pictures: list[np.ndarray]):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(style.paths, "figures", lambda: tmp_path)
+    monkeypatch.setattr(paths, "figures", lambda: tmp_path)
     return tmp_path
 
 
@@ -113,3 +115,30 @@ def test_an_animation_that_looks_the_same_keeps_its_bytes(folder):
     nearly = [np.clip(frame.astype(int) + 1, 0, 255).astype(np.uint8) for frame in frames]
     assert style.save_animation(nearly, "moving") == first
     assert style.save_animation(frames[:2] + [255 - frames[2]], "moving") != first
+
+
+@pytest.mark.parametrize(
+    "parameters, where",
+    [
+        ({}, "figures"),
+        ({"scale": "toy", "recompute": False}, "figures"),
+        ({"scale": "smoke"}, "build/figures"),
+        ({"scale": "full"}, "build/figures"),
+        ({"scale": "toy", "recompute": True}, "build/figures"),
+    ],
+)
+def test_a_run_that_is_not_the_default_leaves_committed_figures_alone(
+    parameters, where, tmp_path, monkeypatch
+):
+    """As under papermill, which says nothing of where figures should go."""
+    monkeypatch.setenv("EVIS_ROOT", str(tmp_path))
+    monkeypatch.delenv("EVIS_FIGURES", raising=False)
+    shell = InteractiveShell.instance()
+    shell.user_ns.update(parameters)
+    try:
+        style.save(drawn("AP", photographs()), "01_a")
+        style.save_animation(photographs(2), "01_b")
+    finally:
+        InteractiveShell.clear_instance()
+    written = [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.is_file()]
+    assert sorted(map(str, written)) == [f"{where}/01_{n}" for n in ("a.pdf", "a.png", "b.gif")]

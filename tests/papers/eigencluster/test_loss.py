@@ -451,11 +451,11 @@ def test_the_settings_weights_decide_the_matching(settings):
         ("supervision", "point", "supervision should be mask or box, is 'point'"),
         ("colours", "code", "colours should be paper or released, is 'code'"),
         ("change", "median", "change should be mean or sum or detached mean"),
-        ("points", 0, "points should be above 0"),
-        ("eigenvalues", 0, "eigenvalues should be above 0"),
-        ("beta", -0.1, "beta should be 0 or more"),
-        ("class_weight", float("nan"), "class_weight should be 0 or more"),
-        ("warm_up_steps", -1, "warm_up_steps should be 0 or more"),
+        ("points", 0, "points should be a whole number from 1"),
+        ("eigenvalues", 0, "eigenvalues should be a whole number from 1"),
+        ("beta", -0.1, "beta should be a number from 0"),
+        ("class_weight", float("nan"), "class_weight should be a number from 0"),
+        ("warm_up_steps", -1, "warm_up_steps should be a whole number from 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_by_themselves(field, value, message):

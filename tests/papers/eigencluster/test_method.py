@@ -61,3 +61,8 @@ def test_no_paper_is_imported_before_it_is_asked_for():
 def test_a_scheme_moves_with_the_loss(device):
     loss = method.loss(changed(STAGE, {"scheme": "Learnable Pixel Matching"})).to(device)
     assert {parameter.device.type for parameter in loss.parameters()} == {torch.device(device).type}
+
+
+def test_an_unknown_size_is_named():
+    with pytest.raises(DataError, match="model should be one of r50.*, is 'r99'"):
+        method.build(changed(STAGE, {"model": "r99"}), ["one"])

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from evis.data.errors import DataError
@@ -146,20 +147,62 @@ def test_values_from_text():
         ({"lr": "high"}, "learning_rate should be of the kind float"),
         ({"steps": "2.5"}, "steps should be of the kind int"),
         ({"freeze_backbone": "1"}, "freeze_backbone should be of the kind bool"),
-        ({"steps": "0"}, "recipe eigencluster.stage3: steps should be above 0"),
+        ({"steps": "0"}, "recipe eigencluster.stage3: steps should be a whole number from 1"),
         ({"batch": "3"}, "a batch of 3 can't be split by 2"),
         ({"schedule": "linear"}, "one of constant, cosine, step"),
         ({"precision": "int8"}, "one of no, bf16, fp16"),
         ({"ema_decay": "1.0"}, "ema_decay should be None or between 0 and 1"),
         ({"scheme": "TK"}, "scheme should be None or one of"),
         ({"settings.alpha": "2"}, "settings.alpha: alpha should be 0 or 1, is 2"),
-        ({"settings.points": "0"}, "settings.points: points should be above 0"),
         ({"settings.pairs": "all"}, "settings.pairs: pairs should be cyclic or every, is 'all'"),
+        ({"settings.points": "0"}, "settings.points: points should be a whole number from 1"),
+        ({"settings.scale": "1000"}, "scale should be a whole number from 1 to 64"),
+        ({"settings.beta": "1e999"}, "beta should be a number from 0.0 to"),
+        ({"shorter_sides": "(0,)"}, r"shorter_sides should be whole numbers from 16.*is \(0,\)"),
+        ({"shorter_sides": "('a',)"}, "shorter_sides should be whole numbers"),
+        ({"shorter_sides": "()"}, "shorter_sides should hold one side at least"),
+        ({"longest_side": "0"}, "longest_side should be a whole number from 16 to 8,192, is 0"),
+        ({"flip": "7"}, "flip should be a number from 0.0 to 1.0, is 7.0"),
+        ({"frames": "99999"}, "frames should be a whole number from 1 to 100, is 99999"),
+        ({"still_frames": "1e6"}, "still_frames should be a whole number"),
+        ({"rotation": "-1"}, "rotation should be a number from 0.0 to 180.0"),
+        ({"shift": "1"}, "shift should be"),
+        ({"milestones": "(-1,)"}, "milestones should be whole numbers"),
+        ({"lr": "1e999"}, "learning_rate should be a number"),
+        ({"lr": "9" * 400}, "learning_rate should be of the kind float"),
+        ({"weight_decay": "-1"}, "weight_decay should be a number"),
+        ({"seed": "-1"}, "seed should be a whole number from 0"),
+        ({"seed": "-" * 20_000 + "1"}, "seed should be of the kind int"),
+        ({"mixture": "()"}, "the mixture should name sources"),
+        ({"mixture": "5"}, "the mixture should name sources"),
+        ({"mixture": "(('videos', 'a'),)"}, "the mixture should name sources"),
+        ({"renames": "('car', 'sedan')"}, "renames should be pairs of names"),
+        ({"scheme": "['a']"}, "scheme should be None or one of"),
     ],
 )
 def test_other_values_are_refused(changes, problem):
     with pytest.raises(DataError, match=problem):
         changed(named("eigencluster.stage3"), changes)
+
+
+def test_numbers_may_be_numpy_s():
+    stage = named("eigencluster.stage3")
+    plain = {"seed": 3, "flip": 0.25, "shorter_sides": (64,), "lr": 0.5, "settings.points": 9}
+    numpy_s = {
+        "seed": np.int64(3),
+        "flip": np.float32(0.25),
+        "shorter_sides": (np.int32(64),),
+        "lr": np.float64(0.5),
+        "settings.points": np.uint8(9),
+    }
+    told = [json.dumps(changed(stage, changes).to_json()) for changes in (plain, numpy_s)]
+    assert told[0] == told[1]
+
+
+def test_what_a_stage_starts_from_is_a_name():
+    from_nothing = toy(named("eigencluster.stage1"))
+    with pytest.raises(DataError, match="init should be None, imagenet or a recipe's name, is 5"):
+        changed(from_nothing, {"init": "5"})
 
 
 def test_unknown_names_say_what_there_is():

@@ -1,0 +1,79 @@
+"""`predict` against the network alone, and windows against whole videos.
+
+    python benchmarks/predict_speed.py [--rounds 3] [--store]
+
+R50 sees 360 x 640 of frames of 720 x 1280; its weights are random and so its masks noise, the
+dearest to encode. Four frames, on one thread of a CPU: whole, in windows of two, and frame by
+frame, each round after the other, and in each the forward passes are timed apart. Medians of
+process time. Wanted: at most 1.1 times the forward pass, windows at most 1.3 times the whole.
+"""
+
+import argparse
+import time
+from collections import defaultdict
+from statistics import median
+
+FRAMES, WINDOWS = 4, {"whole": None, "windows": 2, "frame by frame": 1}
+TO_FORWARD, TO_WHOLE = 1.1, 1.3  # wanted
+
+
+def run(rounds: int) -> dict[str, float]:
+    import numpy as np
+    import torch
+
+    from evis.inference import Options, predict
+    from evis.models import VideoMask2Former, named
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    forward = []
+
+    class Timed(VideoMask2Former):
+        def forward(self, *arguments, **settings):
+            start = time.process_time()
+            prediction = super().forward(*arguments, **settings)
+            forward.append(time.process_time() - start)
+            return prediction
+
+    model = Timed(named("r50", 40))
+    random = np.random.default_rng(0)
+    frames = random.integers(0, 255, (FRAMES, 720, 1280, 3), dtype=np.uint8)
+    taken, inside = defaultdict(list), defaultdict(list)
+    predict(model, frames[:1], progress=False)
+    for _ in range(rounds):
+        for name, window in WINDOWS.items():
+            forward.clear()
+            start = time.process_time()
+            predict(model, frames, Options(window=window), progress=False)
+            taken[name].append(time.process_time() - start)
+            inside[name].append(sum(forward))
+    found = {}
+    for name, seconds in taken.items():
+        ratios = [whole / part for whole, part in zip(seconds, inside[name], strict=True)]
+        found[f"{name}, to its forward passes"] = median(ratios)
+        print(f"  {name:15} {median(seconds) / FRAMES:.2f} s a frame, ", end="")
+        print(f"{median(ratios):.2f} times its forward passes ({TO_FORWARD} wanted)")
+    for name in ("windows", "frame by frame"):
+        ratios = [a / b for a, b in zip(taken[name], taken["whole"], strict=True)]
+        found[f"{name}, to the whole"] = median(ratios)
+        print(f"  {name:15} {median(ratios):.2f} times the whole ({TO_WHOLE} wanted)")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
+    options = parser.parse_args()
+    if options.store:
+        from evis.companion import store
+
+        recipe = {"name": "benchmark predict speed", "model": "r50", "frames": FRAMES}
+        measure = lambda: run(options.rounds)  # noqa: E731
+        store.measure(recipe, "random-pictures", 0, measure, recompute=True)
+    else:
+        run(options.rounds)
+
+
+if __name__ == "__main__":
+    main()
