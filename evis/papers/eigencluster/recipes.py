@@ -166,7 +166,8 @@ def named(name: str, backbone: str = "r50") -> Stage:
 
 
 # All that `toy` changes, and with it the regime of the toy rows: what all stages share, and each
-# kind of stage's own. TK's factor and divisor (`settings.tk_mean`) belong here too.
+# kind of stage's own. TK is the mean over its matches, as in the released code, where its factor of
+# 0.1 is from: with Eq. 12's division by all pixels that factor leaves it a tenth as strong.
 TOY: dict[str, Any] = {
     "model": "tiny",
     "shorter_sides": (64,),
@@ -177,6 +178,7 @@ TOY: dict[str, Any] = {
     "precision": "no",
     "settings.points": 512,
     "settings.temporal_factor": 0.1,
+    "settings.tk_mean": "matches",
     "settings.warm_up_steps": 100,
 }
 TOY_STAGES: dict[str, dict[str, Any]] = {

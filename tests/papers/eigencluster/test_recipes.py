@@ -84,7 +84,8 @@ def test_toy_changes_sizes_and_keeps_the_method(name):
     assert small.name == f"toy.{name}" and small.model == "tiny" and small.longest_side == 96
     for field in ("mixture", "freeze_backbone", "weight_decay", "clip_norm", "renames"):
         assert getattr(small, field) == getattr(full, field)
-    regime = {"points", "temporal_factor", "warm_up_steps"}
+    regime = {"points", "temporal_factor", "tk_mean", "warm_up_steps"}
+    assert small.settings.tk_mean == "matches"
     for field in set(vars(full.settings)) - regime:
         assert getattr(small.settings, field) == getattr(full.settings, field), field
     assert small.init == (None if full.init == "imagenet" else f"toy.{full.init}")
