@@ -125,24 +125,23 @@ class Result:
 def difference(test: Comparison, table: Table) -> paired.Difference:
     """Left minus right, over the units that both have; none where one of pooled sizes has none.
 
-    Of pooled sizes, the units that go on from one first stage are one: they are not independent.
+    The units that go on from one first stage are one, their mean: they are not independent.
     """
-    if not test.pooled:
-        return paired.Difference(tuple(_gains(test.left, test.right, table, "seed")))
-    of_sizes = [
-        _gains(replace(test.left, size=size), replace(test.right, size=size), table, "first")
-        for size in test.pooled
-    ]
+    sides = [(test.left, test.right)]
+    if test.pooled:
+        sides = [[replace(side, size=size) for side in sides[0]] for size in test.pooled]
+    of_sizes = [_gains(*both, table) for both in sides]
     return paired.Difference(tuple(pd.concat(of_sizes)) if all(map(len, of_sizes)) else ())
 
 
-def _gains(left: Side, right: Side, table: Table, unit: str) -> pd.Series:
-    """By unit, a column of the left side's rows: the mean over its seeds that both sides have."""
+def _gains(left: Side, right: Side, table: Table) -> pd.Series:
+    """By first stage, those of the side that has fewer."""
     both = [table(side.size, side.held_out).query("row == @side.row") for side in (left, right)]
-    own, other = (rows.set_index("seed", drop=False) for rows in both)
+    own, other = (rows.set_index("seed") for rows in both)
     if not (left.metric in own and right.metric in other):
         return pd.Series(dtype=float)
-    return (own[left.metric] - other[right.metric]).dropna().groupby(own[unit]).mean()
+    first = min(own["first"], other["first"], key=pd.Series.nunique)
+    return (own[left.metric] - other[right.metric]).dropna().groupby(first).mean()
 
 
 def joint_verdict(results: Sequence[Result]) -> str:

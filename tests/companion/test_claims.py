@@ -19,11 +19,12 @@ def a_table(seeds=8, **means: float):
     Only of the smallest size and the test videos.
     """
     lines = [
-        {"row": row, "seed": seed, "AP": mean + 5 * NOISE[seed] + 0.4 * NOISE[(seed + 3 * n) % 8]}
+        {"row": row, "seed": seed, "first": seed, "AP": mean + 5 * NOISE[seed] + own[seed]}
         for n, (row, mean) in enumerate(means.items())
+        for own in [0.4 * np.roll(NOISE, -3 * n)]
         for seed in range(seeds)
     ]
-    rows = pd.DataFrame(lines, columns=["row", "seed", "AP"])
+    rows = pd.DataFrame(lines, columns=["row", "seed", "first", "AP"])
     return lambda size, held_out: rows if (size, held_out) == ("small", TEST) else rows[:0]
 
 
@@ -105,8 +106,8 @@ def test_sizes_sets_and_metrics_are_kept_apart():
     means = {("small", TEST): 34.0, ("large", TEST): 40.0, ("small", UNSEEN): 20.0}
 
     def table(size, held_out):
-        rows = {"row": "ours", "seed": range(4), "AP": means[size, held_out], "mIoU": 50.0}
-        return pd.DataFrame(rows)
+        units = {"row": "ours", "seed": range(4), "first": range(4)}
+        return pd.DataFrame(units | {"AP": means[size, held_out], "mIoU": 50.0})
 
     larger = Comparison(side("ours", size="large"), side("ours"))
     harder = Comparison(side("ours", held_out=UNSEEN), side("ours"))
@@ -220,12 +221,30 @@ def test_one_test_is_made_over_the_units_of_all_sizes():
     assert line["compared"] == "ours − base, AP, toy-ytvis19, pooled over small, large"
 
 
-def test_pooled_units_of_one_first_stage_are_one():
-    """They share it, so they are not independent; alone, a size's units stay as they are."""
+def test_units_of_one_first_stage_are_one():
+    """They share it, so they are not independent."""
     table = of_two_sizes(2, small=(0.5, 0.7, 0.9, 0.1), large=(0.1, 0.2, 0.4))
     assert claims.difference(POOLED, table).values == pytest.approx((0.6, 0.5, 0.15, 0.4))
     alone = claims.difference(replace(POOLED, pooled=()), table)
-    assert alone.values == pytest.approx((0.5, 0.7, 0.9, 0.1))
+    assert alone.values == pytest.approx((0.6, 0.5))
+
+
+def test_nine_units_of_three_first_stages_decide_nothing():
+    table = of_two_sizes(3, small=tuple(np.linspace(0.5, 0.9, 9)), large=())
+    (line,) = claims.verdicts([GAIN], table).to_dict("records")
+    assert (line["seeds"], line["verdict"], line["p"]) == (3, "can't tell", 2 / 8)
+
+
+def test_of_two_sizes_the_one_of_fewer_first_stages_gives_the_units():
+    """Whichever side it is on."""
+    few, many = (of_two_sizes(n, small=(0.5, 0.7, 0.9, 0.1)) for n in (2, 1))
+    larger, smaller = side("ours", size="large"), side("ours")
+    for left, right in ((larger, smaller), (smaller, larger)):
+        found = claims.difference(
+            Comparison(left, right),
+            lambda size, _: (few if size == "large" else many)("small", TEST),
+        )
+        assert found.seeds == 2
 
 
 def test_a_pooled_claim_waits_for_all_sizes():

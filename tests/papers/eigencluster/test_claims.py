@@ -146,7 +146,7 @@ MEASURED_AS = {
     2: {name: {name} for name in SCHEMES}
     | {
         "Baseline (No Matching)": {"boxes"},
-        "Temporal KNN-Matching (TK)": {TK, "Temporal KNN-Matching (TK)", TK + ALONE},
+        "Temporal KNN-Matching (TK)": {TK, TK + ALONE},
         "Temporal EigenValue + TK": {TEL, BOTH + ALONE},
     },
     3: {"neither": {TK}, "TEL": {TEL}, "TEL + QCC": {BOTH}},
