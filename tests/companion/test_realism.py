@@ -105,6 +105,16 @@ def test_the_slope_of_the_spectrum_is_found(slope):
     np.testing.assert_allclose(realism.spectrum_slope(frames), slope, atol=0.15)
 
 
+def test_neighbours_are_alike_but_across_an_edge():
+    """Two flat halves: of 8 neighbours two apart, 3 lie beyond the edge, in 4 of 48 columns."""
+    halves = grey(np.where(np.arange(WIDTH) < WIDTH // 2, 40.0, 200.0) * np.ones((2, HEIGHT, 1)))
+    high, wide = HEIGHT // realism.FINE, WIDTH // realism.FINE
+    edges = 2 * (wide - 2) * high + 2 * wide * (high - 2) + 4 * (wide - 2) * (high - 2)
+    across = 2 * (2 * high + 2 * 2 * (high - 2))  # seen from either side
+    expected = 1 - across / edges
+    np.testing.assert_allclose(realism.neighbours_alike(halves), expected, rtol=1e-6)
+
+
 def test_a_toy_clip_comes_with_its_boxes():
     dataset = toy.sample("toy-ytvis19", 2)
     frames, inside = realism.toy_clip(dataset, 1)

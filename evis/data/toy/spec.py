@@ -2,6 +2,9 @@
 
 Lengths and speeds are in frame heights, so that a set looks the same at any size; angles are in
 radians, times in frames. A knob that is a single number is the largest value a video can draw.
+
+Textures, camera, light and film were set on 2026-11-27: by how near they come to real clips in what
+`evis.companion.realism` measures (notebook 01), and by rows of masks, boxes and stage one alone.
 """
 
 import hashlib
@@ -53,7 +56,7 @@ class ToySpec:
     object_size: tuple[float, float] = (0.24, 0.48)  # square root of the area
     pose: float = 3.14  # how far from upright an object starts
     speed: tuple[float, float] = (0.0, 0.04)  # against the ground, a frame
-    resting: float = 0.55  # share of objects that stay where they are on the ground
+    resting: float = 0.6  # share of objects that stay where they are on the ground
     spin: float = 0.05  # a frame
     growth: float = 0.10  # how much an object's log size swings
     stretch: float = 0.3  # log of width over height
@@ -69,25 +72,25 @@ class ToySpec:
 
     # Textures
     photos: tuple[str, ...] = ("china", "flower", "flag", "uniform", "terrain")  # see textures
-    grain: tuple[float, float] = (12.0, 50.0)  # photo pixels a frame height: small means coarse
+    grain: tuple[float, float] = (30.0, 90.0)  # photo pixels a frame height: small means coarse
     recolour: float = 0.5  # how far hues turn, 1 is anything
-    contrast: tuple[float, float] = (0.08, 0.30)  # of a texture, against the photo's
+    contrast: tuple[float, float] = (0.2, 0.7)  # of a texture, against the photo's
 
     # Scenery
     backdrops: int = 2  # further regions of the background, each with its own texture
     posts: float = 0.25  # share of videos with an unannotated post in front of objects
 
     # Camera, light and film
-    pan: float = 0.002  # a frame
-    zoom: float = 0.01  # log zoom swing
-    roll: float = 0.006
-    shake: float = 0.0015
+    pan: float = 0.0003  # a frame
+    zoom: float = 0.003  # log zoom swing
+    roll: float = 0.002
+    shake: float = 0.0003
     shutter: float = 0.7  # share of the time between frames that the film is exposed: motion blur
     defocus: float = 0.012  # blur's standard deviation at its worst
     unsharp: float = 0.3  # share of videos that go out of focus at times
-    light: float = 0.02  # swing of the log brightness, and slope of the light across the frame
-    tint: float = 0.02  # swing of the log brightness of single colours
-    noise: float = 0.75  # grey levels
+    light: float = 0.006  # swing of the log brightness, and slope of the light across the frame
+    tint: float = 0.006  # swing of the log brightness of single colours
+    noise: float = 0.4  # grey levels
 
     shares: Sharing | None = None
 
