@@ -240,10 +240,12 @@ def counts(ledger: pd.DataFrame) -> pd.DataFrame:
 
 def _compared(tests: Sequence[Comparison], table: Table, control: Control) -> dict:
     results = [Result(test, difference(test, table)) for test in tests]
-    shown = weakest(results)
+    shown, fewest = weakest(results), min(result.difference.seeds for result in results)
+    few = f"; {fewest} units decide nothing" if 0 < fewest < paired.LEAST_SEEDS else ""
+    weak = f"; weakest of {len(results)}" if results[1:] else ""
     line = {
         "verdict": joint_verdict(results),
-        "compared": describe(shown.test) + (f"; weakest of {len(results)}" if results[1:] else ""),
+        "compared": describe(shown.test) + weak + few,
         "published": shown.published,
         "seeds": shown.difference.seeds,
         "digits": 2 if shown.test.left.held_out.scoring.in_percent else 3,

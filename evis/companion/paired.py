@@ -133,7 +133,10 @@ def _signed_sums(values: np.ndarray) -> np.ndarray:
 
 
 def difference(table: pd.DataFrame, row: str, baseline: str, metric: str = "AP") -> Difference:
-    """`row` minus `baseline` in a table of `series.table`, over the seeds that both have."""
+    """`row` minus `baseline` in a table of `series.table`, over the seeds that both have.
+
+    Seeds that go on from one first stage are one unit, their mean: they are not independent.
+    """
     if metric not in table:
         raise DataError(f"no metric is called {metric!r}", field="metric")
     for name in (row, baseline):
@@ -146,10 +149,9 @@ def difference_so_far(
     table: pd.DataFrame, row: str, baseline: str, metric: str = "AP"
 ) -> Difference:
     """`difference`, of no seed where one of the two is not measured."""
-    values, against = (
-        table[table["row"] == name].set_index("seed")[metric] for name in (row, baseline)
-    )
-    return Difference(tuple((values - against).dropna().astype(float)))
+    values, against = (table[table["row"] == name].set_index("seed") for name in (row, baseline))
+    gains = (values[metric] - against[metric]).dropna().astype(float)
+    return Difference(tuple(gains.groupby(values["first"]).mean() if "first" in table else gains))
 
 
 def over_videos(

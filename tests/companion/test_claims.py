@@ -233,6 +233,7 @@ def test_nine_units_of_three_first_stages_decide_nothing():
     table = of_two_sizes(3, small=tuple(np.linspace(0.5, 0.9, 9)), large=())
     (line,) = claims.verdicts([GAIN], table).to_dict("records")
     assert (line["seeds"], line["verdict"], line["p"]) == (3, "can't tell", 2 / 8)
+    assert line["compared"].endswith("; 3 units decide nothing")
 
 
 def test_of_two_sizes_the_one_of_fewer_first_stages_gives_the_units():

@@ -46,6 +46,12 @@ def test_the_other_way_round_and_in_another_metric_signs_change():
     assert sorted(other.values) == pytest.approx(sorted(back.values))
 
 
+def test_seeds_of_one_first_stage_are_one_unit():
+    table = a_table(mine={0: 3.0, 1: 5.0, 2: 9.0}, base={0: 2.0, 1: 2.0, 2: 8.0})
+    found = paired.difference(table.assign(first=table["seed"] // 2), "mine", "base")
+    assert found.values == (2.0, 1.0)
+
+
 def test_a_seed_without_a_number_is_left_out():
     table = TABLE.copy()
     table.loc[(table.row == "TK") & (table.seed == 1), "AP"] = np.nan

@@ -81,28 +81,6 @@ def beside(
     return shown.join(gains[["measured difference", "low", "high", "resolvable"]])
 
 
-def share_kept(table: pd.DataFrame, metric: str = "AP") -> pd.DataFrame:
-    """What each of Table I's methods keeps of the masks' row, in percent: columns row, seed, share.
-
-    A line a method and seed that all four have; none where one is missing.
-    """
-    scores = paired.shared(table, METHODS.values()).pivot(
-        index="seed", columns="row", values=metric
-    )
-    if not set(METHODS.values()) <= set(scores):
-        return pd.DataFrame(columns=["row", "seed", "share"])
-    full = scores.pop(METHODS["Mask2Former"])
-    shares = 100 * scores.div(full, axis=0)[list(METHODS.values())[1:]]
-    return shares.melt(value_name="share", ignore_index=False).reset_index()
-
-
-def seeds_in_words(table: pd.DataFrame, rows: Sequence[str]) -> str:
-    """How many seeds the rows have: "8", or "4 to 8"."""
-    counts = [int((table["row"] == row).sum()) for row in rows]
-    low, high = min(counts, default=0), max(counts, default=0)
-    return str(low) if low == high else f"{low} to {high}"
-
-
 def halves(
     tables: Mapping[str, pd.DataFrame], rows: Sequence[str], attributes: Mapping[str, str]
 ) -> pd.DataFrame:

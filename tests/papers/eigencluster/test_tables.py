@@ -53,32 +53,6 @@ def test_table_one_has_every_published_row_and_says_what_is_not_measured():
     assert seen["Mask2Former + Eigen-Cluster VIS"] == "I"
 
 
-def of_all_methods(seeds_of_masks: int) -> pd.DataFrame:
-    """Each row half of the one before, and seed s one higher; the masks' row has fewer seeds."""
-    lines = [
-        (row, seed, (32.0 + seed) / 2**place)
-        for place, row in enumerate(METHODS)
-        for seed in range(seeds_of_masks if row == "masks" else 5)
-    ]
-    return pd.DataFrame(lines, columns=["row", "seed", "AP"])
-
-
-def test_shares_are_taken_seed_by_seed_where_all_methods_have_one():
-    shares = tables.share_kept(of_all_methods(4))
-    assert shares.groupby("row", sort=False)["share"].unique().explode().to_dict() == {
-        "boxes": 50.0,
-        "TK": 25.0,
-        "TEL + QCC": 12.5,
-    }
-    assert (shares.groupby("row")["seed"].nunique() == 4).all()
-    assert tables.share_kept(TABLE).empty
-
-
-def test_seeds_in_words():
-    assert tables.seeds_in_words(TABLE, ["a", "b"]) == "6"
-    assert tables.seeds_in_words(TABLE, ["a", "c"]) == "0 to 6"
-
-
 def test_halves_hold_each_score_once_under_its_set_row_seed_and_side():
     metrics = [f"mIoU, {side} {name}" for name in ATTRIBUTES for side in ("low", "high")]
     rows = [("TK", 0), ("TK", 1), ("other", 0)]

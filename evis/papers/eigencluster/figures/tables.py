@@ -102,35 +102,6 @@ def _from_half_to_half(axes: Axes, seeds: pd.DataFrame, height: float, colour: s
         axes.errorbar(of.mean(), height, xerr=reach, fmt="o", **bar)
 
 
-def kept(published: pd.DataFrame, measured: pd.DataFrame) -> Figure:
-    """How much of what masks give a method keeps, in percent: a line a backbone, or size.
-
-    Columns "row", "group", a category, and "share": a line a printed value; a line a seed.
-    """
-    rows = published["row"].unique()
-    shape = {"figsize": (style.PAGE, 2.2), "sharex": True}
-    figure, panels = plt.subplots(1, 2, **shape)
-    for ax, data in zip(panels, (published, measured), strict=True):
-        look = _means_of_rows(rows) | {"capsize": 0.1, "linestyle": "none"}
-        sns.pointplot(data, x="share", y="group", legend=False, **look, ax=ax)
-        ax.axvline(100, color=ROW_COLOURS["masks"], linewidth=1, zorder=0)
-        groups = data["group"].cat.categories
-        ax.set(xlabel="percent of Mask2Former's AP", ylabel="", ylim=(len(groups) - 0.5, -0.5))
-        ax.set_yticks(range(len(groups)), groups)
-        ax.grid(axis="y", visible=False)
-        for place, group in enumerate(groups):
-            if group not in set(data["group"]):
-                forest.words(ax, "not measured", place)
-    panels[0].set_title("published, YouTube-VIS 2019")
-    panels[1].set_title("measured, toy-ytvis19")
-    marks = [
-        Line2D([], [], color=ROW_COLOURS[row], marker=ROW_MARKERS[row], lw=0, label=ROW_NAMES[row])
-        for row in rows
-    ]
-    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
-    return figure
-
-
 def _means_of_rows(rows: Iterable[str]) -> dict[str, Any]:
     """How seaborn draws the means of rows with Student's 95% intervals, side by side."""
     look = {"hue": "row", "hue_order": list(rows), "palette": ROW_COLOURS, "dodge": 0.25}

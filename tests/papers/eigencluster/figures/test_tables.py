@@ -102,17 +102,3 @@ def test_figure_six_has_a_panel_a_set_and_attribute_with_the_means_of_its_sides(
         }
         assert sides[level] == sides[level + 1] == "white" != sides[level + 10]
     assert labels(figure.axes[0]) == [ROW_NAMES["TK"], ROW_NAMES["TEL + QCC"]]
-
-
-def test_what_is_kept_is_a_line_a_backbone_and_a_size():
-    printed = pd.DataFrame({"row": METHODS[1:], "group": "R50", "share": [80.0, 90.0, 95.0]})
-    measured = pd.DataFrame(
-        [(row, 70.0 + 5 * n + seed) for n, row in enumerate(METHODS[1:]) for seed in range(5)],
-        columns=["row", "share"],
-    ).assign(group=pd.Categorical(["small"] * 15, ["small", "large"]))
-    left, right = figures.kept(printed.astype({"group": "category"}), measured).axes
-    assert labels(left) == ["R50"] and labels(right) == ["small", "large"]
-    assert [(text.get_text(), text.xy[1]) for text in right.texts] == [("not measured", 1)]
-    for ax, shares in ((left, {80.0, 90.0, 95.0}), (right, {72.0, 77.0, 82.0})):
-        drawn = np.concatenate([line.get_xdata() for line in ax.lines])
-        assert shares <= set(drawn.tolist()) and 100 in drawn
