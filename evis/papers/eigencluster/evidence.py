@@ -14,13 +14,13 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import Tensor, nn
 
-from evis.companion import realism
+from evis.companion import fit, realism
 from evis.data import toy
 from evis.data.clips import Clip, ClipDataset
 from evis.foundation.flow import dis
 from evis.losses import boxinst, qcc, tel, tk
 from evis.losses.tensors import resize
-from evis.papers.eigencluster import fit, one_batch
+from evis.papers.eigencluster import one_batch
 from evis.papers.eigencluster.settings import Settings
 
 Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]

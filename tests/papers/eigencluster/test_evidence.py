@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
+from evis.companion import fit
 from evis.losses import tel
-from evis.papers.eigencluster import evidence, fit
+from evis.papers.eigencluster import evidence
 from evis.papers.eigencluster.settings import Settings
 
 

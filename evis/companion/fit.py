@@ -16,8 +16,8 @@ from evis.criterion.targets import target_masks
 from evis.data.clips import Clip
 from evis.losses import boxinst, tel, tk
 from evis.losses.tensors import Flavour
-from evis.papers.eigencluster.settings import Settings
 
+DICE_WEIGHT, MASK_WEIGHT = 5.0, 5.0  # Mask2Former's: of projection, of pairwise and temporal
 SPATIAL = ("projection", "pairwise")
 TEMPORAL = (*SPATIAL, "temporal")
 
@@ -75,14 +75,14 @@ class BoxLoss:
         single, boxes = logits.flatten(0, 1), self.clip.boxes.flatten(0, 1)
         weighted = {}
         if "projection" in self.terms:
-            weighted["projection"] = Settings.dice_weight * boxinst.projection_loss(single, boxes)
+            weighted["projection"] = DICE_WEIGHT * boxinst.projection_loss(single, boxes)
         if "pairwise" in self.terms:
             found = boxinst.pairwise_loss(
                 single, self.clip.similarity, boxes, self.threshold, flavour="paper"
             )
-            weighted["pairwise"] = Settings.mask_weight * found
+            weighted["pairwise"] = MASK_WEIGHT * found
         if "temporal" in self.terms:
-            weighted["temporal"] = Settings.mask_weight * self._temporal(logits)
+            weighted["temporal"] = MASK_WEIGHT * self._temporal(logits)
         return weighted
 
     def _temporal(self, logits: Tensor) -> Tensor:

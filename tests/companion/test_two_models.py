@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from evis.companion import two_models
 from evis.data import masks
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, Track, Video, VISDataset
-from evis.papers.eigencluster import two_models
 
 SIZE = 16, 24
 

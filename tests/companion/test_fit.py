@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from evis.companion import box_cases, fit
 from evis.data import toy
 from evis.data.clips import cut
 from evis.data.supervision import weaken
 from evis.losses import boxinst, tel, tk
-from evis.papers.eigencluster import box_cases, fit
 
 
 @pytest.fixture(scope="module")

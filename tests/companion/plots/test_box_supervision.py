@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import torch
 
+from evis.companion import box_cases, fit
+from evis.companion.plots import box_supervision as views
 from evis.data import toy
-from evis.papers.eigencluster import box_cases, fit
-from evis.papers.eigencluster.figures import box_supervision as views
 
 
 @pytest.fixture(autouse=True)

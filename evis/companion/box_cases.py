@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from sklearn.datasets import load_sample_image
 from torch import Tensor
 
+from evis.companion import fit as fitting
+from evis.companion.fit import Boxed, BoxLoss, ColourNetwork, FreeLogits, boxed, ious
 from evis.data import masks
 from evis.data.clips import Clip, cut
 from evis.data.types import VISDataset
 from evis.labels import from_boxes
 from evis.losses import boxinst, tk
 from evis.losses.neighbours import RING, WINDOW, inside_picture, shifted
-from evis.papers.eigencluster import fit as fitting
-from evis.papers.eigencluster.fit import Boxed, BoxLoss, ColourNetwork, FreeLogits, boxed, ious
 
 # Read off the photograph by eye, x and y, clockwise from the top.
 FLOWER = (315, 85, 350, 91, 385, 99, 410, 115, 428, 145, 438, 180, 447, 215, 443, 250, 430, 285)
