@@ -114,7 +114,7 @@ ROWS: dict[str, dict[str, Stages]] = {
         "beta = 1": _three({}, beta=1.0),  # the released one of larger backbones
     },
     # The temporal term at full strength from the first step, as in the text. All other rows raise
-    # it over a stage's first steps (`recipes.TOY`).
+    # it over a stage's first steps (recipes.toml).
     "at once": {
         f"{CONTROL}, at once": _three(PLAIN | AT_ONCE),
         f"{TEL}, at once": _three({"settings.alpha": 0} | AT_ONCE),
