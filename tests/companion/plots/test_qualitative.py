@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from evis.companion.plots import qualitative
 from evis.data import masks
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, Video, VISDataset
 from evis.inference import drawing
-from evis.papers.eigencluster.figures import qualitative
 
 SIZE = 16, 24
 GREY = np.full((*SIZE, 3), 90, np.uint8)
@@ -20,7 +20,7 @@ def test_the_first_track_lies_on_top_and_is_outlined_to_the_edge():
     tracks = [PredictedTrack(1, 1, 0.9, (whole,)), PredictedTrack(1, 1, 0.8, (whole,))]
     row = qualitative.frames(dataset, tracks, 1)
     assert len(row) == qualitative.COLUMNS and list(row[0].masks) == [0, 1]
-    figure = qualitative.figure_one([row], ["one"], [["disc", "disc"]])
+    figure = qualitative.predictions([row], ["one"], [["disc", "disc"]])
     middle = figure.axes[0].images[0].get_array()[8, 12].astype(int)
     on_top, below = (np.array(drawing.colour(n)) for n in (0, 1))
     assert np.abs(middle - on_top).sum() < np.abs(middle - below).sum()
@@ -38,7 +38,7 @@ def test_a_track_that_is_not_seen_has_no_mask():
 
 
 def test_tracks_are_named_beside_their_row_in_their_colours():
-    figure = qualitative.figure_one(PICTURES, ["one", "two"], [["disc 0.90", "star 0.80"], []])
+    figure = qualitative.predictions(PICTURES, ["one", "two"], [["disc 0.90", "star 0.80"], []])
     legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
     names = [[text.get_text() for text in legend.get_texts()] for legend in legends]
     assert names == [["disc 0.90", "star 0.80"], []]
@@ -54,7 +54,7 @@ def test_dashes_surround_what_is_missed():
     missed[1:4, 2:6] = True
     nothing = np.zeros(SIZE, dtype=bool)
     rows = [[missed, nothing, nothing, None], [nothing] * 4]
-    figure = qualitative.figure_five(PICTURES, ["TK", "ours"], rows)
+    figure = qualitative.comparison(PICTURES, ["TK", "ours"], rows)
     drawn = [len(axes.collections) > 0 for axes in figure.axes]
     assert drawn == [True] + [False] * 7
     (_, dashes) = figure.axes[0].collections

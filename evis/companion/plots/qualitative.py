@@ -1,4 +1,4 @@
-"""The lead paper's Figs 1 and 5: predictions on frames of videos that no model has seen.
+"""Predictions on frames of videos, of one model and of two, as papers show them.
 
 Frames keep their own pixels; outlines are lines, which print at any size.
 """
@@ -40,10 +40,10 @@ def frames(dataset: VISDataset, tracks: Sequence[PredictedTrack], video_id: int)
     ]
 
 
-def figure_one(
+def predictions(
     rows: Sequence[Sequence[Frame]], labels: Sequence[str], tracks: Sequence[Sequence[str]]
 ) -> Figure:
-    """Fig. 1: a row of `frames` a video; at the right, what each of its tracks is called."""
+    """A row of `frames` a video; at the right, what each of its tracks is called."""
     figure = _strip(rows, labels)
     width, height = figure.get_size_inches()
     figure.set_size_inches(width, 0.87 * height)  # since names take a part of the width
@@ -54,12 +54,12 @@ def figure_one(
     return figure
 
 
-def figure_five(
+def comparison(
     rows: Sequence[Sequence[Frame]],
     labels: Sequence[str],
     missed: Sequence[Sequence[np.ndarray | None]],
 ) -> Figure:
-    """Fig. 5: a row of `frames` a video and model; dashed lines surround what this row misses.
+    """A row of `frames` a video and model; dashed lines surround what this row misses.
 
     missed: (h, w) bool a picture, None where no object is seen.
     """
