@@ -59,8 +59,9 @@ class OneClip(Batch):
 
     @cached_property
     def tk(self) -> Tensor:
-        """(pairs,): L_tk, Eq. 12."""
-        return self.l_tk(self.pairs, flavour="paper")
+        """(pairs,): L_tk, Eq. 12 or with the released divisor, as the settings have it."""
+        of_pixels = self.settings.tk_mean == "pixels"
+        return self.l_tk(self.pairs, flavour="paper" if of_pixels else "released")
 
     @cached_property
     def spectra(self) -> Tensor:

@@ -155,6 +155,17 @@ def test_shapes_and_values_are_the_traces(found, drawn, name):
     assert value[name] in words
 
 
+def test_tk_is_divided_as_the_loss_divides_it(model, clips):
+    found = {
+        how: follow(model, clips[2], Settings(warm_up_steps=100, points=256, tk_mean=how))
+        for how in ("pixels", "matches")
+    }
+    assert found["pixels"].psi != found["matches"].psi
+    for one in found.values():
+        factor = one.settings.temporal_factor
+        assert factor * one.psi == pytest.approx(one.terms["temporal"], rel=1e-4)
+
+
 def test_diagrams_are_laid_out_for_two_objects(model, clips):
     with pytest.raises(ValueError, match="two objects"):
         follow(model, clips[1], Settings(points=256))
