@@ -142,7 +142,8 @@ def moving(number: int = 12) -> pd.DataFrame:
     """A line a pair of frames, 1 to 5 apart: L_eig between masks that are right in both.
 
     "toy": true masks. "real": a region of a real clip, shaped like a toy object, that goes where
-    the clip's flow takes it. (Not of bikes, which has cuts.)
+    the clip's flow takes it. (Not of bikes, which has cuts.) What has no pixel left in either frame
+    is left out.
     """
     dataset, lines = videos().dataset, []
     for track in dataset.tracks[:number]:
@@ -157,6 +158,7 @@ def moving(number: int = 12) -> pd.DataFrame:
         for t, region in zip(starts, regions, strict=False):
             back = [dis(frames[t + gap], frames[t]) for gap in range(1, 6)]
             lines += [("real", f"{name} {t}", region, _carried(region, flow)) for flow in back]
+    lines = [line for line in lines if all((one > 0).any() for one in line[2:])]
     table = [(*line[:2], l_eig(*line[2:]), *motion(*line[2:])) for line in lines]
     return pd.DataFrame(table, columns=["where", "unit", "L_eig", "motion", "deformation"])
 
