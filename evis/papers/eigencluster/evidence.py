@@ -241,7 +241,8 @@ def fitted(
 ) -> pd.DataFrame:
     """A column a term, a line a clip: mIoU (%) of masks that gradient descent fits to boxes.
 
-    All clips are one batch, as in training: Eq. 10 sums over the objects of all of them.
+    All clips are one batch, as in training: Eq. 10 sums over the objects of all of them. TK is that
+    of Eq. 12, without the factor of 0.1 that the code has on another divisor.
     """
     clips = list(videos())[:number]
     known = [fit.boxed(clip, STRIDE) for clip in clips]
@@ -252,8 +253,7 @@ def fitted(
 
         def loss(logits: Tensor, term=term) -> dict[str, Tensor]:
             spatial, *temporal = terms(logits)
-            weight = Settings.mask_weight * Settings.temporal_factor
-            return {"total": spatial + weight * term(*temporal)}
+            return {"total": spatial + Settings.mask_weight * term(*temporal)}
 
         ious = fit.ious(fit.fit(model(known), loss, steps).masks(), truth)
         of_objects = (ious * seen).sum(1) / seen.sum(1)
