@@ -213,7 +213,7 @@ def batched(known: Sequence[fit.Boxed]) -> Callable[[Tensor], tuple[Tensor, Call
         single, filled = logits.flatten(0, 1), boxes.flatten(0, 1)
         spatial = Settings.dice_weight * boxinst.projection_loss(single, filled)
         pairwise = boxinst.pairwise_loss(single, alike, filled, flavour="paper")
-        cost = partial(tk.tk_loss, logits, patches, boxes, pairs, flavour="paper")
+        cost = partial(tk.tk_loss, logits, patches, boxes, pairs)
         return spatial + Settings.mask_weight * pairwise, cost, partial(_of_pairs, logits, pairs)
 
     return terms
@@ -242,7 +242,7 @@ def fitted(
     """A column a term, a line a clip: mIoU (%) of masks that gradient descent fits to boxes.
 
     All clips are one batch, as in training: Eq. 10 sums over the objects of all of them. TK is that
-    of Eq. 12, without the factor of 0.1 that the code has on another divisor.
+    of the toy rows: a mean over its matches, at the factor of 0.1.
     """
     clips = list(videos())[:number]
     known = [fit.boxed(clip, STRIDE) for clip in clips]
@@ -253,7 +253,8 @@ def fitted(
 
         def loss(logits: Tensor, term=term) -> dict[str, Tensor]:
             spatial, *temporal = terms(logits)
-            return {"total": spatial + Settings.mask_weight * term(*temporal)}
+            weight = Settings.mask_weight * Settings.temporal_factor
+            return {"total": spatial + weight * term(*temporal)}
 
         ious = fit.ious(fit.fit(model(known), loss, steps).masks(), truth)
         of_objects = (ious * seen).sum(1) / seen.sum(1)

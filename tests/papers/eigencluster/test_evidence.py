@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evis.companion import fit
-from evis.losses import tel
+from evis.losses import tel, tk
 from evis.papers.eigencluster import evidence
 from evis.papers.eigencluster.settings import Settings
 
@@ -78,11 +78,14 @@ def clips():
 def test_terms_are_those_of_a_fit(clips):
     clip = clips[0]
     known = fit.boxed(clip, 4)
-    wanted = fit.BoxLoss(known, fit.TEMPORAL, beta=Settings.beta)(known.start())
-    spatial, cost, change = evidence.batched([known])(known.start())
+    wanted, logits = fit.BoxLoss(known)(known.start()), known.start()
+    spatial, cost, change = evidence.batched([known])(logits)
     torch.testing.assert_close(spatial, wanted["projection"] + wanted["pairwise"])
-    weighted = Settings.mask_weight * evidence.TERMS["TEL, sum"](cost, change)
-    torch.testing.assert_close(weighted, wanted["temporal"])
+    of_tk = tk.tk_loss(logits, known.patches, known.boxes, known.pairs)
+    l_eig = tel.eigenvalue_loss(tel.eigenvalues(logits), known.pairs)
+    for name, times in (("TK", 1.0), ("TEL, sum", 1 + Settings.beta * l_eig)):
+        found = evidence.TERMS[name](cost, change)
+        torch.testing.assert_close(found, (of_tk * times).sum())
 
 
 def test_a_batch_adds_up_what_its_clips_change(clips):
@@ -90,9 +93,20 @@ def test_a_batch_adds_up_what_its_clips_change(clips):
     each = [evidence.batched([one])(one.start()) for one in known]
     _, cost, change = evidence.batched(known)(torch.cat([one.start() for one in known]))
     torch.testing.assert_close(change(), sum(of_clip() for _, _, of_clip in each))
-    sizes = [len(one.boxes) for one in known]
-    weighted = sum(n * of_clip() for n, (_, of_clip, _) in zip(sizes, each, strict=True))
-    torch.testing.assert_close(cost(), weighted / sum(sizes))
+    found = [  # of each clip, a pair each: the costs of all matches, and their number
+        tk.matched_sum(
+            one.start(),
+            torch.cat([tk.matches(of_pair) for of_pair in one.patches]).expand(
+                len(one.boxes), -1, -1, -1, -1
+            ),
+            one.boxes,
+            one.pairs,
+            "released",
+        )
+        for one in known
+    ]
+    costs, numbers = map(sum, zip(*found, strict=True))
+    torch.testing.assert_close(cost(), costs / numbers)
 
 
 @pytest.mark.parametrize("model", [evidence.free_logits, evidence.Networks])
