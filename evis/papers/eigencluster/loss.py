@@ -24,7 +24,7 @@ from evis.papers.eigencluster.settings import Settings
 from evis.papers.eigencluster.temporal import Scheme
 
 _FLAVOUR = {  # what the functions of `evis.losses` call a choice
-    **dict.fromkeys(("all edges", "pixels", "sum", "best start"), "paper"),
+    **dict.fromkeys(("all edges", "none", "pixels", "sum", "best start"), "paper"),
     **dict.fromkeys(("similar edges", "matches", "detached mean", "one start"), "released"),
     **{"mean": "mean", "soft": "soft"},
 }

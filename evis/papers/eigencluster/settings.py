@@ -44,7 +44,8 @@ class Settings:
 
     # "released": LAB of whole numbers, red and blue exchanged.
     colours: Literal["paper", "released"] = "paper"
-    pairwise: Literal["all edges", "similar edges"] = "all edges"  # what its cost is divided by
+    # What the pairwise term's cost is divided by, or that it is left out.
+    pairwise: Literal["all edges", "similar edges", "none"] = "all edges"
     tk_mean: Literal["pixels", "matches"] = "pixels"  # Eq. 12, or the matches in the boxes
     # Eq. 14, or every pair of a clip's frames, the earlier one first.
     pairs: Literal["cyclic", "every"] = "cyclic"
@@ -78,6 +79,8 @@ class Settings:
                 "pairwise": self.mask_weight,
                 "temporal": self.mask_weight,
             }
+            if self.pairwise == "none":
+                del spatial["pairwise"]
         return {"class": self.class_weight, **spatial}
 
 
