@@ -55,8 +55,8 @@ class ToySpec:
     # Objects
     object_size: tuple[float, float] = (0.24, 0.48)  # square root of the area
     pose: float = 3.14  # how far from upright an object starts
-    speed: tuple[float, float] = (0.0, 0.04)  # against the ground, a frame
-    resting: float = 0.6  # share of objects that stay where they are on the ground
+    speed: tuple[float, float] = (0.0, 0.035)  # against the ground, a frame
+    resting: float = 0.75  # share of objects that stay where they are on the ground
     spin: float = 0.05  # a frame
     growth: float = 0.10  # how much an object's log size swings
     stretch: float = 0.3  # log of width over height
@@ -74,7 +74,7 @@ class ToySpec:
     photos: tuple[str, ...] = ("china", "flower", "flag", "uniform", "terrain")  # see textures
     grain: tuple[float, float] = (30.0, 90.0)  # photo pixels a frame height: small means coarse
     recolour: float = 0.5  # how far hues turn, 1 is anything
-    contrast: tuple[float, float] = (0.2, 0.7)  # of a texture, against the photo's
+    contrast: tuple[float, float] = (0.19, 0.62)  # of a texture, against the photo's
 
     # Scenery
     backdrops: int = 2  # further regions of the background, each with its own texture
@@ -90,7 +90,7 @@ class ToySpec:
     unsharp: float = 0.3  # share of videos that go out of focus at times
     light: float = 0.006  # swing of the log brightness, and slope of the light across the frame
     tint: float = 0.006  # swing of the log brightness of single colours
-    noise: float = 0.4  # grey levels
+    noise: float = 0.3  # grey levels
 
     shares: Sharing | None = None
 
