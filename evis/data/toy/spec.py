@@ -3,8 +3,10 @@
 Lengths and speeds are in frame heights, so that a set looks the same at any size; angles are in
 radians, times in frames. A knob that is a single number is the largest value a video can draw.
 
-Textures, camera, light and film were set on 2026-11-27: by how near they come to real clips in what
-`evis.companion.realism` measures (notebook 01), and by rows of masks, boxes and stage one alone.
+Textures, motion, camera, light and film were set on 2026-11-27: by how near they come to real clips
+in what `evis.companion.realism` measures (notebook 01), and by rows of masks, boxes and stage one
+alone. They miss them in one thing: half of the neighbours within a frame are alike, of real ones 5
+to 22%. data/weights/README.md tells what was tried.
 """
 
 import hashlib
