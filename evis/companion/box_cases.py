@@ -108,22 +108,29 @@ def edges(clip: Boxed, truth: Tensor, thresholds: Sequence[float]) -> pd.DataFra
 
 
 def match_quality(clip: Boxed, truth: Tensor) -> pd.Series:
-    """How many pixels in the boxes have a match of TK, and how often both ends have one true label.
+    """How many pixels in the boxes have a match of TK, at most three pixels from an outline and at
+    all, and how often both ends have one true label.
 
     truth: (N, T, h, w). Beside the matches: all candidates, and the same place in the other frame.
     """
     seen = tk.in_any_box(clip.boxes) > 0  # (N, 1, h, w)
     own_place = torch.arange(len(WINDOW), device=seen.device).view(1, -1, 1, 1) == len(WINDOW) // 2
-    matched, right = [], {"ends of a match": [], "all candidates": [], "the same place": []}
+    inside = truth.float()
+    outline = F.max_pool2d(inside, 7, 1, 3) > -F.max_pool2d(-inside, 7, 1, 3)  # (N, T, h, w)
+    matched, at_outline = [], []
+    right = {"ends of a match": [], "all candidates": [], "the same place": []}
     for (a, b), similarity in zip(clip.pairs, clip.patches, strict=True):
         matches = tk.matches(similarity)  # (1, 9, h, w)
-        matched.append(matches.any(1, keepdim=True).expand_as(seen)[seen])
+        found = matches.any(1, keepdim=True).expand_as(seen)
+        matched.append(found[seen])
+        at_outline.append(found[seen & outline[:, b, None]])
         there = torch.stack(shifted(truth[:, a].float(), tk.DILATION, WINDOW), dim=1)
         equal = there == truth[:, b].float().unsqueeze(1)  # (N, 9, h, w)
         pools = matches, torch.ones_like(matches), own_place
         for ends, pool in zip(right.values(), pools, strict=True):
             ends.append(equal[(pool & seen).expand_as(equal)])
     shares = {"pixels with a match": torch.cat(matched)}
+    shares["of pixels at an outline"] = torch.cat(at_outline)
     shares |= {f"of one label: {name}": torch.cat(ends) for name, ends in right.items()}
     return pd.Series({name: float(flags.float().mean()) for name, flags in shares.items()})
 

@@ -2,6 +2,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from evis.companion import box_cases, fit
 from evis.companion.plots import box_supervision as views
@@ -70,6 +71,18 @@ def test_matches_of_a_still_clip_are_right():
     assert quality["pixels with a match"] == 1.0
     assert quality["of one label: the same place"] == 1.0
     assert quality["of one label: ends of a match"] > quality["of one label: all candidates"]
+
+
+def test_matches_at_an_outline_are_counted_apart():
+    """Here no patch within reach of the outline is the same in both frames."""
+    clip = box_cases.scene("drop")
+    mask = clip.masks.float()
+    band = F.max_pool2d(mask, 17, 1, 8) > -F.max_pool2d(-mask, 17, 1, 8)
+    lab = fit.boxed(clip).lab.repeat(2, 1, 1, 1)
+    lab[1] += 100 * band[0]  # (3, h, w)
+    flickering = fit.Boxed(lab, fit.boxed(clip).boxes.repeat(1, 2, 1, 1))
+    quality = box_cases.match_quality(flickering, clip.masks.expand(1, 2, 64, 96))
+    assert quality["of pixels at an outline"] == 0 < quality["pixels with a match"]
 
 
 def test_rules_see_a_clips_boxes_and_descent_is_beside_them():
