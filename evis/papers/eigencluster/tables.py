@@ -1,9 +1,13 @@
 """The lead paper's tables, and Fig. 6, as frames: measured rows beside published ones.
 
 Measured rows come as `series.table` has them: columns "row", "seed" and the metrics, in percent.
+Those of the search for a positive control are in regimes.toml.
 """
 
+import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +21,8 @@ METHODS = {  # of Table I: published method -> the row that stands for it
     "Mask2Former + Mask-free VIS": "TK",
     "Mask2Former + Eigen-Cluster VIS": "TEL + QCC",
 }
+# "worlds" and "readings": name -> what it is; "trial": what came before; "regime": see `regimes`.
+SEARCH: dict[str, Any] = tomllib.loads(Path(__file__).with_name("regimes.toml").read_text("utf-8"))
 
 
 def published_values(
@@ -120,3 +126,13 @@ def gains_on_sides(
         found = found.assign(**what, published=said.gain)
         parts.append(found.assign(**{"low - high": [harder.get(row) for row, _ in pairs]}))
     return pd.concat(parts, ignore_index=True)
+
+
+def regimes() -> pd.DataFrame:
+    """All that was tried to find a regime in which TK clearly helps, a line a training."""
+    return pd.DataFrame(
+        {"world": regime["world"], "regime": regime["name"], "seed": seed, "row": row}
+        | {"AP": ap, "mIoU": miou, "date": regime["date"]}
+        for regime in SEARCH["regime"]
+        for seed, row, ap, miou in regime["rows"]
+    )

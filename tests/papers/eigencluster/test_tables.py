@@ -1,10 +1,12 @@
 """Measured rows beside published ones: each number on its own line, gaps left as gaps."""
 
+import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from evis.papers.eigencluster import tables
+from evis.papers.eigencluster import experiments, tables
 
 TABLE = pd.DataFrame(
     [("a", seed, 30.0 + seed) for seed in range(6)]
@@ -94,3 +96,43 @@ def test_gains_on_the_sides_that_the_paper_names_by_hand():
     assert whole["low - high"].tolist() == pytest.approx([3.0] * 3)
     edges = [(min(by_seed[name]), max(by_seed[name])) for name in ATTRIBUTES]
     assert whole[["low", "high"]].to_numpy() == pytest.approx(np.array(edges))
+
+
+def test_the_search_is_told_in_full():
+    """How many trainings of each regime there were, by seed, as they were noted down."""
+    tried = tables.regimes()
+    count = tried.groupby(["world", "regime", "seed"], sort=False).size()
+    assert count.to_dict() == {
+        ("A", "as planned", 100): 6,
+        ("A", "stage one of 400 steps", 100): 5,
+        ("A", "stage one of 400 steps", 101): 4,
+        ("A", "stage one of 400 steps", 102): 2,
+        ("A", "no stage one, 600 steps", 100): 4,
+        ("B", "as planned", 101): 3,
+        ("B", "as planned", 102): 3,
+        ("B", "stage one of 400 steps", 102): 3,
+        ("B", "stage one of 400 steps, weights x 5", 101): 2,
+        ("B", "stage one of 400 steps, weights x 5", 102): 2,
+        ("B", "stage one of 400 steps, then 1,200", 101): 1,
+        ("B", "stage one of 400 steps, then 1,200", 102): 2,
+        ("B", "no stage one, 600 steps, no pairwise in any row", 101): 2,
+        ("B, typical 0.25", "stage one of 1,000 steps", 101): 3,
+        ("B, typical 0.5", "stage one of 400 steps", 101): 1,
+    }
+    sums = tried.groupby("world")[["AP", "mIoU"]].sum().round(1)  # added up from the notes
+    assert sums.loc["A"].tolist() == [1064.3, 1593.0]
+    assert sums.loc["B"].tolist() == [818.8, 1291.7]
+    assert len(tables.SEARCH["trial"]["gains"]) == 8
+
+
+def test_the_search_is_well_formed_and_took_no_seed_that_is_reported():
+    tried, search = tables.regimes(), tables.SEARCH
+    assert list(tried) == ["world", "regime", "seed", "row", "AP", "mIoU", "date"]
+    assert not tried.duplicated(["world", "regime", "seed", "row"]).any()
+    assert set(tried["world"]) == set(search["worlds"])
+    assert set(tried["row"]) == set(search["readings"])
+    assert tried[["AP", "mIoU"]].stack().between(0, 100).all()
+    assert (tried["AP"] < tried["mIoU"]).all()  # columns that changed places would show
+    assert set(tried["date"]) == {datetime.date(2026, 11, 27)}
+    for size in experiments.SIZES.values():
+        assert not set(tried["seed"]) & set(experiments.seeds("comparison", size))
