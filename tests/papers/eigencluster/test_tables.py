@@ -136,3 +136,13 @@ def test_the_search_is_well_formed_and_took_no_seed_that_is_reported():
     assert set(tried["date"]) == {datetime.date(2026, 11, 27)}
     for size in experiments.SIZES.values():
         assert not set(tried["seed"]) & set(experiments.seeds("comparison", size))
+
+
+def test_in_no_regime_tried_was_tk_clearly_above_boxes():
+    """What notebook 10 says of the search: where there are two seeds, they differ in sign."""
+    wide = tables.regimes().pivot(index=["world", "regime", "seed"], columns="row", values="AP")
+    gains = (wide["TK"] - wide["boxes"]).dropna()
+    several = [own for _, own in gains.groupby(["world", "regime"]) if len(own) > 1]
+    assert len(gains) == 13 and len(several) == 3
+    assert all(own.min() < 0 < own.max() for own in several)
+    assert gains.max() < 2 and gains.mean() < 0
