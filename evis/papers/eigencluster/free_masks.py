@@ -42,12 +42,13 @@ REGIMES: dict[str, tuple[str, Mapping[str, Any]]] = {  # what masks are made of,
     "free, no pairwise": ("free", {"pairwise": "none"}),
     "colours": ("colours", {}),
 }
-BETA = {"mean": 0.16, "sum": 0.16}  # the best of `BETAS` on `SEARCH_UNITS`, of "free"
+BETA = {"mean": 0.04, "sum": 0.04}  # the best of `BETAS` on `SEARCH_UNITS`, in every regime
 _NEITHER = {"alpha": 0, "beta": 0.0}
 TERMS: dict[str, Mapping[str, Any]] = {  # row -> what of `Settings` it has
     "boxes": _NEITHER | {"temporal_factor": 0.0},
     "TK": _NEITHER,
     "TEL": {"alpha": 0, "beta": BETA["mean"]},
+    "TEL, released beta": {"alpha": 0, "beta": Settings.beta},
     "TEL, sum": {"alpha": 0, "beta": BETA["sum"], "change": "sum"},
     "QCC": {"beta": 0.0},
     "TEL + QCC": {"beta": BETA["mean"]},
@@ -59,7 +60,7 @@ SEARCH: dict[str, Mapping[str, Any]] = {
     for change in BETA
     for beta in BETAS
 }
-PLACEBOS = {"TEL": "placebo of TEL", "TEL, sum": "placebo of TEL, sum"}
+PLACEBOS = {f"TEL{what}": f"placebo of TEL{what}" for what in ("", ", released beta", ", sum")}
 
 
 @dataclass(frozen=True)
