@@ -48,7 +48,7 @@ def edges(
     # Each mask's sum begins anew.
     values[start[1:]] -= np.add.reduceat(values, start, dtype=np.int32)[:-1]
     ways = np.cumsum(values, out=values)
-    if ways.min() < 0 or ways.max() > pixels:
+    if ways.view(np.uint32).max() > pixels:  # negative ones are the largest then
         raise ValueError("a run is negative or longer than the frame")
     steps = ways.view(np.int64)  # starts and ends are summed up together, as the halves of 64 bits
     reached = np.add.reduceat(steps, first) + places * _BOTH
