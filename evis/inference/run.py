@@ -1,5 +1,6 @@
 """A whole run of `evis predict`: from a source and weights to files on disk."""
 
+import hashlib
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,7 @@ from evis.inference.video_writer import ENCODERS
 
 RESULTS, TRACKS, MADE_BY, PARTS = "results.json", "tracks.csv", "made_by.json", "videos"
 OVERLAY, OVERLAYS = "overlay", "overlays"
+LONGEST_NAME = 200  # bytes; of 255 that file systems take, for a hash, an ending, a temporary name
 
 
 def open_source(
@@ -94,5 +96,11 @@ def predict_and_write(
 
 
 def file_name(video: str) -> str:
-    """The video's name as a file's, another one for each: odd characters become % and a number."""
-    return re.sub(r"[^\w.-]", lambda odd: f"%{ord(odd[0]):02X}", video)
+    """The video's name as a file's, another one for each: odd characters become % and a number, and
+    the end of what is too long becomes a hash of the whole."""
+    name = re.sub(r"[^\w.-]", lambda odd: f"%{ord(odd[0]):02X}", video)
+    written = name.encode()
+    if len(written) <= LONGEST_NAME:
+        return name
+    kept = written[:LONGEST_NAME].decode(errors="ignore")
+    return f"{kept}-{hashlib.sha256(written).hexdigest()[:16]}"

@@ -258,6 +258,13 @@ def test_each_video_has_an_overlay_of_its_own(sets, tmp_path):
     assert overlays == {"a%20b.gif", "a_b.gif", "a%2Fb.gif", "a%2520b.gif", "ä.gif"}
 
 
+def test_names_that_no_file_can_have_are_cut_and_stay_apart(tmp_path):
+    for name in ("x" * 200, "x" * 201, "x" * 400, "x" * 400 + "y", "ä" * 150, "\udcff" * 300):
+        files.write_text(tmp_path / f"{run.file_name(name)}.mp4", "")
+    assert (tmp_path / f"{'x' * 200}.mp4").exists()
+    assert len(list(tmp_path.iterdir())) == 6
+
+
 FULL = """
 import resource, signal, sys
 import numpy as np
