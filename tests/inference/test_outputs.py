@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from evis.data import masks, toy
+from evis.data import files, masks, toy
 from evis.data import predictions as prediction_files
 from evis.data import video as own_video
 from evis.data.errors import DataError
