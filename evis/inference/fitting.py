@@ -7,10 +7,7 @@ than `LONGEST_WHOLE` frames; those that are take windows of at most `LONGEST_WIN
 same memory however long they are.
 """
 
-import ctypes
-import platform
 from dataclasses import replace
-from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -105,17 +102,6 @@ def memory_budget(device: torch.device) -> int:
 def room(device: torch.device) -> int:
     """Bytes of mask logits to put aside, till it is known whose are wanted: else on the disk."""
     return memory_budget(device) if device.type == "cuda" else ON_DISK
-
-
-@cache
-def _libc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
-
-
-def give_back_freed_memory() -> None:
-    """To the system. Else glibc's holes grow with the number of windows, though nothing is kept."""
-    if _libc():
-        _libc().malloc_trim(0)
 
 
 def _limits_of_cgroups() -> list[int]:

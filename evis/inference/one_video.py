@@ -12,14 +12,12 @@ from evis.data.clip_prediction import ClipPrediction
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, Video, VISDataset
-from evis.inference.fitting import device_of, fitted, give_back_freed_memory, room, windows_at_once
+from evis.inference.fitting import device_of, fitted, room, windows_at_once
 from evis.inference.frames import Frames, as_dataset, read_clips
 from evis.inference.options import Options
 from evis.inference.tracks import Tracks
 from evis.models import VideoMask2Former
 from evis.trackers.windows import Window, plan
-
-TIDY_EVERY = 8  # batches of windows: a batch's freed memory is soon wanted again
 
 
 def predict(
@@ -45,9 +43,7 @@ def predict(
         windows = plan(video.length, options.window, options.overlap)
         number = windows_at_once(options, model, video)
         groups = [windows[n : n + number] for n in range(0, len(windows), number)]
-        for done, (group, clips) in enumerate(read_clips(dataset, groups, options, device), 1):
-            if done % TIDY_EVERY == 0:
-                give_back_freed_memory()
+        for group, clips in read_clips(dataset, groups, options, device):
             with explained(group, video):
                 tracks.add(group, _run(model, clips, options.precision))
             bar.update(group[-1].last - group[0].first)
