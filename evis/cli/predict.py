@@ -24,6 +24,12 @@ def register(commands) -> None:
     add("--overlap M|auto", overlap, type=whole(0, "auto"), default="auto")
     join = "windows become one video by the model's queries, or by the masks on shared frames"
     add("--join", join, choices=("queries", "masks"), default="queries")
+    tracker = (
+        "minvis (auto): by the queries of the frame or window before; memory: of all before, as "
+        "UVIS; deepsort: by place and looks; idol, idol-ovis: IDOL's own (its auto)"
+    )
+    trackers = ("auto", "minvis", "memory", "deepsort", "idol", "idol-ovis")
+    add("--tracker", tracker, choices=trackers, default="auto")
     side = "what frames are resized to for the model; auto: what its weights were trained at"
     add("--shorter-side PIXELS|auto|native", side, type=whole(1, "auto", "native"), default="auto")
     add("--top N", "tracks a video", type=count, default=10)
@@ -54,6 +60,7 @@ def predict(options: argparse.Namespace) -> None:
     examples:
       evis predict clip.mp4 --weights model.safetensors --out out
       evis predict frames/ --weights model.pth --out out --window 24 --overlap 6
+      evis predict frames/ --weights mask2former-swin-tiny-coco/ --out out --tracker memory
       evis predict /data/ytvis19 --split valid --weights model.pth --out out --jobs 4
     """
     import torch
@@ -75,6 +82,7 @@ def predict(options: argparse.Namespace) -> None:
             top=options.top,
             class_agnostic=options.class_agnostic,
             precision=options.precision,
+            tracker=options.tracker,
         )
     except ValueError as error:
         options.parser.error(str(error))
