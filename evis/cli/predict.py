@@ -1,6 +1,7 @@
 """`evis predict` and `evis evaluate`."""
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 
 from evis.cli.arguments import add_command, count, processes, share, whole
@@ -43,7 +44,7 @@ def register(commands) -> None:
     add("--device", "where to compute", choices=("auto", "cpu", "cuda"), default="auto")
 
     add = add_command(commands, "evaluate", evaluate)
-    add("results RESULTS", "json, or zip for a server", type=Path)
+    add("results RESULTS", "json, or zip for a server; or made labels, json", type=Path)
     annotations = "YouTube-VIS or COCO annotations, with masks or boxes"
     add("--annotations JSON", annotations, type=Path, required=True)
     add("--class-agnostic", "ignore the categories", action="store_true")
@@ -115,10 +116,12 @@ def _listing(tracks, threshold: float) -> str:
 def evaluate(options: argparse.Namespace) -> None:
     """Score predicted tracks against annotations, with the official evaluator's numbers.
 
-    Where the annotations hold boxes only, the boxes around the predicted masks are scored.
+    Where the annotations hold boxes only, the boxes around the predicted masks are scored. Made
+    labels, as `evis label` writes them, are predictions of score 1.
 
     examples:
       evis evaluate out/results.json --annotations valid.json
+      evis evaluate labels.json --annotations train.json --class-agnostic
       evis evaluate results.zip --annotations valid.json --per-class --json scores.json
     """
     from evis.data import annotations, files
@@ -126,7 +129,8 @@ def evaluate(options: argparse.Namespace) -> None:
 
     truth = annotations.read(options.annotations)
     by = "boxes" if truth.kinds == {"boxes"} else "masks"
-    scores = ytvis.evaluate(truth, options.results, options.class_agnostic, by=by)
+    results = annotations.read(options.results) if _are_labels(options.results) else options.results
+    scores = ytvis.evaluate(truth, results, options.class_agnostic, by=by)
     if by == "boxes":
         print("The annotations hold no masks: IoU is of boxes, around the predicted masks.")
     tables = [scores.table(), *[scores.per_class()] * options.per_class]
@@ -139,6 +143,15 @@ def evaluate(options: argparse.Namespace) -> None:
         if options.per_class:
             content["per_class"] = [_json(row) for row in tables[1].to_dict("records")]
         files.write_json(options.json, content, indent=1)
+
+
+def _are_labels(results: Path) -> bool:
+    """Results are one list, labels an object; what can't be opened is for who reads it."""
+    from evis.data import files
+
+    with suppress(OSError), files.regular(results).open("rb") as stream:
+        return stream.read(64).lstrip()[:1] == b"{"
+    return False
 
 
 def _json(numbers: dict) -> dict:
