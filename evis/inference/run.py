@@ -9,9 +9,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 import evis
-from evis.data import catalog, files, own, predictions
-from evis.data import video as own_video
-from evis.data.errors import DataError
+from evis.data import files, own, predictions
 from evis.data.types import VISDataset
 from evis.inference import overlay
 from evis.inference import weights as weight_files
@@ -28,25 +26,8 @@ LONGEST_NAME = 200  # bytes; of 255 that file systems take, for a hash, an endin
 def open_source(
     path: str | Path, split: str | None = None, frames_root: str | Path | None = None
 ) -> VISDataset:
-    """The videos at `path`, without annotations.
-
-    path: a folder of pictures, a video file, the folder of a data set in an official layout, or an
-        annotation json. `split` is needed where the folder holds several, and `frames_root` where
-        the frames of the json are neither where its official layout has them nor beside it.
-    """
-    path = Path(path)
-    if path.suffix.lower() == ".json":
-        return own.read(path, frames_root).bare()
-    splits = {known.name: (real, known) for real, known in catalog.splits_in(path)}
-    if not splits:
-        return own_video.read(path)
-    if split is None and len(splits) == 1:
-        (split,) = splits
-    if split not in splits:
-        problem = f"holds {len(splits)} splits" if split is None else f"holds no split {split!r}"
-        raise DataError(problem, file=path, remedy=f"Give --split {'|'.join(splits)}")
-    real, known = splits[split]
-    return real.read(path, known).bare()
+    """The videos at `path`, as `evis.data.own.find` has them, without annotations."""
+    return own.find(path, split, frames_root).bare()
 
 
 def predict_and_write(

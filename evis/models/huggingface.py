@@ -111,7 +111,9 @@ def about(folder: Path) -> dict[str, Any]:
     if not names or wrong or sorted(names) != list(range(len(names))):
         problem = "id2label should give a name to each class, counted from 0"
         raise DataError(problem, file=folder / _CONFIG, remedy="Add the names of its classes")
+    pictures_alone = {"mixture": [["stills", 1.0]], "still_frames": 1}
     told: dict[str, Any] = {"categories": [names[number] for number in range(len(names))]}
+    told["recipe"] = pictures_alone
     if not (folder / _PREPROCESSOR).is_file():
         return told
     pictures = jsonfile.Record(jsonfile.load(folder / _PREPROCESSOR), file=folder, path="")
@@ -124,7 +126,7 @@ def about(folder: Path) -> dict[str, Any]:
     size = pictures.value.get("size")
     sides = list(size.values()) if isinstance(size, Mapping) else [size]
     if sides and all(isinstance(side, int) and side > 0 for side in sides):
-        told["recipe"] = {"shorter_sides": [min(sides)]}
+        told["recipe"] = pictures_alone | {"shorter_sides": [min(sides)]}
     return told
 
 

@@ -24,6 +24,8 @@ class VideoMask2Former(nn.Module):
 
     shorter_side: of the frames that it was trained on. `evis.models.load` reads it off the recipe
         in a file; without one it is what reference checkpoints, or the toy sizes, are trained on.
+    clip_length: frames of the longest clip that it was trained on, read off the recipe too; 1 of a
+        model for pictures, None where nothing tells.
     classes: their names in order, as `evis.models.load` reads them; None where a file has none.
     recompute_activations: in the backward pass of training: less memory, more time.
     """
@@ -32,6 +34,7 @@ class VideoMask2Former(nn.Module):
         super().__init__()
         self.config = config
         self.shorter_side = 64 if isinstance(config.backbone, Tiny) else 360
+        self.clip_length: int | None = None
         self.classes: list[str] | None = None
         self.recompute_activations = False
         self.backbone = backbones.build(config.backbone)

@@ -586,6 +586,16 @@ def test_what_a_model_was_trained_at_comes_with_its_file(tmp_path):
     assert checkpoints.load(path).shorter_side == 64
 
 
+def test_what_clips_a_model_was_trained_on_is_read_off_its_recipe(tmp_path):
+    model, path = VideoMask2Former(named("tiny_s", 2)), tmp_path / "m.safetensors"
+    recipe = {"still_frames": 1, "frames": 3}
+    for mixture, length in [((("stills", 1.0),), 1), ((("stills", 1.0), ("videos", 0.5)), 3)]:
+        checkpoints.save(model, path, recipe=recipe | {"mixture": mixture})
+        assert checkpoints.load(path).clip_length == length
+    checkpoints.save(model, path, recipe={})
+    assert checkpoints.load(path).clip_length is None
+
+
 def test_bad_files_are_named_with_a_remedy(tmp_path):
     for name, said in bad_files(tmp_path).items():
         with pytest.raises(DataError) as error:
@@ -711,6 +721,9 @@ def test_what_the_tensors_are_not_is_never_built(size, value, tmp_path, monkeypa
         ({"recipe": {"shorter_sides": ["a"]}}, "shorter_sides should be"),
         ({"recipe": {"shorter_sides": [0]}}, "shorter_sides should be"),
         ({"recipe": {"shorter_sides": [10**9]}}, "shorter_sides should be"),
+        ({"recipe": {"mixture": [["stills", 1]], "still_frames": 0}}, "clips should have a number"),
+        ({"recipe": {"mixture": [["films", 1]]}}, "films"),
+        ({"recipe": {"mixture": 3}}, "not iterable"),
     ],
 )
 def test_what_a_file_says_about_its_model_is_checked(about, said, tmp_path):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from evis import cli
+from evis import cli, papers
 from evis.data import annotations, toy, ytvis
 from evis.data.supervision import weaken
 from evis.labels import from_boxes
@@ -33,7 +33,8 @@ def refusal(capsys) -> str:
 def test_without_a_recipe_it_lists_them(evis, capsys):
     assert evis() == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(recipes.NAMES)
+    assert [line.split()[0] for line in lines] == list(papers.recipe_names())
+    assert {"eigencluster.stage1", "pmvis"} < set(papers.recipe_names())
 
 
 def test_two_stages_on_toy_sets(evis, tmp_path, capsys):
