@@ -59,31 +59,35 @@ class VideoDecoder(nn.Module):
             for f, level in zip(features, self.level_embedding, strict=True)
         ]
         pixels = pixels.transpose(1, 2).contiguous()  # (B, D, T, h, w), once for all layers
-        queries = self.query_content.expand(len(pixels), -1, -1)  # (B, Q, C)
-        earlier, last = [], self.predict(queries, pixels)
+        small = [smaller(pixels, f.shape[-2:]) for f in features]
+        states = [self.query_content.expand(len(pixels), -1, -1)]  # (B, Q, C)
         for number, layer in enumerate(self.layers):
-            level = number % LEVELS
-            closed = elsewhere(last.mask_logits, features[level].shape[-2:])
+            level, queries = number % LEVELS, states[-1]
+            with torch.no_grad():
+                closed = elsewhere(self.masks(self.norm(queries), small[level]))
             inputs = queries, self.query_position, values[level], places[level], closed
             if recompute and torch.is_grad_enabled():
-                queries = checkpoint(layer, *inputs, use_reentrant=False)
+                states.append(checkpoint(layer, *inputs, use_reentrant=False))
             else:
-                queries = layer(*inputs)
-            if every_layer:
-                earlier.append(last)
-            last = self.predict(queries, pixels)
-        return replace(last, layers=tuple(earlier))
+                states.append(layer(*inputs))
+        return self.predict(torch.stack(states if every_layer else states[-1:], 1), pixels)
 
     def predict(self, queries: Tensor, pixels: Tensor) -> ClipPrediction:
-        """What queries (B, Q, C) mean by now; pixels: (B, D, T, h, w)."""
+        """What queries (B, L, Q, C) mean after each of L layers; pixels: (B, D, T, h, w)."""
         queries = self.norm(queries)
-        masks = torch.bmm(self.embed_mask(queries), pixels.flatten(2))
-        return ClipPrediction(
-            self.classify(queries),
-            masks.unflatten(2, pixels.shape[2:]),
-            embeddings=queries,
-            stride=self.stride,
+        layers = queries.shape[:3]
+        masks = self.masks(queries.flatten(1, 2), pixels).unflatten(1, layers[1:])
+        parts = self.classify(queries), masks, queries
+        *earlier, last = (
+            ClipPrediction(*of_layer[:2], embeddings=of_layer[2], stride=self.stride)
+            for of_layer in zip(*(part.unbind(1) for part in parts), strict=True)
         )
+        return replace(last, layers=tuple(earlier))
+
+    def masks(self, queries: Tensor, pixels: Tensor) -> Tensor:
+        """Logits (B, Q, T, h, w) of normalised queries (B, Q, C) on pixels (B, D, T, h, w)."""
+        found = torch.bmm(self.embed_mask(queries), pixels.flatten(2))
+        return found.unflatten(2, pixels.shape[2:])
 
 
 class DecoderLayer(nn.Module):
@@ -92,9 +96,9 @@ class DecoderLayer(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         width, heads = config.hidden, config.heads
-        self.cross_attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.cross_attention = Attention(width, heads)
         self.cross_norm = nn.LayerNorm(width)
-        self.self_attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.self_attention = Attention(width, heads)
         self.self_norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(
             nn.Linear(width, config.decoder_feed_forward),
@@ -113,29 +117,60 @@ class DecoderLayer(nn.Module):
 
         Positions tell where to look and are added to what is compared, not to what is read.
         """
-        heads = self.cross_attention.num_heads
-        read, _ = self.cross_attention(
-            queries + position,
-            values + places,
-            values,
-            attn_mask=closed.repeat_interleave(heads, 0),  # (B * heads, Q, L)
-            need_weights=False,
-        )
+        placed = queries + position
+        read, _ = self.cross_attention(placed, values + places, values, attn_mask=closed)
         queries = self.cross_norm(queries + read)
         placed = queries + position
-        read, _ = self.self_attention(placed, placed, queries, need_weights=False)
+        read, _ = self.self_attention(placed, placed, queries)
         queries = self.self_norm(queries + read)
         return self.feed_forward_norm(queries + self.feed_forward(queries))
 
 
+class Attention(nn.MultiheadAttention):
+    """torch's own, in fewer operations where nobody asks for the weights that it reads with."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__(width, heads, batch_first=True)
+
+    def forward(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        attn_mask: Tensor | None = None,
+        need_weights: bool = False,
+        **how: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        """queries (B, Q, C), keys and values (B, L, C), attn_mask (B, Q, L): what is closed."""
+        if need_weights:
+            closed = attn_mask.repeat_interleave(self.num_heads, 0)  # (B * heads, Q, L)
+            return super().forward(queries, keys, values, attn_mask=closed, **how)
+        weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
+        split = [
+            F.linear(x, weight, bias).unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+            for x, weight, bias in zip((queries, keys, values), weights, biases, strict=True)
+        ]  # (B, heads, Q or L, C / heads)
+        is_open = None if attn_mask is None else ~attn_mask.unsqueeze(1)
+        read = F.scaled_dot_product_attention(*split, is_open)
+        return self.out_proj(read.transpose(1, 2).flatten(2)), None
+
+
 @torch.no_grad()
-def elsewhere(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, Q, T, h, w) -> (B, Q, T * size) bool: the pixels outside a query's mask, closed to it.
+def smaller(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, D, T, h, w) -> (B, D, T, *size), bilinear.
+
+    A mask is linear in the pixels, so that what it is at this size needs no mask at full size.
+    """
+    small = F.interpolate(pixels.flatten(1, 2), size, mode="bilinear", align_corners=False)
+    return small.unflatten(1, pixels.shape[1:3])
+
+
+def elsewhere(mask_logits: Tensor) -> Tensor:
+    """(B, Q, T, h, w) -> (B, Q, T * h * w) bool: the pixels outside a query's mask, closed to it.
 
     A query with an empty mask may look everywhere: it has yet to find its object.
     """
-    small = F.interpolate(mask_logits.flatten(0, 1), size, mode="bilinear", align_corners=False)
-    closed = (small < 0).flatten(1).unflatten(0, mask_logits.shape[:2])
+    closed = (mask_logits < 0).flatten(2)
     return closed & ~closed.all(-1, keepdim=True)
 
 
