@@ -49,34 +49,46 @@ class VideoDecoder(nn.Module):
         self,
         features: list[Tensor],
         pixels: Tensor,
+        size: tuple[int, int] | None = None,
         every_layer: bool = True,
         recompute: bool = False,
     ) -> ClipPrediction:
-        """features: LEVELS of (B, T, C, h_l, w_l), coarse to fine; pixels: (B, T, D, h, w)."""
-        places = [sine_positions(f).flatten(0, 2).unsqueeze(0) for f in features]  # (1, T*h*w, C)
+        """features: LEVELS of (B, T, C, h_l, w_l), coarse to fine; pixels: (B, T, D, h, w).
+
+        size: of the masks, if not of the pixels, whose upper left part they are.
+        """
+        batch = len(pixels)
         values = [
-            f.permute(0, 1, 3, 4, 2).flatten(1, 3) + level  # (B, T*h*w, C)
+            (f.permute(0, 1, 3, 4, 2).flatten(1, 3) + level).flatten(0, 1)  # (B*T*h*w, C)
             for f, level in zip(features, self.level_embedding, strict=True)
         ]
-        pixels = pixels.transpose(1, 2).contiguous()  # (B, D, T, h, w), once for all layers
+        keys = [
+            (v.unflatten(0, (batch, -1)) + sine_positions(f).flatten(0, 2)).flatten(0, 1)
+            for v, f in zip(values, features, strict=True)
+        ]
         small = [smaller(pixels, f.shape[-2:]) for f in features]
-        states = [self.query_content.expand(len(pixels), -1, -1)]  # (B, Q, C)
+        height, width = size or pixels.shape[-2:]
+        pixels = pixels[..., :height, :width].transpose(1, 2).contiguous()  # (B, D, T, h, w)
+        states = [self.query_content.repeat(batch, 1)]  # (B * Q, C)
+        position = self.query_position.repeat(batch, 1)
         for number, layer in enumerate(self.layers):
             level, queries = number % LEVELS, states[-1]
             with torch.no_grad():
                 closed = elsewhere(self.masks(self.norm(queries), small[level]))
-            inputs = queries, self.query_position, values[level], places[level], closed
+            inputs = queries, position, keys[level], values[level], closed
             if recompute and torch.is_grad_enabled():
                 states.append(checkpoint(layer, *inputs, use_reentrant=False))
             else:
                 states.append(layer(*inputs))
-        return self.predict(torch.stack(states if every_layer else states[-1:], 1), pixels)
+        states = states if every_layer else states[-1:]
+        layers = torch.stack([state.unflatten(0, (batch, -1)) for state in states], 1)
+        return self.predict(layers, pixels)
 
     def predict(self, queries: Tensor, pixels: Tensor) -> ClipPrediction:
         """What queries (B, L, Q, C) mean after each of L layers; pixels: (B, D, T, h, w)."""
         queries = self.norm(queries)
         layers = queries.shape[:3]
-        masks = self.masks(queries.flatten(1, 2), pixels).unflatten(1, layers[1:])
+        masks = self.masks(queries.flatten(0, 2), pixels).unflatten(1, layers[1:])
         parts = self.classify(queries), masks, queries
         *earlier, last = (
             ClipPrediction(*of_layer[:2], embeddings=of_layer[2], stride=self.stride)
@@ -85,9 +97,9 @@ class VideoDecoder(nn.Module):
         return replace(last, layers=tuple(earlier))
 
     def masks(self, queries: Tensor, pixels: Tensor) -> Tensor:
-        """Logits (B, Q, T, h, w) of normalised queries (B, Q, C) on pixels (B, D, T, h, w)."""
-        found = torch.bmm(self.embed_mask(queries), pixels.flatten(2))
-        return found.unflatten(2, pixels.shape[2:])
+        """Logits (B, Q, T, h, w) of normalised queries (B * Q, C) on pixels (B, D, T, h, w)."""
+        embeddings = self.embed_mask(queries).unflatten(0, (len(pixels), -1))
+        return torch.bmm(embeddings, pixels.flatten(2)).unflatten(2, pixels.shape[2:])
 
 
 class DecoderLayer(nn.Module):
@@ -111,17 +123,18 @@ class DecoderLayer(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def forward(
-        self, queries: Tensor, position: Tensor, values: Tensor, places: Tensor, closed: Tensor
+        self, queries: Tensor, position: Tensor, keys: Tensor, values: Tensor, closed: Tensor
     ) -> Tensor:
-        """queries (B, Q, C); position (Q, C); values (B, L, C); places (1, L, C); closed (B, Q, L).
+        """queries and their position (B * Q, C); keys, values (B * L, C); closed (B, Q, L).
 
-        Positions tell where to look and are added to what is compared, not to what is read.
+        Positions tell where to look and are added to what is compared, not to what is read: keys
+        are values with their places.
         """
-        placed = queries + position
-        read, _ = self.cross_attention(placed, values + places, values, attn_mask=closed)
+        batch = len(closed)
+        read, _ = self.cross_attention(queries + position, keys, values, batch, attn_mask=closed)
         queries = self.cross_norm(queries + read)
         placed = queries + position
-        read, _ = self.self_attention(placed, placed, queries)
+        read, _ = self.self_attention(placed, placed, queries, batch)
         queries = self.self_norm(queries + read)
         return self.feed_forward_norm(queries + self.feed_forward(queries))
 
@@ -129,40 +142,43 @@ class DecoderLayer(nn.Module):
 class Attention(nn.MultiheadAttention):
     """torch's own, in fewer operations where nobody asks for the weights that it reads with."""
 
-    def __init__(self, width: int, heads: int):
-        super().__init__(width, heads, batch_first=True)
-
     def forward(
         self,
         queries: Tensor,
         keys: Tensor,
         values: Tensor,
+        batch: int,
         attn_mask: Tensor | None = None,
         need_weights: bool = False,
         **how: bool,
     ) -> tuple[Tensor, Tensor | None]:
-        """queries (B, Q, C), keys and values (B, L, C), attn_mask (B, Q, L): what is closed."""
+        """queries (B * Q, C); keys, values (B * L, C); attn_mask (B, Q, L), what is closed.
+
+        -> (B * Q, C) and, if asked for, the weights.
+        """
         if need_weights:
+            apart = [x.unflatten(0, (batch, -1)).transpose(0, 1) for x in (queries, keys, values)]
             closed = attn_mask.repeat_interleave(self.num_heads, 0)  # (B * heads, Q, L)
-            return super().forward(queries, keys, values, attn_mask=closed, **how)
+            read, weights = super().forward(*apart, attn_mask=closed, **how)
+            return read.transpose(0, 1).flatten(0, 1), weights
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         split = [
-            F.linear(x, weight, bias).unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+            F.linear(x, weight, bias).view(batch, -1, self.num_heads, self.head_dim).transpose(1, 2)
             for x, weight, bias in zip((queries, keys, values), weights, biases, strict=True)
         ]  # (B, heads, Q or L, C / heads)
         is_open = None if attn_mask is None else ~attn_mask.unsqueeze(1)
         read = F.scaled_dot_product_attention(*split, is_open)
-        return self.out_proj(read.transpose(1, 2).flatten(2)), None
+        return self.out_proj(read.transpose(1, 2).reshape(len(queries), -1)), None
 
 
 @torch.no_grad()
 def smaller(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, D, T, h, w) -> (B, D, T, *size), bilinear.
+    """(B, T, D, h, w) -> (B, D, T, *size), bilinear.
 
     A mask is linear in the pixels, so that what it is at this size needs no mask at full size.
     """
-    small = F.interpolate(pixels.flatten(1, 2), size, mode="bilinear", align_corners=False)
-    return small.unflatten(1, pixels.shape[1:3])
+    small = F.interpolate(pixels.flatten(0, 1), size, mode="bilinear", align_corners=False)
+    return small.unflatten(0, pixels.shape[:2]).transpose(1, 2).contiguous()
 
 
 def elsewhere(mask_logits: Tensor) -> Tensor:
