@@ -31,9 +31,7 @@ def inside_picture(picture: Tensor, dilation: int, offsets: Offsets = WINDOW) ->
 
 @lru_cache(maxsize=32)
 @torch.inference_mode(False)
-def _inside(
-    size: tuple[int, int], dilation: int, offsets: Offsets, device: torch.device
-) -> Tensor:
+def _inside(size: tuple[int, int], dilation: int, offsets: Offsets, device: torch.device) -> Tensor:
     return torch.stack(shifted(torch.ones(size, device=device), dilation, offsets)).bool()
 
 

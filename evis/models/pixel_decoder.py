@@ -63,9 +63,7 @@ class PixelDecoder(nn.Module):
             project(features)
             for project, features in zip(self.input_projections, reversed(others), strict=True)
         ]
-        grid = Grid.of(
-            tuple(tuple(f.shape[-2:]) for f in projected), finest.dtype, finest.device
-        )
+        grid = Grid.of(tuple(tuple(f.shape[-2:]) for f in projected), finest.dtype, finest.device)
         position = torch.cat(
             [
                 positions.plane(*size, len(level), finest.device).flatten(0, 1) + level
