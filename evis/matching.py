@@ -101,9 +101,11 @@ def match_layers(
     guess = _seen([mask_logits for _, mask_logits in layers], by, points)
     class_logits = torch.stack([class_logits for class_logits, _ in layers])
     found = costs(class_logits, guess, labels, truth, by, weights)
-    together = torch.cat([found.flatten(), _largest(layers).flatten()]).cpu().numpy()
-    cost, largest = np.split(together, [found.numel()])
-    _check_finite(largest.reshape(len(layers), 2, batch), names)
+    ends = [end for layer in layers for logits in layer for end in logits.aminmax()]
+    together = torch.cat([found.flatten(), torch.stack(ends).double()]).cpu().numpy()
+    cost, ends = np.split(together, [found.numel()])
+    if not np.isfinite(ends).all():
+        raise _diverged(layers, names)
     counts = [len(labels) for labels, _ in targets]
     return [
         [linear_sum_assignment(clip[:, :count]) for clip, count in zip(layer, counts, strict=True)]
@@ -176,20 +178,18 @@ def _dice(probabilities: Tensor, targets: Tensor) -> Tensor:
     return (1 - (2 * both + 1) / (either + 1)).double()
 
 
-def _largest(layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """(L * 2, B) float64: the largest of each clip's class and mask logits, NaN where one is."""
-    clips = [logits for layer in layers for logits in layer]
-    norm = torch.linalg.vector_norm
-    return torch.stack([norm(x, torch.inf, tuple(range(1, x.ndim))) for x in clips]).double()
-
-
-def _check_finite(largest: np.ndarray, names: Sequence[str]) -> None:
-    """(L, 2, B): what is `_largest`."""
-    for layer, which, clip in np.argwhere(~np.isfinite(largest)):
-        raise Diverged(
-            f"{names[clip]}, layer {layer}: {('class_logits', 'mask_logits')[which]} hold NaN or "
-            "infinity: training diverged before this step"
-        )
+def _diverged(layers: Sequence[tuple[Tensor, Tensor]], names: Sequence[str]) -> Diverged:
+    """What is to be said where not all logits are finite: whose first are not."""
+    number, what, name = next(
+        (number, what, name)
+        for number, layer in enumerate(layers)
+        for what, logits in zip(("class_logits", "mask_logits"), layer, strict=True)
+        for name, of_clip in zip(names, logits, strict=True)
+        if not of_clip.isfinite().all()
+    )
+    return Diverged(
+        f"{name}, layer {number}: {what} hold NaN or infinity: training diverged before this step"
+    )
 
 
 def _check(
