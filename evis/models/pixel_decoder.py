@@ -63,7 +63,8 @@ class PixelDecoder(nn.Module):
             project(features)
             for project, features in zip(self.input_projections, reversed(others), strict=True)
         ]
-        grid = Grid.of(tuple(tuple(f.shape[-2:]) for f in projected), finest.dtype, finest.device)
+        sizes = tuple(tuple(features.shape[-2:]) for features in projected)
+        grid = Grid.of(sizes, self.level_embed.dtype, finest.device)
         position = torch.cat(
             [
                 positions.plane(*size, len(level), finest.device).flatten(0, 1) + level
@@ -135,7 +136,7 @@ class EncoderLayer(nn.Module):
 class DeformableAttention(nn.Module):
     """A token reads LEVELS x POINTS points a head, between pixels too, and weighs them.
 
-    All that has an entry a token keeps the tokens as its last axis: it is the longest.
+    Under autocast the points' places are in full precision all the same. All that has an entry a token keeps the tokens as its last axis: it is the longest.
     """
 
     def __init__(self, width: int, heads: int):
@@ -154,7 +155,9 @@ class DeformableAttention(nn.Module):
         values = _over_channels(self.value_proj, tokens).view(heads, -1, tokens.shape[2])
         weights = _over_channels(self.attention_weights, placed).view(heads, LEVELS * POINTS, -1)
         weights = weights.softmax(1).unsqueeze(1).split(POINTS, 2)  # (heads, 1, POINTS, S) each
-        offsets = _over_channels(self.sampling_offsets, placed).view(heads, LEVELS, POINTS, 2, -1)
+        with torch.autocast(tokens.device.type, enabled=False):  # places are no better than these
+            offsets = _over_channels(self.sampling_offsets, placed.to(grid.centres.dtype))
+        offsets = offsets.view(heads, LEVELS, POINTS, 2, -1)
         places = torch.addcmul(grid.centres, offsets, grid.pixel[:, None, :, None]).mT.unbind(1)
         first, second, third = (
             (F.grid_sample(of_level.unflatten(2, size), where, align_corners=False) * weight).sum(2)

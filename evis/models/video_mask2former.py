@@ -43,8 +43,8 @@ class VideoMask2Former(nn.Module):
         """frames: (B, T, 3, h, w) RGB, 0..255 -> masks at 1/stride of that size, rounded up.
 
         Pictures whose sides the coarsest stride doesn't divide are padded with the mean colour, of
-        which no mask is made. every_layer=False spares the memory of the earlier
-        layers' masks: `layers` is empty then.
+        which no mask is made. every_layer=False spares the earlier layers' masks: `layers` is empty
+        then.
         """
         if frames.ndim != 5 or frames.shape[2] != 3 or 0 in frames.shape:
             shape = tuple(frames.shape)
@@ -79,13 +79,8 @@ class VideoMask2Former(nn.Module):
         pictures = F.pad(pictures, (0, -width % coarsest, 0, -height % coarsest))
         if self.recompute_activations and torch.is_grad_enabled():
             maps = checkpoint(self._features, pictures, use_reentrant=False)
-            return checkpoint(self._decode_pixels, maps, use_reentrant=False)
-        return self._decode_pixels(self._features(pictures))
+            return checkpoint(self.pixel_decoder, maps, use_reentrant=False)
+        return self.pixel_decoder(self._features(pictures))
 
     def _features(self, pictures: Tensor) -> tuple[Tensor, ...]:
         return self.backbone(pictures).feature_maps
-
-    def _decode_pixels(self, maps: tuple[Tensor, ...]) -> Decoded:
-        precise = self.pixel_decoder.level_embed.dtype
-        with torch.autocast(maps[0].device.type, enabled=False):  # offsets need it
-            return self.pixel_decoder([features.to(precise) for features in maps])
