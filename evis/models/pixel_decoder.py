@@ -136,7 +136,8 @@ class EncoderLayer(nn.Module):
 class DeformableAttention(nn.Module):
     """A token reads LEVELS x POINTS points a head, between pixels too, and weighs them.
 
-    Under autocast the points' places are in full precision all the same. All that has an entry a token keeps the tokens as its last axis: it is the longest.
+    Under autocast the points' places are in full precision all the same. All that has an entry a
+    token keeps the tokens as its last axis: it is the longest.
     """
 
     def __init__(self, width: int, heads: int):

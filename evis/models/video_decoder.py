@@ -87,8 +87,8 @@ class VideoDecoder(nn.Module):
     def predict(self, queries: Tensor, pixels: Tensor) -> ClipPrediction:
         """What queries (B, L, Q, C) mean after each of L layers; pixels: (B, D, T, h, w)."""
         queries = self.norm(queries)
-        layers = queries.shape[:3]
-        masks = self.masks(queries.flatten(0, 2), pixels).unflatten(1, layers[1:])
+        masks = self.masks(queries.flatten(0, 2), pixels.flatten(2))
+        masks = masks.view(*queries.shape[:3], *pixels.shape[2:])
         parts = self.classify(queries), masks, queries
         *earlier, last = (
             ClipPrediction(*of_layer[:2], embeddings=of_layer[2], stride=self.stride)
@@ -97,9 +97,8 @@ class VideoDecoder(nn.Module):
         return replace(last, layers=tuple(earlier))
 
     def masks(self, queries: Tensor, pixels: Tensor) -> Tensor:
-        """Logits (B, Q, T, h, w) of normalised queries (B * Q, C) on pixels (B, D, T, h, w)."""
-        embeddings = self.embed_mask(queries).unflatten(0, (len(pixels), -1))
-        return torch.bmm(embeddings, pixels.flatten(2)).unflatten(2, pixels.shape[2:])
+        """Logits (B, Q, P) of normalised queries (B * Q, C) on P pixels (B, D, P)."""
+        return torch.bmm(self.embed_mask(queries).unflatten(0, (len(pixels), -1)), pixels)
 
 
 class DecoderLayer(nn.Module):
@@ -161,32 +160,37 @@ class Attention(nn.MultiheadAttention):
             closed = attn_mask.repeat_interleave(self.num_heads, 0)  # (B * heads, Q, L)
             read, weights = super().forward(*apart, attn_mask=closed, **how)
             return read.transpose(0, 1).flatten(0, 1), weights
-        weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
-        split = [
-            F.linear(x, weight, bias).view(batch, -1, self.num_heads, self.head_dim).transpose(1, 2)
-            for x, weight, bias in zip((queries, keys, values), weights, biases, strict=True)
-        ]  # (B, heads, Q or L, C / heads)
+        # Where queries and keys are made of the same, one product makes both.
+        inputs = (queries, values) if keys is queries else (queries, keys, values)
+        sizes = [(4 - len(inputs)) * self.embed_dim, *[self.embed_dim] * (len(inputs) - 1)]
+        weights, biases = self.in_proj_weight.split(sizes), self.in_proj_bias.split(sizes)
+        heads = [
+            F.linear(x, weight, bias).view(batch, -1, len(bias) // self.head_dim, self.head_dim)
+            for x, weight, bias in zip(inputs, weights, biases, strict=True)
+        ]
+        heads = [x.transpose(1, 2) for x in heads]  # (B, heads, Q or L, C / heads)
+        first = heads[0].chunk(2, 1) if keys is queries else heads[:1]
         is_open = None if attn_mask is None else ~attn_mask.unsqueeze(1)
-        read = F.scaled_dot_product_attention(*split, is_open)
+        read = F.scaled_dot_product_attention(*first, *heads[1:], is_open)
         return self.out_proj(read.transpose(1, 2).reshape(len(queries), -1)), None
 
 
 @torch.no_grad()
 def smaller(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, T, D, h, w) -> (B, D, T, *size), bilinear.
+    """(B, T, D, h, w) -> (B, D, T * h' * w') of this size, bilinear.
 
     A mask is linear in the pixels, so that what it is at this size needs no mask at full size.
     """
     small = F.interpolate(pixels.flatten(0, 1), size, mode="bilinear", align_corners=False)
-    return small.unflatten(0, pixels.shape[:2]).transpose(1, 2).contiguous()
+    return small.unflatten(0, pixels.shape[:2]).transpose(1, 2).flatten(2)
 
 
 def elsewhere(mask_logits: Tensor) -> Tensor:
-    """(B, Q, T, h, w) -> (B, Q, T * h * w) bool: the pixels outside a query's mask, closed to it.
+    """(B, Q, P) -> (B, Q, P) bool: the pixels outside a query's mask, closed to it.
 
     A query with an empty mask may look everywhere: it has yet to find its object.
     """
-    closed = (mask_logits < 0).flatten(2)
+    closed = mask_logits < 0
     return closed & ~closed.all(-1, keepdim=True)
 
 
