@@ -27,7 +27,7 @@ def shifted(picture: Tensor, dilation: int, offsets: Offsets = WINDOW) -> list[T
 
 def inside_picture(picture: Tensor, dilation: int, offsets: Offsets = WINDOW) -> Tensor:
     """(offsets, h, w) bool: where p + dilation * offset is a pixel."""
-    return _inside(tuple(picture.shape[-2:]), dilation, offsets, picture.device)
+    return _inside(tuple(picture.shape[-2:]), dilation, tuple(offsets), picture.device)
 
 
 @lru_cache(maxsize=32)

@@ -11,6 +11,7 @@ Its tensors are called as in transformers' Mask2Former.
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -156,7 +157,9 @@ class DeformableAttention(nn.Module):
         values = _over_channels(self.value_proj, tokens).view(heads, -1, tokens.shape[2])
         weights = _over_channels(self.attention_weights, placed).view(heads, LEVELS * POINTS, -1)
         weights = weights.softmax(1).unsqueeze(1).split(POINTS, 2)  # (heads, 1, POINTS, S) each
-        with torch.autocast(tokens.device.type, enabled=False):  # places are no better than these
+        device = tokens.device.type
+        has_autocast = torch.amp.is_autocast_available(device)
+        with torch.autocast(device, enabled=False) if has_autocast else nullcontext():
             offsets = _over_channels(self.sampling_offsets, placed.to(grid.centres.dtype))
         offsets = offsets.view(heads, LEVELS, POINTS, 2, -1)
         places = torch.addcmul(grid.centres, offsets, grid.pixel[:, None, :, None]).mT.unbind(1)
