@@ -30,6 +30,7 @@ Target = tuple[Tensor, Tensor]  # a clip's labels (N,) and masks (N, T, H, W)
 Assigned = list[tuple[np.ndarray, np.ndarray]]  # each clip's queries, ascending, and targets
 Pairs = list[tuple[Tensor, Tensor]]  # the same, as CPU vectors
 
+_WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes
 POINTS = 20_000
 MOST_POINTS = 10_000_000  # a clip
 
@@ -129,8 +130,9 @@ def _seen(masks: Sequence[Tensor], by: By, points: Tensor) -> Tensor:
         values = [sample_points(layer.flatten(1, 2), points) for layer in masks]  # (B, N * T, P)
         return torch.stack(values).unflatten(2, masks[0].shape[1:3]).flatten(3)
     height, width = masks[0].shape[-2:]
-    if masks[0].dtype == torch.bool:
-        masks = [layer.byte() for layer in masks]  # maxima of bool are slow
+    # The bits of a float above 0 are a whole number above 0, and maxima of these are fast.
+    whole = _WHOLE.get(masks[0].itemsize)
+    masks = [layer.view(whole) if whole else layer.int() for layer in masks]
     x, y = points[:, None, None].unbind(-1)
     across = _span(torch.stack([layer.amax(-2) for layer in masks]) > 0, x * width - 0.5)
     down = _span(torch.stack([layer.amax(-1) for layer in masks]) > 0, y * height - 0.5)
@@ -143,7 +145,8 @@ def _span(occupied: Tensor, place: Tensor) -> Tensor:
     index = torch.arange(length, device=occupied.device)
     first = torch.where(occupied, index, length).amin(-1, keepdim=True)
     last = torch.where(occupied, index, -1).amax(-1, keepdim=True)
-    return torch.minimum(place - first, last - place).add_(1).clamp_(0, 1)
+    inside = place - first
+    return torch.minimum(inside, last - place, out=inside).add_(1).clamp_(0, 1)
 
 
 def costs(
