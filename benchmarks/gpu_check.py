@@ -1,12 +1,13 @@
 """What a GPU makes of evis: parity with the CPU, times, launches, waits, stages at full size.
 
     make gpu-check [STORE=1]
-    python benchmarks/gpu_check.py [--store] [--tests PATH ...] [--tiny --device cpu]
+    python benchmarks/gpu_check.py [--tests PATH ...] [--store | --tiny [--device cpu]]
 
 At most eight minutes on one GPU. A step is one of stage three: two clips of three frames of 480 x
 853, R50, boxes with TK, TEL and QCC. Videos are noise of 36 frames, and so are the weights. Times
 are medians of wall time, after the device has come to rest; where two are compared they are of one
-run. `--tiny` makes everything small, to see on any machine that this program works.
+run. `--tiny` makes everything small, to see on any machine that this program works; it says what
+needs a GPU and stores nothing.
 """
 
 import argparse
@@ -14,10 +15,12 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from unittest.mock import patch
 
@@ -26,7 +29,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for the runs in a
 import torch  # noqa: E402
 from gpu_times import CLASSES, FullStep, Numbers, Scale, steps, tiny, videos  # noqa: E402
 
-from evis.companion import store  # noqa: E402
+from evis.companion import gpu, store  # noqa: E402
 from evis.data import toy as toy_sets  # noqa: E402
 from evis.data.made_up import made_up  # noqa: E402
 from evis.models import VideoMask2Former, named  # noqa: E402
@@ -69,8 +72,11 @@ def toy(scale: Scale, folder: Path) -> Numbers:
         model = train(recipe, stills, place, method, **how)
         weights.append(torch.cat([p.detach().flatten().cpu() for p in model.parameters()]))
         seconds.append(float(log.read(place)["seconds"].median()))
+    few = replace(recipe, steps=1 + scale.toy_steps // 8)
+    train(few, stills, folder / "cpu", method, device="cpu", threads=2, progress=False)
     return {
         "step": min(seconds[:2]),
+        "step, on two threads of the CPU": float(log.read(folder / "cpu")["seconds"].median()),
         "step, in a fixed order": min(seconds[2:]),
         "runs apart": float((weights[0] - weights[1]).abs().max()),
         "runs apart, in a fixed order": float((weights[2] - weights[3]).abs().max()),
@@ -99,6 +105,7 @@ def three_stages(scale: Scale, folder: Path) -> Numbers:
             raise RuntimeError(f"{name} was not resumed where it was cut off")
         weights = place / "weights.safetensors"
         found[f"{name}, step"] = float(logged["seconds"].iloc[1:].median())
+        found[f"{name}, GiB"] = float(logged["memory_gib"].max())
     return found
 
 
@@ -128,9 +135,10 @@ def _where(scale: Scale) -> dict:
 def check(scale: Scale, tests: Sequence[str]) -> Numbers:
     """All of it; prints each part as it is done. -> "part: number"."""
     found: Numbers = {}
+    start = time.perf_counter()
 
     def show(part: str, numbers: Numbers) -> None:
-        print(part, flush=True)
+        print(f"{part} ({time.perf_counter() - start:.0f} s so far)", flush=True)
         for name, value in numbers.items():
             print(f"  {name:34} {value:12.4g}", flush=True)
         found.update({f"{part}: {name}": float(value) for name, value in numbers.items()})
@@ -140,7 +148,7 @@ def check(scale: Scale, tests: Sequence[str]) -> Numbers:
         done = subprocess.run([*command, "--device", scale.device.type, *tests], cwd=ROOT)
         show("device tests", {"failed": float(done.returncode != 0)})
     show("parity with the CPU", parity(scale))
-    for part, numbers in (*steps(scale), *videos(scale)):
+    for part, numbers in chain(steps(scale), videos(scale)):
         show(part, numbers)
     with tempfile.TemporaryDirectory() as folder:
         show("toy stage one", toy(scale, Path(folder)))
@@ -158,16 +166,21 @@ def main() -> int:
     if options.device == "cuda" and not torch.cuda.is_available():
         print("gpu-check needs a CUDA device, and torch sees none here", file=sys.stderr)
         return 2
+    if options.store and (options.tiny or options.device == "cpu"):
+        parser.error("only numbers of a GPU at full size are stored")
     device = torch.device(options.device)
     scale = tiny(device) if options.tiny else Scale(device)
     run = partial(check, scale, options.tests)
-    if not options.store:
-        run()
-        return 0
-    card = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
-    recipe = {"name": "benchmark gpu", "card": card, "model": scale.models[0]}
-    store.measure(recipe, "made-up videos", 0, run, recompute=True)
-    return 0
+    if options.store:
+        recipe = {"name": gpu.NAME, "card": torch.cuda.get_device_name(), "model": scale.models[0]}
+        found = store.measure(recipe, "made-up videos", 0, run, recompute=True).metrics
+    else:
+        found = run()
+    is_real = device.type == "cuda" and not options.tiny
+    print("wanted, of a GPU at full size")
+    for what, verdict in gpu.judged(found if is_real else {}).items():
+        print(f"  {what:54} {gpu.WANTED[what]!s:14} {verdict}")
+    return int(found.get("device tests: failed", 0))
 
 
 if __name__ == "__main__":

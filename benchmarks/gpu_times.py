@@ -8,12 +8,13 @@ from statistics import median
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from evis import inference
 from evis.criterion.step import Step
 from evis.data.made_up import made_up
+from evis.losses import qcc, tel
 from evis.models import VideoMask2Former, named
 from evis.papers.eigencluster import recipes
 from evis.papers.eigencluster.loss import Loss
@@ -78,7 +79,7 @@ class FullStep:
         self.recipe, self.model = recipe, VideoMask2Former(named(size, CLASSES)).train().to(device)
         self.model.backbone.requires_grad_(False).eval()
         rates = recipe.learning_rate, recipe.weight_decay, recipe.backbone_multiplier
-        self.optimiser, self.losses = adamw(self.model, *rates), {}
+        self.optimiser = adamw(self.model, *rates)
         self.loss = Loss(recipe.settings)
         self.tk_alone = Loss(replace(recipe.settings, alpha=0, beta=0.0))
         self.wait = scale.wait
@@ -129,6 +130,7 @@ def steps(scale: Scale) -> Iterator[tuple[str, Numbers]]:
             found["GiB"] = torch.cuda.max_memory_allocated() / 2**30
         found |= _transformers(scale, full, bf16)
         yield f"step, {name}", found
+    yield "parts of the loss", _alone(scale, full)
 
 
 def _profiled(scale: Scale, run: Callable[[], object]) -> Numbers:
@@ -145,7 +147,22 @@ def _profiled(scale: Scale, run: Callable[[], object]) -> Numbers:
     }
 
 
-def _transformers(scale: Scale, full: FullStep, bf16: bool) -> Numbers:
+@torch.no_grad()
+def _alone(scale: Scale, full: FullStep) -> Numbers:
+    prediction = full.model(full.batch.to(scale.device).frames)
+    layers = torch.stack([x.mask_logits for x in (*prediction.layers, prediction)])
+    counts, settings = [len(clip.labels) for clip in full.batch.clips], full.recipe.settings
+    objects = layers[:, :, : max(counts)].flatten(0, 2)  # (L * B * N, T, h, w)
+    spectra = partial(tel.eigenvalues, objects, settings.eigenvalues, settings.scale)
+    quality = partial(qcc.quality_cluster_coefficient, layers[-1], counts, settings.scale)
+    return {
+        "TEL of all layers, forward": scale.seconds(spectra),
+        "QCC of two clips": scale.seconds(quality),
+    }
+
+
+def _of_transformers(scale: Scale) -> nn.Module:
+    """Its Mask2Former for pictures, untrained, of the size of our first model."""
     from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, ResNetConfig
 
     if scale.models[0] == "r50":
@@ -153,11 +170,16 @@ def _transformers(scale: Scale, full: FullStep, bf16: bool) -> Numbers:
     else:
         backbone = {"depths": [1, 1, 1, 1], "embedding_size": 8, "hidden_sizes": [16, 32, 48, 64]}
         sizes = dict.fromkeys(("feature_size", "mask_feature_size", "hidden_dim"), 32)
+        sizes |= {"encoder_layers": 1, "decoder_layers": 3, "train_num_points": 100}
     stages = [f"stage{number}" for number in range(1, 5)]
     config = Mask2FormerConfig(
         backbone_config=ResNetConfig(out_features=stages, **backbone), num_labels=CLASSES, **sizes
     )
-    model = Mask2FormerForUniversalSegmentation(config).train().to(scale.device)
+    return Mask2FormerForUniversalSegmentation(config).to(scale.device)
+
+
+def _transformers(scale: Scale, full: FullStep, bf16: bool) -> Numbers:
+    model = _of_transformers(scale).train()
     pictures = (full.batch.frames.flatten(0, 1).to(scale.device) - 120.0) / 58
     frames = made_up(6, CLASSES, full.frame)
     masks = [
@@ -211,6 +233,8 @@ def videos(scale: Scale) -> Iterator[tuple[str, Numbers]]:
         }
         found["frames a second"] = len(frames) / found["predict"]
         if number == 0:
+            theirs, pictures = _of_transformers(scale).eval(), (clip[0] - 120.0) / 58
+            found["transformers, forward"] = scale.seconds(partial(theirs, pictures), repeats)
             large, wanted = film(scale.large_video), {"whole": None, "windows of 8": 8, "frames": 1}
             for name, window in wanted.items():
                 options = inference.Options(window=window)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from evis.companion import gpu
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -46,6 +48,14 @@ def test_a_step_of_stage_three_launches_little_and_seldom_waits(operations):
     assert 2 < counted.waits.total() <= operations.WAITS
 
 
+@pytest.mark.slow
+def test_small_numbers_and_those_of_a_cpu_are_not_stored():
+    done = gpu_check("--tiny", "--device", "cpu", "--store")
+    assert done.returncode == 2
+    assert done.stderr.endswith("error: only numbers of a GPU at full size are stored\n")
+
+
+@pytest.mark.slow
 def test_without_a_gpu_gpu_check_says_so():
     done = gpu_check()
     assert (done.returncode, done.stdout) == (2, "")
@@ -56,17 +66,34 @@ def test_without_a_gpu_gpu_check_says_so():
 def test_gpu_check_runs_to_its_end_on_small_things():
     done = gpu_check("--tiny", "--device", "cpu")
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    parts = [line for line in lines if not line.startswith(" ")]
-    assert parts == [
+    found, part = {}, ""
+    for line in done.stdout.partition("wanted, of a GPU at full size\n")[0].splitlines():
+        if line.startswith(" "):
+            found[f"{part}: {line[:36].strip()}"] = float(line[36:])
+        else:
+            part = line.partition(" (")[0]
+    assert list(dict.fromkeys(name.partition(": ")[0] for name in found)) == [
         "parity with the CPU",
         "step, float32",
         "step, bf16",
+        "parts of the loss",
         "video, tiny_s",
         "video, tiny",
         "toy stage one",
         "three stages",
     ]
-    numbers = {line[:36].strip(): float(line[36:]) for line in lines if line.startswith(" ")}
-    assert numbers["a step's terms"] == numbers["runs apart, in a fixed order"] == 0
-    assert min(numbers[name] for name in ("whole", "backward", "predict", "step")) > 0
+    same = ("parity with the CPU: a step's terms", "toy stage one: runs apart, in a fixed order")
+    assert [found[name] for name in same] == [0, 0]
+    times = ("whole", "backward", "predict", "step", "TEL of all layers, forward")
+    assert min(found[name] for name in found if name.partition(": ")[2] in times) > 0
+    wanted = done.stdout.partition("wanted, of a GPU at full size\n")[2].splitlines()
+    assert len(wanted) == len(gpu.WANTED)
+    assert all(line.endswith("not measured") for line in wanted)
+    small = {"video, r50": "video, tiny_s", "video, swin_l": "video, tiny"}
+    read = {name for limit in gpu.WANTED.values() for name in (limit.metric, limit.per) if name}
+    read = {
+        small.get(part, part) + mark + rest
+        for part, mark, rest in (n.partition(": ") for n in read)
+    }
+    profiled = {f"step, float32: {name}" for name in ("kernels", "launches", "waits")}
+    assert read - found.keys() == profiled  # what only a GPU's profile tells
