@@ -37,7 +37,7 @@ from evis.training.allocator import keep_freed_memory
 from evis.training.batches import Batch, Batches, admit
 from evis.training.method import Method
 from evis.training.recipe import Recipe
-from evis.training.reproducible import in_fixed_order, interrupt_between_steps
+from evis.training.reproducible import fix_cublas, in_fixed_order, interrupt_between_steps
 from evis.training.run import Run
 
 
@@ -80,6 +80,8 @@ def train(
         problem, remedy = f"device should be None or cpu, is {device!r}", "None is the first GPU"
         raise DataError(problem, remedy=f"{remedy}; CUDA_VISIBLE_DEVICES says which that is")
     folder = Path(folder)
+    if deterministic and device != "cpu":
+        fix_cublas()
     accelerator = _accelerator(recipe, device)
     on_cpu, main = accelerator.device.type == "cpu", accelerator.is_main_process
     if on_cpu:

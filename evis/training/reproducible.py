@@ -38,11 +38,9 @@ def in_fixed_order(
     """So many threads, and kernels that add in a fixed order: on a CPU, and on a GPU if asked for.
 
     On a GPU the precision of products is set, not left to what ran before: full float32 in matrix
-    products, TF32 in convolutions unless `deterministic`.
+    products, TF32 in convolutions unless `deterministic`, which needs `fix_cublas` first.
     """
     fixed, on_gpu = on_cpu or deterministic, not on_cpu
-    if on_gpu and deterministic:
-        _fix_cublas()
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     filled, sample = torch.utils.deterministic.fill_uninitialized_memory, F.grid_sample
     cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
@@ -74,8 +72,8 @@ def grid_sample(
     return _sample(inputs, grid, 0, _PADDINGS.index(padding_mode), align_corners)
 
 
-def _fix_cublas() -> None:
-    """cuBLAS reads how it may work once, before its first product."""
+def fix_cublas() -> None:
+    """Before a GPU is first used in a process: cuBLAS reads how it may work just once."""
     if torch.cuda.is_initialized() and _CUBLAS not in os.environ:
         raise DataError(
             "the GPU has been used in this process, so that its products can't be told any more to "

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evis.data.errors import DataError
+from evis.papers.eigencluster import method
+from evis.training import engine, train
 from evis.training.reproducible import grid_sample, in_fixed_order
 
 _CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
@@ -59,13 +61,25 @@ def test_a_gpu_adds_in_a_fixed_order_where_that_is_asked_for_and_only_inside(
     assert _state() == before
 
 
-def test_cublas_is_told_before_its_first_product_or_never(monkeypatch):
+def test_cublas_is_told_before_a_gpu_is_used_or_never(monkeypatch, small, tmp_path):
+    told, accelerator = [], engine._accelerator
+
+    def first_use(*arguments):
+        told.append(os.environ.get(_CUBLAS))
+        return accelerator(*arguments)
+
+    def run(name, **options):
+        options = {"threads": 1, "progress": False, "deterministic": True, **options}
+        train(small.recipe(steps=1), small.datasets(), tmp_path / name, method, **options)
+
+    monkeypatch.setattr(engine, "_accelerator", first_use)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: bool(told))
     monkeypatch.delenv(_CUBLAS, raising=False)
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
-    told_late = in_fixed_order(None, on_cpu=False, deterministic=True)
-    with pytest.raises(DataError, match="the GPU has been used in this process"), told_late:
-        pass
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
-    with in_fixed_order(None, on_cpu=False, deterministic=True):
-        assert os.environ[_CUBLAS] == ":4096:8"
+    run("first")
+    assert told == [":4096:8"]
     monkeypatch.delenv(_CUBLAS)
+    with pytest.raises(DataError, match="the GPU has been used in this process"):
+        run("late")
+    assert not (tmp_path / "late").exists()
+    run("cpu", device="cpu")
+    assert told == [":4096:8", None]
