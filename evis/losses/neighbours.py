@@ -1,7 +1,6 @@
 """A pixel's dilated 3x3 window, and what two pixels cost if they should share a label."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -27,13 +26,8 @@ def shifted(picture: Tensor, dilation: int, offsets: Offsets = WINDOW) -> list[T
 
 def inside_picture(picture: Tensor, dilation: int, offsets: Offsets = WINDOW) -> Tensor:
     """(offsets, h, w) bool: where p + dilation * offset is a pixel."""
-    return _inside(tuple(picture.shape[-2:]), dilation, tuple(offsets), picture.device)
-
-
-@lru_cache(maxsize=32)
-@torch.inference_mode(False)
-def _inside(size: tuple[int, int], dilation: int, offsets: Offsets, device: torch.device) -> Tensor:
-    return torch.stack(shifted(torch.ones(size, device=device), dilation, offsets)).bool()
+    everywhere = torch.ones(picture.shape[-2:], device=picture.device)
+    return torch.stack(shifted(everywhere, dilation, offsets)).bool()
 
 
 def displaced(picture: Tensor, displacement: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,6 @@ import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -64,7 +63,7 @@ class PixelDecoder(nn.Module):
             project(features)
             for project, features in zip(self.input_projections, reversed(others), strict=True)
         ]
-        sizes = tuple(tuple(features.shape[-2:]) for features in projected)
+        sizes = [tuple(features.shape[-2:]) for features in projected]
         grid = Grid.of(sizes, self.level_embed.dtype, finest.device)
         position = torch.cat(
             [
@@ -95,21 +94,20 @@ class GroupNorm(nn.GroupNorm):
 class Grid:
     """The tokens' places, level after level, where a picture reaches from -1 to 1 either way."""
 
-    sizes: tuple[Size, ...]  # of LEVELS, coarse to fine
+    sizes: Sequence[Size]  # of LEVELS, coarse to fine
     centres: Tensor  # (2, S): x and y of each token
     pixel: Tensor  # (LEVELS, 2): how wide and how high a pixel is
 
-    @staticmethod
-    @lru_cache(maxsize=16)
-    @torch.inference_mode(False)
-    def of(sizes: tuple[Size, ...], dtype: torch.dtype, device: torch.device) -> "Grid":
+    @classmethod
+    def of(cls, sizes: Sequence[Size], dtype: torch.dtype, device: torch.device) -> "Grid":
         kind, centres = {"dtype": dtype, "device": device}, []
         for height, width in sizes:
             x = (2 * torch.arange(width, **kind) + 1) / width - 1
             y = (2 * torch.arange(height, **kind) + 1) / height - 1
             centres.append(torch.stack([x.repeat(height), y.repeat_interleave(width)]))
-        pixel = torch.tensor([[2 / width, 2 / height] for height, width in sizes], **kind)
-        return Grid(sizes, torch.cat(centres, 1), pixel)
+        # Not made of a list, which a GPU would be waited for to get.
+        sides = [torch.full((), 2 / side, **kind) for size in sizes for side in reversed(size)]
+        return cls(sizes, torch.cat(centres, 1), torch.stack(sides).view(-1, 2))
 
     def split(self, tokens: Tensor, dim: int) -> list[tuple[Tensor, Size]]:
         """What belongs to each level, and the level's size."""

@@ -1,7 +1,6 @@
 """Where a pixel lies, as a vector of sines: what attention adds to tell places apart."""
 
 import math
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -14,8 +13,6 @@ def plane(height: int, width: int, channels: int, device: torch.device | None = 
     return torch.cat([y, x], -1)
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
 def sines(length: int, channels: int, device: torch.device | None = None) -> Tensor:
     """(length, channels): sine, cosine in turn; wavelengths from the length to 10,000 times it."""
     turns = torch.arange(1, length + 1, device=device) / (length + 1e-6) * 2 * math.pi
