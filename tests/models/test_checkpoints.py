@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from evis.data.errors import DataError
 from evis.models import (
@@ -114,6 +115,22 @@ def test_no_tensor_is_made_elsewhere_and_no_value_is_looked_at(size):
     queries = model.config.queries
     assert found.mask_logits.shape == (2, queries, 3, 96 // stride, 64 // stride)
     assert found.mask_logits.device.type == "meta"
+
+
+@torch.no_grad()
+def test_neither_shapes_alone_nor_another_precision_leave_anything_behind():
+    """A tensor kept from one call would be of the wrong kind in the next."""
+    model = VideoMask2Former(named("tiny_s", classes=5)).eval()
+    frames = torch.rand(1, 2, 3, 64, 96)
+    expected = model(frames).mask_logits
+    with FakeTensorMode():
+        shapes = VideoMask2Former(named("tiny_s", classes=5)).eval()(torch.zeros(1, 2, 3, 64, 128))
+    assert shapes.mask_logits.shape == (1, model.config.queries, 2, 32, 64)
+    model(torch.rand(1, 2, 3, 64, 128))
+    with torch.inference_mode():
+        model(frames)
+    assert torch.equal(model(frames).mask_logits, expected)
+    assert model.double()(frames.double()).mask_logits.dtype == torch.double
 
 
 @torch.no_grad()

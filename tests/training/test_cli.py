@@ -9,6 +9,7 @@ from evis.data import annotations, toy, ytvis
 from evis.data.supervision import weaken
 from evis.labels import from_boxes
 from evis.papers.eigencluster import recipes
+from evis.training import engine
 
 TWO = {"steps": 2, "batch": 2, "micro_batch": 2, "learning_rate": 1e-3}
 SMALL = {
@@ -102,6 +103,16 @@ def test_without_data_it_says_that_generated_videos_are_used(evis, tmp_path, mon
     assert evis("boxinst", *COMMON, "--folder", tmp_path / "a") == 0
     err = capsys.readouterr().err
     assert "evis: no --data for videos: generated ones are used (toy-ytvis19)" in err
+
+
+def test_how_to_run_it_reaches_the_engine(evis, tmp_path, monkeypatch):
+    found = []
+    monkeypatch.setattr(engine, "train", lambda *stage, **how: found.append(how))
+    monkeypatch.setattr(toy, "sample", lambda name: name)
+    command = ("boxinst", *COMMON, "--folder", tmp_path)
+    assert evis(*command) == evis(*command, "--recompute", "--deterministic") == 0
+    switches = [(how["recompute"], how["deterministic"]) for how in found]
+    assert switches == [(False, False), (True, True)]
 
 
 @pytest.mark.parametrize(
