@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.11 python3; do \
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-gpu portable torture lint lab lock clean
+.PHONY: help figures test test-gpu gpu-check portable torture lint lab lock clean
 
 # Tests and notebooks run so many at a time, with one thread each.
 JOBS ?= 2
@@ -27,6 +27,7 @@ help:
 	@echo 'make test      run the tests, then every notebook against its committed outputs'
 	@echo '               FAST=1 leaves out the notebooks and the slow tests'
 	@echo 'make test-gpu  the tests of tensors on a CUDA device'
+	@echo 'make gpu-check these and what is timed on one, in 8 minutes; STORE=1 keeps the numbers'
 	@echo 'make portable  tests and notebooks under other instruction sets and threads (an hour)'
 	@echo 'make torture   kills, full disks, two at once, 10,000 damaged files (an hour); STORE=1'
 	@echo 'make lint      check the style of code and notebooks, and who imports whom'
@@ -50,9 +51,14 @@ test: $(READY)
 endif
 
 # What CUDA changes: the losses, the matching, the models, the metrics and a training step.
+GPU_TESTS := tests/losses tests/criterion tests/test_matching.py tests/models tests/metrics \
+    tests/training/test_devices.py tests/training/test_batches.py
 test-gpu: $(READY)
-	@$(BIN) -m pytest -q -m 'not slow' --device cuda tests/losses tests/criterion \
-	    tests/test_matching.py tests/models tests/metrics tests/training/test_devices.py
+	@$(BIN) -m pytest -q -m 'not slow' --device cuda $(GPU_TESTS)
+
+# Parity with the CPU, times, launches and waits, three stages at full size: at most 8 minutes.
+gpu-check: $(READY)
+	@$(BIN) benchmarks/gpu_check.py --tests $(GPU_TESTS) $(if $(filter-out 0,$(STORE)),--store)
 
 # Everything again under other instruction sets and numbers of threads: an hour on two cores.
 portable: $(READY)

@@ -4,6 +4,8 @@ import ipaddress
 import os
 import socket
 
+# GPU tests, too, may ask for products that add in a fixed order.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 # Before anything imports torch: tests and notebooks run two at a time, with a thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -3,11 +3,11 @@
     python benchmarks/operations.py [--model r50] [--height 128] [--list 20]
 
 Two clips of three frames, ten decoder layers, boxes with TK, TEL and QCC: forward, loss, backward,
-clipping and AdamW, as the engine does them. On a GPU an operation that is no view is a launch or
-more, and at each wait the GPU runs dry. No GPU is needed to count them: the CPU stands for it, what
-is computed from weights or was moved "there" is taken to lie there, and the host waits where it
-reads such a tensor, or moves one there without `non_blocking`. Frames are small, as the numbers
-hardly depend on their size. At most 5,000 operations and 20 waits are wanted.
+clipping and AdamW, as the engine does them. On a GPU an operation is a launch or more, but a view
+costs the host alone; at each wait the GPU runs dry. No GPU is needed to count them: the CPU stands
+for it, what is computed from weights or was moved "there" is taken to lie there, and the host waits
+where it reads such a tensor, or moves one there without `non_blocking`. Frames are small, as the
+numbers hardly depend on their size. At most 5,000 operations and 20 waits are wanted.
 """
 
 import argparse

@@ -30,6 +30,7 @@ Target = tuple[Tensor, Tensor]  # a clip's labels (N,) and masks (N, T, H, W)
 Assigned = list[tuple[np.ndarray, np.ndarray]]  # each clip's queries, ascending, and targets
 Pairs = list[tuple[Tensor, Tensor]]  # the same, as CPU vectors
 
+_WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes
 POINTS = 20_000
 MOST_POINTS = 10_000_000  # a clip
 
@@ -101,9 +102,11 @@ def match_layers(
     guess = _seen([mask_logits for _, mask_logits in layers], by, points)
     class_logits = torch.stack([class_logits for class_logits, _ in layers])
     found = costs(class_logits, guess, labels, truth, by, weights)
-    together = torch.cat([found.flatten(), _largest(layers).flatten()]).cpu().numpy()
-    cost, largest = np.split(together, [found.numel()])
-    _check_finite(largest.reshape(len(layers), 2, batch), names)
+    ends = [end for layer in layers for logits in layer for end in logits.aminmax()]
+    together = torch.cat([found.flatten(), torch.stack(ends).double()]).cpu().numpy()
+    cost, ends = np.split(together, [found.numel()])
+    if not np.isfinite(ends).all():
+        raise _diverged(layers, names)
     counts = [len(labels) for labels, _ in targets]
     return [
         [linear_sum_assignment(clip[:, :count]) for clip, count in zip(layer, counts, strict=True)]
@@ -127,8 +130,9 @@ def _seen(masks: Sequence[Tensor], by: By, points: Tensor) -> Tensor:
         values = [sample_points(layer.flatten(1, 2), points) for layer in masks]  # (B, N * T, P)
         return torch.stack(values).unflatten(2, masks[0].shape[1:3]).flatten(3)
     height, width = masks[0].shape[-2:]
-    if masks[0].dtype == torch.bool:
-        masks = [layer.byte() for layer in masks]  # maxima of bool are slow
+    # The bits of a float above 0 are a whole number above 0, and maxima of these are fast.
+    whole = _WHOLE.get(masks[0].itemsize)
+    masks = [layer.view(whole) if whole else layer.int() for layer in masks]
     x, y = points[:, None, None].unbind(-1)
     across = _span(torch.stack([layer.amax(-2) for layer in masks]) > 0, x * width - 0.5)
     down = _span(torch.stack([layer.amax(-1) for layer in masks]) > 0, y * height - 0.5)
@@ -141,7 +145,8 @@ def _span(occupied: Tensor, place: Tensor) -> Tensor:
     index = torch.arange(length, device=occupied.device)
     first = torch.where(occupied, index, length).amin(-1, keepdim=True)
     last = torch.where(occupied, index, -1).amax(-1, keepdim=True)
-    return torch.minimum(place - first, last - place).add_(1).clamp_(0, 1)
+    inside = place - first
+    return torch.minimum(inside, last - place, out=inside).add_(1).clamp_(0, 1)
 
 
 def costs(
@@ -176,20 +181,18 @@ def _dice(probabilities: Tensor, targets: Tensor) -> Tensor:
     return (1 - (2 * both + 1) / (either + 1)).double()
 
 
-def _largest(layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """(L * 2, B) float64: the largest of each clip's class and mask logits, NaN where one is."""
-    clips = [logits for layer in layers for logits in layer]
-    norm = torch.linalg.vector_norm
-    return torch.stack([norm(x, torch.inf, tuple(range(1, x.ndim))) for x in clips]).double()
-
-
-def _check_finite(largest: np.ndarray, names: Sequence[str]) -> None:
-    """(L, 2, B): what is `_largest`."""
-    for layer, which, clip in np.argwhere(~np.isfinite(largest)):
-        raise Diverged(
-            f"{names[clip]}, layer {layer}: {('class_logits', 'mask_logits')[which]} hold NaN or "
-            "infinity: training diverged before this step"
-        )
+def _diverged(layers: Sequence[tuple[Tensor, Tensor]], names: Sequence[str]) -> Diverged:
+    """What is to be said where not all logits are finite: whose first are not."""
+    number, what, name = next(
+        (number, what, name)
+        for number, layer in enumerate(layers)
+        for what, logits in zip(("class_logits", "mask_logits"), layer, strict=True)
+        for name, of_clip in zip(names, logits, strict=True)
+        if not of_clip.isfinite().all()
+    )
+    return Diverged(
+        f"{name}, layer {number}: {what} hold NaN or infinity: training diverged before this step"
+    )
 
 
 def _check(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from evis import __version__
-from evis.cli import companion, data, predict, train
+from evis.cli import companion, data, label, predict, train
 
 
 def parser() -> argparse.ArgumentParser:
@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"evis {__version__}")
     commands = whole.add_subparsers(metavar="COMMAND", required=True)
-    for module in (companion, train, predict, data):
+    for module in (companion, train, predict, label, data):
         module.register(commands)
     return whole
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 def add_command(
-    commands, name: str, function: Callable[[argparse.Namespace], int | None]
+    commands, name: str, function: Callable[[argparse.Namespace], int | None], *aliases: str
 ) -> Callable[..., None]:
     """A subcommand that calls the function with its arguments; the docstring is its help.
 
@@ -18,6 +18,7 @@ def add_command(
     description, _, examples = inspect.getdoc(function).partition("\n\nexamples:\n")
     parser = commands.add_parser(
         name,
+        aliases=aliases,
         help=description.splitlines()[0].rstrip("."),
         description=description,
         epilog=f"examples:\n{examples}",

@@ -1,6 +1,7 @@
 """`evis predict` and `evis evaluate`."""
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 
 from evis.cli.arguments import add_command, count, processes, share, whole
@@ -24,6 +25,12 @@ def register(commands) -> None:
     add("--overlap M|auto", overlap, type=whole(0, "auto"), default="auto")
     join = "windows become one video by the model's queries, or by the masks on shared frames"
     add("--join", join, choices=("queries", "masks"), default="queries")
+    tracker = (
+        "minvis (auto): by the queries of the frame or window before; memory: of all before, as "
+        "UVIS; deepsort: by place and looks; idol, idol-ovis: IDOL's own (its auto)"
+    )
+    trackers = ("auto", "minvis", "memory", "deepsort", "idol", "idol-ovis")
+    add("--tracker", tracker, choices=trackers, default="auto")
     side = "what frames are resized to for the model; auto: what its weights were trained at"
     add("--shorter-side PIXELS|auto|native", side, type=whole(1, "auto", "native"), default="auto")
     add("--top N", "tracks a video", type=count, default=10)
@@ -37,7 +44,7 @@ def register(commands) -> None:
     add("--device", "where to compute", choices=("auto", "cpu", "cuda"), default="auto")
 
     add = add_command(commands, "evaluate", evaluate)
-    add("results RESULTS", "json, or zip for a server", type=Path)
+    add("results RESULTS", "json, or zip for a server; or made labels, json", type=Path)
     annotations = "YouTube-VIS or COCO annotations, with masks or boxes"
     add("--annotations JSON", annotations, type=Path, required=True)
     add("--class-agnostic", "ignore the categories", action="store_true")
@@ -54,6 +61,7 @@ def predict(options: argparse.Namespace) -> None:
     examples:
       evis predict clip.mp4 --weights model.safetensors --out out
       evis predict frames/ --weights model.pth --out out --window 24 --overlap 6
+      evis predict frames/ --weights mask2former-swin-tiny-coco/ --out out --tracker memory
       evis predict /data/ytvis19 --split valid --weights model.pth --out out --jobs 4
     """
     import torch
@@ -75,6 +83,7 @@ def predict(options: argparse.Namespace) -> None:
             top=options.top,
             class_agnostic=options.class_agnostic,
             precision=options.precision,
+            tracker=options.tracker,
         )
     except ValueError as error:
         options.parser.error(str(error))
@@ -107,10 +116,12 @@ def _listing(tracks, threshold: float) -> str:
 def evaluate(options: argparse.Namespace) -> None:
     """Score predicted tracks against annotations, with the official evaluator's numbers.
 
-    Where the annotations hold boxes only, the boxes around the predicted masks are scored.
+    Where the annotations hold boxes only, the boxes around the predicted masks are scored. Made
+    labels, as `evis label` writes them, are predictions of score 1.
 
     examples:
       evis evaluate out/results.json --annotations valid.json
+      evis evaluate labels.json --annotations train.json --class-agnostic
       evis evaluate results.zip --annotations valid.json --per-class --json scores.json
     """
     from evis.data import annotations, files
@@ -118,7 +129,8 @@ def evaluate(options: argparse.Namespace) -> None:
 
     truth = annotations.read(options.annotations)
     by = "boxes" if truth.kinds == {"boxes"} else "masks"
-    scores = ytvis.evaluate(truth, options.results, options.class_agnostic, by=by)
+    results = annotations.read(options.results) if _are_labels(options.results) else options.results
+    scores = ytvis.evaluate(truth, results, options.class_agnostic, by=by)
     if by == "boxes":
         print("The annotations hold no masks: IoU is of boxes, around the predicted masks.")
     tables = [scores.table(), *[scores.per_class()] * options.per_class]
@@ -131,6 +143,15 @@ def evaluate(options: argparse.Namespace) -> None:
         if options.per_class:
             content["per_class"] = [_json(row) for row in tables[1].to_dict("records")]
         files.write_json(options.json, content, indent=1)
+
+
+def _are_labels(results: Path) -> bool:
+    """Results are one list, labels an object; what can't be opened is for who reads it."""
+    from evis.data import files
+
+    with suppress(OSError), files.regular(results).open("rb") as stream:
+        return stream.read(64).lstrip()[:1] == b"{"
+    return False
 
 
 def _json(numbers: dict) -> dict:

@@ -35,6 +35,11 @@ def register(commands) -> None:
         default=0,
     )
     add("--recompute", "recompute activations: less memory, more time", action="store_true")
+    add(
+        "--deterministic",
+        "a GPU adds in a fixed order: the same bits again, in more time",
+        action="store_true",
+    )
     add("--save-every N", "steps a checkpoint", type=count, default=200)
     add("--log-every N", "steps to a log line", type=count, default=1)
     add("--quiet", "no progress bar", action="store_true")
@@ -102,6 +107,7 @@ def train(options: argparse.Namespace) -> None:
         workers=options.workers,
         keep_frames=is_toy,
         recompute=options.recompute,
+        deterministic=options.deterministic,
         save_every=options.save_every,
         log_every=options.log_every,
         progress=not options.quiet,

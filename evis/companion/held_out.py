@@ -83,7 +83,8 @@ def _hardness(held_out: "HeldOut") -> pd.DataFrame:
 
 
 def _predict(model: nn.Module, dataset: VISDataset, progress: bool) -> tuple[PredictedTrack, ...]:
-    return predict_dataset(model, dataset, Options(shorter_side=None), progress=progress)
+    whole = Options(window=None, shorter_side=None)  # a model for pictures, too
+    return predict_dataset(model, dataset, whole, progress=progress)
 
 
 BY_CLASS = Scoring(

@@ -47,7 +47,7 @@ def see(model: VideoMask2Former, frames: Tensor) -> Seen:
 def attention(decoder: VideoDecoder, **arguments: Any) -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Inside, masked attention is called with these arguments in place of its own.
 
-    The list gets, for each run of a layer, the pixels (B * heads, Q, L) that are closed to a query,
+    The list gets, for each run of a layer, the pixels (B, Q, L) that are closed to a query,
     and the weights that all others are read with, if these are asked for. L: of all frames.
     """
     runs: list[tuple[Tensor, Tensor]] = []

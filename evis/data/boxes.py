@@ -35,13 +35,20 @@ def mbor(boxes: Sequence[Sequence[Box | None]] | np.ndarray) -> float:
             rates += [0.0] * len(x)
             continue
         # The boxes' sides cut the plane into cells, each wholly inside or outside of a box.
-        across, down = np.sort([x, x + width], axis=None), np.sort([y, y + height], axis=None)
-        columns = (x[:, None] <= across[:-1]) & (across[1:] <= (x + width)[:, None])
-        rows = (y[:, None] <= down[:-1]) & (down[1:] <= (y + height)[:, None])
-        cover = rows.T.astype(int) @ columns.astype(int)  # boxes over each cell, (rows, columns)
-        area = np.outer(np.diff(down), np.diff(across))
+        (across, columns), (down, rows) = _strips(x, x + width), _strips(y, y + height)
+        cover = rows.T @ columns  # boxes over each cell, (rows, columns)
+        area = down[:, None] * across
         rates.append(area[cover > 1].sum() / area[cover > 0].sum())
     return float(np.mean(rates)) if rates else 0.0
+
+
+def _strips(begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The strips that (boxes,) sides cut a line into: their widths, and (boxes, strips) 1 or 0 for
+    those inside each box."""
+    sides = np.concatenate([begins, ends])
+    sides.sort()
+    low, high = sides[:-1], sides[1:]
+    return high - low, ((begins[:, None] <= low) & (high <= ends[:, None])).astype(int)
 
 
 def _visible(boxes: Sequence[Box | None] | np.ndarray, frame: int) -> np.ndarray:

@@ -5,6 +5,7 @@ is no file to be read.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import stat
@@ -83,6 +84,19 @@ def to_json(value: Any, indent: int | None = None) -> str:
     """Strict json: NaN and infinity are refused, since other readers reject them."""
     separators = None if indent else (",", ":")
     return json.dumps(value, indent=indent, separators=separators, allow_nan=False) + "\n"
+
+
+def digest(path: str | Path) -> str:
+    """A hash of a file, or of all files in a folder."""
+    if Path(path).is_dir():
+        parts = sorted(file for file in Path(path).iterdir() if file.is_file())
+        content = "".join(f"{file.name} {digest(file)} " for file in parts)
+        return hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()
+    try:
+        with open(regular(path), "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise DataError("there is no such file", file=path, remedy="Check the path") from None
 
 
 class Spill:

@@ -7,6 +7,7 @@ from evis.data import annotations, catalog
 from evis.data.errors import DataError
 from evis.data.frames import PictureFolder
 from evis.data.types import VISDataset
+from evis.data.video import read as read_video
 
 
 def read(path: str | Path, frames_root: str | Path | None = None) -> VISDataset:
@@ -23,6 +24,31 @@ def read(path: str | Path, frames_root: str | Path | None = None) -> VISDataset:
         path = _only_json(path)
     dataset = annotations.read(path)
     return replace(dataset, read_frame=PictureFolder(_frames(path, frames_root, dataset)))
+
+
+def find(
+    path: str | Path, split: str | None = None, frames_root: str | Path | None = None
+) -> VISDataset:
+    """Whatever videos lie at `path`, with the labels that are there.
+
+    path: a folder of pictures, a video file, a folder of several of these, the folder of a data set
+        in an official layout, or an annotation json. `split` is needed where the folder holds
+        several, and `frames_root` where the frames of the json are neither where its official
+        layout has them nor beside it.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".json":
+        return read(path, frames_root)
+    splits = {known.name: (real, known) for real, known in catalog.splits_in(path)}
+    if not splits:
+        return read_video(path)
+    if split is None and len(splits) == 1:
+        (split,) = splits
+    if split not in splits:
+        problem = f"holds {len(splits)} splits" if split is None else f"holds no split {split!r}"
+        raise DataError(problem, file=path, remedy=f"Give --split {'|'.join(splits)}")
+    real, known = splits[split]
+    return real.read(path, known)
 
 
 def _only_json(folder: Path) -> Path:
@@ -60,10 +86,13 @@ def check(path: str | Path, frames_root: str | Path | None = None) -> catalog.Re
     lines = [
         f"{path}: {dataset!r}",
         f"Its categories: {', '.join(category.name for category in dataset.categories)}",
-        f"It is fit {_USES[dataset.supervision]}",
     ]
-    if dataset.origin is not None:
-        lines.append("Its labels were made: they are no ground truth")
+    if dataset.origin is None:
+        lines.append(f"It is fit {_USES[dataset.supervision]}")
+    else:
+        what = " and ".join(sorted(dataset.kinds)) or "labels"
+        costs = f'where "{dataset.supervision}" or more is allowed'
+        lines.append(f"Its {what} were made: to train on {costs}, but no ground truth")
     bare = sum(not dataset.tracks_of(video.id) for video in dataset.videos)
     if dataset.tracks and bare:
         lines.append(f"{bare} videos have no track, so that they are not trained on")

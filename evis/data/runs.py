@@ -48,7 +48,7 @@ def edges(
     # Each mask's sum begins anew.
     values[start[1:]] -= np.add.reduceat(values, start, dtype=np.int32)[:-1]
     ways = np.cumsum(values, out=values)
-    if ways.min() < 0 or ways.max() > pixels:
+    if ways.view(np.uint32).max() > pixels:  # negative ones are the largest then
         raise ValueError("a run is negative or longer than the frame")
     steps = ways.view(np.int64)  # starts and ends are summed up together, as the halves of 64 bits
     reached = np.add.reduceat(steps, first) + places * _BOTH
@@ -71,8 +71,8 @@ def _values(counts: list[str], pixels: int) -> tuple[np.ndarray, np.ndarray]:
     """The numbers written in the codes (int32), a 0 after each code's, and how many each holds."""
     text = ("0".join(counts) + "0").encode("ascii")
     characters = np.frombuffer(text, dtype=np.uint8)
-    stops = np.cumsum(np.fromiter(map(len, counts), dtype=np.int64, count=len(counts)) + 1) - 1
-    lengths = np.diff(stops, prepend=-1) - 1
+    lengths = np.fromiter(map(len, counts), dtype=np.int64, count=len(counts))
+    stops = np.cumsum(lengths + 1) - 1
     if lengths.min() == 0 or characters.min() < 48 or characters.max() > 111:
         raise ValueError("a code is empty or holds a character that no encoder writes")
     if (characters[stops - 1] >= 80).any():
@@ -91,4 +91,4 @@ def _values(counts: list[str], pixels: int) -> tuple[np.ndarray, np.ndarray]:
         if np.abs(large).max() > pixels:
             raise ValueError("a number is larger than the frame")
         values[longer] = large
-    return values, np.diff(stops - np.searchsorted(earlier, stops), prepend=-1) - 1
+    return values, lengths - np.diff(np.searchsorted(earlier, stops), prepend=0)

@@ -1,13 +1,17 @@
-"""Anyone's video as a data set without annotations: a folder of pictures, or a video file."""
+"""Anyone's videos as a data set without annotations: folders of pictures, or video files."""
 
 import os
 import re
 import struct
 import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
+import numpy as np
+from tqdm.auto import tqdm
 
 from evis.data import files
 from evis.data.errors import DataError
@@ -15,10 +19,14 @@ from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture,
 from evis.data.types import Video, VISDataset
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+FILMS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 
 
 def read(path: str | Path) -> VISDataset:
-    """One video, from a folder of frames (in natural order: 2 before 10) or a video file."""
+    """One video, from a folder of frames (in natural order: 2 before 10) or a video file.
+
+    Or several, from a folder without pictures that holds such folders or files.
+    """
     path = Path(path)
     if not path.exists():
         raise DataError("there is no such file or folder", file=path, remedy="Check the path")
@@ -26,15 +34,99 @@ def read(path: str | Path) -> VISDataset:
 
 
 def _from_folder(folder: Path) -> VISDataset:
-    pictures = (entry for entry in folder.iterdir() if entry.suffix.lower() in PICTURES)
-    names = (entry.name for entry in pictures if not entry.name.startswith("."))
-    names = sorted(names, key=lambda name: (_natural_order(name), name))  # 01.jpg, then 1.jpg
+    names = _pictures(folder)
     if not names:
-        remedy = f"Put the frames there as {', '.join(PICTURES)} files"
-        raise DataError("the folder holds no pictures", file=folder, remedy=remedy)
+        return _several(folder)
     height, width = read_picture(within(folder, names[0]), folder.name, 0).shape[:2]
     video = Video(1, _printable(folder.resolve().name), height, width, tuple(names))
     return VISDataset((video,), (), (), PictureFolder(folder), supervision="none")
+
+
+def _pictures(folder: Path) -> list[str]:
+    return _in_order(entry for entry in folder.iterdir() if entry.suffix.lower() in PICTURES)
+
+
+def _in_order(entries: Iterable[Path]) -> list[str]:
+    """The names of those that are not hidden: 01.jpg, then 1.jpg."""
+    names = (entry.name for entry in entries if not entry.name.startswith("."))
+    return sorted(names, key=lambda name: (_natural_order(name), name))
+
+
+def _several(folder: Path) -> VISDataset:
+    """A video for each folder of pictures, and each video file, in the folder."""
+    parts = (
+        entry
+        for entry in folder.iterdir()
+        if (_pictures(entry) if entry.is_dir() else entry.suffix.lower() in FILMS)
+    )
+    videos: list[Video] = []
+    films: dict[int, VideoFile] = {}
+    for number, name in enumerate(_in_order(parts), start=1):
+        dataset = read(within(folder, name))
+        (video,) = dataset.videos
+        if isinstance(dataset.read_frame, VideoFile):
+            films[number] = dataset.read_frame
+        else:
+            video = replace(video, frames=tuple(f"{name}/{frame}" for frame in video.frames))
+        if any(video.name == other.name for other in videos):
+            problem = f"holds two videos that are called {video.name!r}"
+            raise DataError(problem, file=folder, remedy="Give one of them another name")
+        videos.append(replace(video, id=number))
+    if not videos:
+        remedy = f"Put the frames there as {', '.join(PICTURES)} files"
+        raise DataError("the folder holds no pictures", file=folder, remedy=remedy)
+    reader = PictureFolder(folder)
+    reader = Films(reader, films) if films else reader
+    return VISDataset(tuple(videos), (), (), reader, supervision="none")
+
+
+@dataclass(frozen=True)
+class Films:
+    """Frames of the video files among several videos, by the videos' ids; others are pictures."""
+
+    pictures: PictureFolder
+    films: dict[int, VideoFile]
+
+    def __call__(self, video: Video, frame: int) -> np.ndarray:
+        return self.films.get(video.id, self.pictures)(video, frame)
+
+
+def as_pictures(dataset: VISDataset, folder: str | Path) -> VISDataset:
+    """The data set with frames that a json can name: pictures below one folder, `read_frame.root`.
+
+    Where they are such pictures, they stay there; else, as those of video files, they are written
+    below `folder`, one folder a video, unless they are there. A video's frames get the name of
+    their folder, if they have none, by which the video is called.
+    """
+    reader = dataset.read_frame
+    if isinstance(reader, PictureFolder):
+        one_each = all(video.length == 1 for video in dataset.videos)
+        if one_each or all("/" in video.frames[0] for video in dataset.videos):
+            return dataset
+        root = reader.root.resolve()
+        videos = [
+            replace(video, frames=tuple(f"{root.name}/{frame}" for frame in video.frames))
+            for video in dataset.videos
+        ]
+        return replace(dataset, videos=tuple(videos), read_frame=PictureFolder(root.parent))
+    folder, videos = Path(folder), []
+    for video in dataset.videos:
+        names = [f"{video.name}/{frame:05d}.png" for frame in range(video.length)]
+        (folder / video.name).mkdir(parents=True, exist_ok=True)
+        for frame, name in enumerate(
+            tqdm(names, f"frames of {video.name}", unit="", delay=2, leave=False)
+        ):
+            picture = dataset.frame(video.id, frame)
+            path = within(folder, name)
+            if not (path.is_file() and np.array_equal(read_picture(path), picture)):
+                write_png(path, picture)
+        videos.append(replace(video, frames=tuple(names)))
+    return replace(dataset, videos=tuple(videos), read_frame=PictureFolder(folder))
+
+
+def write_png(path: Path, picture: np.ndarray) -> None:
+    encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+    files.write_bytes(path, encoded.tobytes())
 
 
 def _natural_order(name: str) -> list:
@@ -98,8 +190,7 @@ def excerpt(
         if height is not None:
             size = round(video.width * height / video.height), height
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
-        files.write_bytes(folder / f"{frame:05d}.png", encoded.tobytes())
+        write_png(folder / f"{frame:05d}.png", picture)
     return read(folder)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from evis.data.errors import DataError
+from evis.data.quiet import quiet_transformers
 
 
 def model(
@@ -64,13 +65,11 @@ def library() -> ModuleType:
 @contextmanager
 def reading(kind: str, source: str | Path, example: str) -> Iterator[None]:
     """transformers without its reports, and whatever it fails on as one DataError."""
-    from transformers.utils import hub, logging
+    from transformers.utils import hub
 
-    verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     try:
-        yield
+        with quiet_transformers():
+            yield
     except Exception as error:  # a damaged file can fail anywhere
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         problem = f"transformers reads no {kind} there ({said})"
@@ -81,10 +80,6 @@ def reading(kind: str, source: str | Path, example: str) -> Iterator[None]:
             remedy = f"Where there is a network, run `hf download {example}`; then give that name"
             remedy += ", or the path of the folder where you put it"
         raise DataError(problem, file=source, remedy=remedy) from error
-    finally:
-        logging.set_verbosity(verbosity)
-        if shown:
-            logging.enable_progress_bar()
 
 
 def check_picture(picture: np.ndarray) -> None:

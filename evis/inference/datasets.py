@@ -4,22 +4,16 @@ with joblib.parallel_config(backend="dask"):  # or "ray": a cluster takes the jo
     predict_dataset("model.safetensors", dataset, folder="out/videos")
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import joblib
-import numpy as np
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 import evis
-from evis.data import predictions
-from evis.data.errors import DataError
+from evis.data import per_video, predictions
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
 from evis.inference import weights
@@ -58,16 +52,14 @@ def predict_dataset(
         options = fitted_to(network, dataset, options or Options())
     made_by = folder and [evis.__version__, weights.digest(model)]
     alone = len(dataset.videos) == 1
-    jobs_of_videos = [
+    calls = [
         joblib.delayed(_tracks_of)(
-            dataset.subset([video.id]), model, options[video.id], device, alone, folder, made_by
+            one, model, options[one.videos[0].id], device, alone, folder, made_by
         )
-        for video in dataset.videos
+        for one in per_video.one_by_one(dataset)
     ]
-    # A video a batch: of a worker that is killed, a cluster has another one do its video alone.
-    videos = joblib.Parallel(jobs, return_as="generator", batch_size=1)(jobs_of_videos)
-    bar = tqdm(videos, "predict", len(jobs_of_videos), unit="video", disable=not progress)
-    return tuple(track for tracks in bar for track in tracks)
+    videos = per_video.results(calls, jobs, "predict", progress)
+    return tuple(track for tracks in videos for track in tracks)
 
 
 def fitted_to(model: nn.Module, dataset: VISDataset, options: Options) -> dict[int, Options]:
@@ -85,26 +77,24 @@ def _tracks_of(
     made_by: list[str] | None,
 ) -> Tracks:
     """What a worker does with one video, a data set of its own: its tracks, kept or new."""
-    (video,) = dataset.videos
-    if folder is not None:
-        # What a result depends on is in its name, so that nothing else can be taken for it.
-        content = [made_by, *map(asdict, (options, video, *dataset.categories))]
-        digest = hashlib.sha256(json.dumps(content).encode())
-        for frame in range(video.length):
-            digest.update(np.ascontiguousarray(dataset.frame(video.id, frame)))
-        path = Path(folder) / f"{video.id}-{digest.hexdigest()[:16]}.json"
-        with suppress(DataError):  # none yet, or damaged
-            return predictions.read(path, dataset)
+    return per_video.kept(
+        lambda: _predicted(dataset, model, options, device, alone),
+        dataset,
+        [made_by, asdict(options)],
+        folder,
+        read=lambda path: predictions.read(path, dataset),
+        write=predictions.write,
+    )
+
+
+def _predicted(
+    dataset: VISDataset, model: str | Path | nn.Module, options: Options, device: str, alone: bool
+) -> Tracks:
     if not isinstance(model, nn.Module):
         model = weights.load(model, device)
     threads = torch.get_num_threads()
     torch.set_num_threads(threads if alone else 1)
     try:
-        tracks = predict(model, dataset, options, dataset.categories or None, progress=alone)
+        return predict(model, dataset, options, dataset.categories or None, progress=alone)
     finally:
         torch.set_num_threads(threads)
-    if folder is not None:
-        for earlier in path.parent.glob(f"{video.id}-*.json"):
-            earlier.unlink(missing_ok=True)
-        predictions.write(tracks, path)
-    return tracks

@@ -15,9 +15,10 @@ import psutil
 import torch
 from torch import nn
 
+from evis.data.errors import DataError
 from evis.data.types import Video
-from evis.inference.options import Options
-from evis.models import ModelConfig, VideoMask2Former
+from evis.inference.options import OF_DETECTIONS, OF_IDOL, OF_QUERIES, Options
+from evis.models import IDOL, ModelConfig, VideoMask2Former
 from evis.models.pixel_decoder import LEVELS
 from evis.models.video_mask2former import SEEN_AT_ONCE
 
@@ -40,9 +41,12 @@ def fitted(options: Options, model: nn.Module, video: Video) -> Options:
         trained_at = getattr(model, "shorter_side", None)
         side = None if trained_at is None else min(trained_at, video.height, video.width)
         options = replace(options, shorter_side=side)
+    options = _with_tracker(options, model)
     if options.window == "auto":
         window = None
-        if isinstance(model, VideoMask2Former):
+        if options.tracker in OF_DETECTIONS or getattr(model, "clip_length", None) == 1:
+            window = 1
+        elif isinstance(model, VideoMask2Former):
             seen = options.seen_size(video.height, video.width)
             left = memory_budget(device_of(model)) - bytes_of_seeing(*seen)
             fits = left // bytes_of_frame(model.config, *seen)
@@ -55,9 +59,23 @@ def fitted(options: Options, model: nn.Module, video: Video) -> Options:
     return options
 
 
+def _with_tracker(options: Options, model: nn.Module) -> Options:
+    """The options with the tracker that suits the model, where none is asked for."""
+    known = OF_IDOL if isinstance(model, IDOL) else OF_QUERIES
+    if options.tracker not in ("auto", *known):
+        problem = f"the tracker {options.tracker!r} can't follow what a {type(model).__name__} says"
+        raise DataError(problem, remedy=f"Choose {' or '.join(known)}, or auto")
+    if options.tracker != "auto":
+        return options
+    try:
+        return replace(options, tracker=known[0])
+    except ValueError as error:  # what windows are asked for
+        raise DataError(str(error), field=f"options for a {type(model).__name__}") from None
+
+
 def windows_at_once(options: Options, model: nn.Module, video: Video) -> int:
     """How many windows a batch holds: small ones alone would keep a machine waiting."""
-    if not isinstance(model, VideoMask2Former):
+    if not isinstance(model, VideoMask2Former | IDOL):
         return 1
     height, width = options.seen_size(video.height, video.width)
     pixels = (options.window or video.length) * height * width

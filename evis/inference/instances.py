@@ -20,8 +20,16 @@ def choose(
     with the probability that it is any object, and its class is the likeliest.
     """
     probabilities = class_logits.double().softmax(-1)[:, :-1]  # without "no object"
-    if class_agnostic:
-        scores, classes = probabilities.sum(-1), probabilities.argmax(-1)
+    return ranked(probabilities, top, probabilities.sum(-1) if class_agnostic else None)
+
+
+def ranked(
+    probabilities: Tensor, top: int, of_any: Tensor | None = None
+) -> list[tuple[int, int, float]]:
+    """As `choose`, of probabilities (N, C); class-agnostic where those of any object (N,) are
+    given."""
+    if of_any is not None:
+        scores, classes = of_any, probabilities.argmax(-1)
         tracks = torch.arange(len(scores))
     else:
         scores = probabilities.flatten()
@@ -33,12 +41,16 @@ def choose(
 
 
 def encode(
-    mask_logits: Tensor, stride: int, seen: tuple[int, int], size: tuple[int, int]
+    mask_logits: Tensor,
+    stride: int,
+    seen: tuple[int, int],
+    size: tuple[int, int],
+    mode: str = "bilinear",
 ) -> list[RLE | None]:
     """(N, h, w) logits -> N masks at `size` (height, width), None where empty.
 
-    The model saw the frames at the size `seen`. Only a few masks are enlarged at a time. On CUDA
-    they are encoded there.
+    The model saw the frames at the size `seen`; from there on they are enlarged as `mode` says.
+    Only a few are enlarged at a time. On CUDA they are encoded there.
     """
     encoded: list[RLE | None] = [None] * len(mask_logits)
     # Enlarging interpolates: where no logit is above 0, no pixel will be.
@@ -46,7 +58,7 @@ def encode(
     number = at_once(mask_logits.device, size)
     for start in range(0, len(visible), number):
         some = visible[start : start + number]
-        large = _enlarge(mask_logits[some], stride, seen, size) > 0
+        large = _enlarge(mask_logits[some], stride, seen, size, mode) > 0
         columns = large.mT.contiguous()
         if columns.is_cuda:
             counts = run_lengths.compressed(columns)
@@ -64,14 +76,18 @@ def at_once(device: torch.device, size: tuple[int, int]) -> int:
     return max(1, AT_ONCE[device.type == "cuda"] // (size[0] * size[1]))
 
 
-def _enlarge(logits: Tensor, stride: int, seen: tuple[int, int], size: tuple[int, int]) -> Tensor:
+def _enlarge(
+    logits: Tensor, stride: int, seen: tuple[int, int], size: tuple[int, int], mode: str
+) -> Tensor:
     """(N, h, w) -> (N, *size): first to the model's pixels, where surplus is cut off, then on."""
     height, width = logits.shape[-2:]
-    logits = _resize(logits[None], (height * stride, width * stride))
-    return _resize(logits[..., : seen[0], : seen[1]], size)[0]
+    logits = _resize(logits[None], (height * stride, width * stride), "bilinear")
+    return _resize(logits[..., : seen[0], : seen[1]], size, mode)[0]
 
 
-def _resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
+def _resize(logits: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     if logits.shape[-2:] == size:
         return logits
-    return F.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
+    return F.interpolate(
+        logits.float(), size, mode=mode, align_corners=False if mode == "bilinear" else None
+    )

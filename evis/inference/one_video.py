@@ -10,13 +10,15 @@ from tqdm.auto import tqdm
 
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.errors import DataError
+from evis.data.frame_prediction import FramePrediction
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, Video, VISDataset
+from evis.inference.detections import Detections
 from evis.inference.fitting import device_of, fitted, room, windows_at_once
 from evis.inference.frames import Frames, as_dataset, read_clips
-from evis.inference.options import Options
+from evis.inference.options import OF_DETECTIONS, Options
 from evis.inference.tracks import Tracks
-from evis.models import VideoMask2Former
+from evis.models import IDOL, VideoMask2Former
 from evis.trackers.windows import Window, plan
 
 
@@ -37,7 +39,10 @@ def predict(
     (video,) = dataset.videos
     options = fitted(options or Options(), model, video)
     device, seen = device_of(model), options.seen_size(video.height, video.width)
-    tracks = Tracks(options, video, seen, room(device))
+    if options.tracker in OF_DETECTIONS:
+        tracks = Detections(options, video, seen)
+    else:
+        tracks = Tracks(options, video, seen, room(device))
     bar = tqdm(total=video.length, unit="frame", desc="predict", disable=not progress, leave=False)
     with bar, evaluating(model), torch.inference_mode():
         windows = plan(video.length, options.window, options.overlap)
@@ -54,7 +59,7 @@ def predict(
     )
 
 
-def _run(model: nn.Module, clips: Tensor, precision: str) -> ClipPrediction:
+def _run(model: nn.Module, clips: Tensor, precision: str) -> ClipPrediction | FramePrediction:
     """clips: (B, T, 3, h, w) uint8, where the model is."""
     kind = clips.device.type
     is_halved, before = precision == "bfloat16", torch.get_float32_matmul_precision()
@@ -62,7 +67,7 @@ def _run(model: nn.Module, clips: Tensor, precision: str) -> ClipPrediction:
         torch.set_float32_matmul_precision("high")  # TF32, for what autocast leaves at 32 bits
     try:
         with torch.autocast(kind, torch.bfloat16, enabled=is_halved):
-            if isinstance(model, VideoMask2Former):
+            if isinstance(model, VideoMask2Former | IDOL):
                 return model(clips, every_layer=False)
             return model(clips)
     finally:

@@ -7,6 +7,9 @@ from typing import Literal
 from evis.trackers.windows import JOINS
 
 Auto = Literal["auto"]
+# Of a model for pictures or clips, and of IDOL: the first is what "auto" comes to.
+OF_QUERIES, OF_IDOL = ("minvis", "memory", "deepsort"), ("idol", "idol-ovis")
+OF_DETECTIONS = ("deepsort", *OF_IDOL)  # those that see frame by frame
 
 
 @dataclass(frozen=True)
@@ -14,9 +17,14 @@ class Options:
     """Defaults: what suits the model and the video; `evis.inference.fitting` says how it is chosen.
 
     window, overlap: frames the model sees at once, and how many it shares with the next window.
-        "auto" is as many as memory allows, None the whole video, as Mask2Former-VIS was published.
-        `window=1` is MinVIS: frame by frame, linked by queries.
+        "auto" is as many as memory allows, but one for a model that knows pictures alone, None the
+        whole video, as Mask2Former-VIS was published. `window=1` is MinVIS: frame by frame, linked
+        by queries.
     join: how windows become one video, by the queries' embeddings or the masks on shared frames.
+    tracker: what follows objects from window to window. "minvis" pairs queries with those of the
+        window before, "memory" with those of all before (UVIS), "deepsort" takes the detections of
+        single frames by place and looks. IDOL has a tracker of its own: "idol", or "idol-ovis" as
+        it is set for OVIS. "auto" is "idol" for IDOL, "minvis" for all others.
     shorter_side: frames are resized to it for the model; None leaves them as they are. "auto" is
         what the model was trained at, or the frames' own size where that is smaller. Masks come
         back at the video's own size.
@@ -34,6 +42,7 @@ class Options:
     top: int = 10
     class_agnostic: bool = False
     precision: Literal["float32", "bfloat16"] | Auto = "auto"
+    tracker: Literal["minvis", "memory", "deepsort", "idol", "idol-ovis"] | Auto = "auto"
 
     def __post_init__(self) -> None:
         words = {"window": (None, "auto"), "shorter_side": (None, "auto")}
@@ -44,12 +53,19 @@ class Options:
             if not (isinstance(value, Integral) and value >= least):
                 raise ValueError(f"{name} should be a whole number, at least {least}, is {value!r}")
             object.__setattr__(self, name, int(value))  # numpy's are no json
-        if self.join not in JOINS:
-            raise ValueError(f"join should be one of {', '.join(JOINS)}, is {self.join!r}")
-        if self.precision not in (precisions := ("auto", "float32", "bfloat16")):
-            raise ValueError(
-                f"precision should be one of {', '.join(precisions)}, is {self.precision!r}"
-            )
+        choices = {
+            "join": JOINS,
+            "tracker": ("auto", *OF_QUERIES, *OF_IDOL),
+            "precision": ("auto", "float32", "bfloat16"),
+        }
+        for name, known in choices.items():
+            if (value := getattr(self, name)) not in known:
+                raise ValueError(f"{name} should be one of {', '.join(known)}, is {value!r}")
+        if self.join == "masks" and self.tracker not in ("auto", "minvis"):
+            raise ValueError(f"joining by masks leaves nothing to the tracker {self.tracker!r}")
+        if self.tracker in OF_DETECTIONS and self.window not in ("auto", 1):
+            problem = f"the tracker {self.tracker!r} follows objects frame by frame"
+            raise ValueError(f"{problem}: its window is 1, not {self.window}")
         frames = self.window if isinstance(self.window, int) else None
         if frames is None and self.overlap:
             raise ValueError("overlap needs a window: give its number of frames too")

@@ -1,5 +1,6 @@
 """A whole run of `evis predict`: from a source and weights to files on disk."""
 
+import hashlib
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -8,9 +9,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 import evis
-from evis.data import catalog, files, own, predictions
-from evis.data import video as own_video
-from evis.data.errors import DataError
+from evis.data import files, own, predictions
 from evis.data.types import VISDataset
 from evis.inference import overlay
 from evis.inference import weights as weight_files
@@ -21,30 +20,14 @@ from evis.inference.video_writer import ENCODERS
 
 RESULTS, TRACKS, MADE_BY, PARTS = "results.json", "tracks.csv", "made_by.json", "videos"
 OVERLAY, OVERLAYS = "overlay", "overlays"
+LONGEST_NAME = 200  # bytes; of 255 that file systems take, for a hash, an ending, a temporary name
 
 
 def open_source(
     path: str | Path, split: str | None = None, frames_root: str | Path | None = None
 ) -> VISDataset:
-    """The videos at `path`, without annotations.
-
-    path: a folder of pictures, a video file, the folder of a data set in an official layout, or an
-        annotation json. `split` is needed where the folder holds several, and `frames_root` where
-        the frames of the json are neither where its official layout has them nor beside it.
-    """
-    path = Path(path)
-    if path.suffix.lower() == ".json":
-        return own.read(path, frames_root).bare()
-    splits = {known.name: (real, known) for real, known in catalog.splits_in(path)}
-    if not splits:
-        return own_video.read(path)
-    if split is None and len(splits) == 1:
-        (split,) = splits
-    if split not in splits:
-        problem = f"holds {len(splits)} splits" if split is None else f"holds no split {split!r}"
-        raise DataError(problem, file=path, remedy=f"Give --split {'|'.join(splits)}")
-    real, known = splits[split]
-    return real.read(path, known).bare()
+    """The videos at `path`, as `evis.data.own.find` has them, without annotations."""
+    return own.find(path, split, frames_root).bare()
 
 
 def predict_and_write(
@@ -94,5 +77,11 @@ def predict_and_write(
 
 
 def file_name(video: str) -> str:
-    """The video's name as a file's, another one for each: odd characters become % and a number."""
-    return re.sub(r"[^\w.-]", lambda odd: f"%{ord(odd[0]):02X}", video)
+    """The video's name as a file's, another one for each: odd characters become % and a number, and
+    the end of what is too long becomes a hash of the whole."""
+    name = re.sub(r"[^\w.-]", lambda odd: f"%{ord(odd[0]):02X}", video)
+    written = name.encode()
+    if len(written) <= LONGEST_NAME:
+        return name
+    kept = written[:LONGEST_NAME].decode(errors="ignore")
+    return f"{kept}-{hashlib.sha256(written).hexdigest()[:16]}"

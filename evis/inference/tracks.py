@@ -21,7 +21,7 @@ from evis.data.types import Video
 from evis.inference import instances
 from evis.inference.options import Options
 from evis.inference.tally import Tally
-from evis.trackers.windows import JOINS, Window
+from evis.trackers.windows import JOINS, ByMemory, Window
 
 SPARE = 2
 
@@ -55,7 +55,7 @@ class Tracks:
         may be put aside."""
         self._options, self._video, self._seen = options, video, seen
         self._size, self._room = (video.height, video.width), room
-        self._join = JOINS[options.join]()
+        self._join = ByMemory() if options.tracker == "memory" else JOINS[options.join]()
         self._stop = 0  # of the last window
         self._most = SPARE * options.top
         self._all = Tally(self._most, options.class_agnostic)

@@ -1,6 +1,5 @@
 """The weights that predict: read once, told from others, their classes matched by name."""
 
-import hashlib
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -39,14 +38,7 @@ def digest(model: str | Path | nn.Module) -> str:
         state = model.state_dict().items()
         tensors = {name: (str(t.dtype), t.cpu().double().numpy()) for name, t in state}
         return joblib.hash([type(model).__qualname__, tensors])
-    if Path(model).is_dir():
-        parts = sorted(file for file in Path(model).iterdir() if file.is_file())
-        return joblib.hash([(file.name, digest(file)) for file in parts])
-    try:
-        with open(files.regular(model), "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise DataError("there is no such file", file=model, remedy="Check the path") from None
+    return files.digest(model)
 
 
 def with_classes(dataset: VISDataset, path: str | Path) -> VISDataset:

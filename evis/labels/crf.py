@@ -65,17 +65,22 @@ def outline(picture: np.ndarray, patches: np.ndarray) -> np.ndarray:
     What CutLER makes of MaskCut's masks, there on a square of 480 pixels: enlarged (nearest),
     refined, holes filled; empty where that has an IoU below 0.5 with the enlarged mask.
     """
-    size = picture.shape[1::-1]
-    enlarged = [
-        cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) for mask in patches
-    ]
-    before = np.array(enlarged, dtype=bool).reshape(-1, *picture.shape[:2])
+    before = enlarged(picture, patches)
     after = refine(picture, before) > 0.5
     for number, mask in enumerate(after):
         filled = binary_fill_holes(mask)
         shared = (filled & before[number]).sum() / max((filled | before[number]).sum(), 1)
         after[number] = filled & (shared >= KEPT)
     return after
+
+
+def enlarged(picture: np.ndarray, patches: np.ndarray) -> np.ndarray:
+    """(H, W, 3), (N, h, w) bool, one value a patch -> (N, H, W) bool."""
+    size = picture.shape[1::-1]
+    large = [
+        cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) for mask in patches
+    ]
+    return np.array(large, dtype=bool).reshape(-1, *picture.shape[:2])
 
 
 def _terms(picture: np.ndarray) -> list[Term]:

@@ -55,6 +55,14 @@ def grabcut(picture: np.ndarray, box: Box, iterations: int = 5) -> np.ndarray:
     return mask if mask.any() else fill(picture, box)
 
 
+def seen(dataset: VISDataset) -> VISDataset:
+    """What masks may be made from: the boxes, annotated or made, without annotated masks."""
+    if "boxes" not in dataset.kinds:
+        problem = f'masks are made from boxes, and this set holds "{dataset.supervision}" labels'
+        raise DataError(problem, remedy='Weaken the data set to "box", not further')
+    return dataset if dataset.origin is not None else weaken(dataset, "box")
+
+
 def label(
     dataset: VISDataset, segmenter: Segmenter, origin: str | None = None, progress: bool = True
 ) -> VISDataset:
@@ -63,10 +71,7 @@ def label(
     The result costs no more than boxes, and says what made it: by default, the segmenter's name.
     Crowds are left out, and boxes that no mask was found in count as not visible.
     """
-    if "boxes" not in dataset.kinds:
-        problem = f'masks are made from boxes, and this set holds "{dataset.supervision}" labels'
-        raise DataError(problem, remedy='Weaken the data set to "box", not further')
-    dataset = dataset if dataset.origin is not None else weaken(dataset, "box")
+    dataset = seen(dataset)
     origin = origin or f"{getattr(segmenter, '__name__', type(segmenter).__name__)} from boxes"
     # Areas, which a set of made labels has, will be those of the new masks.
     tracks = [replace(track, areas=None) for track in dataset.tracks if not track.is_crowd]

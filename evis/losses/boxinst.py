@@ -5,12 +5,18 @@ write: Eqs. 1-3 of PM-VIS, section III-B, which repeats BoxInst's own.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from evis.losses.color import rgb_to_lab
 from evis.losses.neighbours import RING, Offsets, edge_costs, inside_picture, shifted
-from evis.losses.tensors import FLAVOURS, Flavour, check_choice, check_shapes, full_precision
+from evis.losses.tensors import (
+    FLAVOURS,
+    Flavour,
+    cell_means,
+    check_choice,
+    check_shapes,
+    full_precision,
+)
 
 
 def lab(frames_rgb: Tensor, stride: int = 4, flavour: Flavour = "released") -> Tensor:
@@ -23,7 +29,8 @@ def lab(frames_rgb: Tensor, stride: int = 4, flavour: Flavour = "released") -> T
     if min(frames_rgb.shape[2:]) < stride:
         raise ValueError(f"{tuple(frames_rgb.shape)} frames should have sides of at least {stride}")
     check_choice("flavour", flavour, FLAVOURS)
-    pooled = F.avg_pool2d(full_precision(frames_rgb), stride)
+    height, width = (side // stride * stride for side in frames_rgb.shape[2:])
+    pooled = cell_means(frames_rgb[..., :height, :width], stride, range(stride))
     if flavour == "released":
         pooled = pooled.floor().flip(1)
     return rgb_to_lab(pooled)

@@ -161,12 +161,12 @@ def mask_focal(mask_logits: Tensor, masks: Tensor) -> Tensor:
     return focal(mask_logits, masks).mean((-2, -1))
 
 
-def quarter(masks: Tensor) -> Tensor:
-    """(..., H, W) -> (..., H / 4, W / 4), one pixel of every four: as mask losses see targets.
+def subsampled(masks: Tensor, stride: int = 4) -> Tensor:
+    """(..., H, W) -> (..., H / stride, W / stride), one pixel of each: as mask losses see targets.
 
-    The targets' sides must be those of the padded picture, multiples of 4.
+    The targets' sides must be those of the padded picture, multiples of the stride.
     """
-    return masks[..., 2::4, 2::4]
+    return masks[..., stride // 2 :: stride, stride // 2 :: stride]
 
 
 def box_l1(boxes: Tensor, targets: Tensor) -> Tensor:

@@ -19,8 +19,9 @@ def shifted(picture: Tensor, dilation: int, offsets: Offsets = WINDOW) -> list[T
     check_count("dilation", dilation)
     height, width = picture.shape[-2:]
     padded = F.pad(picture, [dilation] * 4)
-    tops_and_lefts = [(dilation * (y + 1), dilation * (x + 1)) for y, x in offsets]
-    return [padded[..., y : y + height, x : x + width] for y, x in tops_and_lefts]
+    rows = padded.unfold(-2, height, dilation).unfold(-2, width, dilation).unbind(-4)
+    window = [moved for row in rows for moved in row.unbind(-3)]
+    return [window[WINDOW.index(offset)] for offset in offsets]
 
 
 def inside_picture(picture: Tensor, dilation: int, offsets: Offsets = WINDOW) -> Tensor:

@@ -34,8 +34,8 @@ _RESTARTS = 20
 _CANDIDATES = 4  # points tried for each new centre
 _FIRST_STEPS = 10  # of all restarts, after which only the best goes on
 _STEPS = 300  # a bound only: ten to a hundred are taken
-_LOOKS = 3  # steps from one look at what still moves to the next; a GPU waits at each, so there
-_RARE_LOOKS = 24
+_LOOKS = 3  # steps from one look at what still moves to the next
+_RARE_LOOKS = 12  # on a GPU, which waits at each
 _SAME = 1e-14  # squared distance of two equal points by rounding, in a cloud of radius 1
 _LARGE = 1e12  # squares of larger numbers may not fit float32, or float64
 _ZERO = 1e-8  # lengths below are zero, as scikit-learn has it
@@ -185,27 +185,29 @@ def _lloyd(
     to rest stays as it is, however late that is seen. A cluster that has lost all its points starts
     again then at the point farthest from its centre, one at a time.
     """
-    shape, all_of_clip = exists.shape[1:], points.mT.contiguous()  # (B, C, n)
-    counted = F.pad(points, (0, 1), value=1.0).mT.contiguous()  # (B, C + 1, n): the last row counts
+    shape, turned = exists.shape, points.mT.contiguous()  # (B, C, n)
+    counted = F.pad(turned, (0, 0, 0, 1), value=1.0)  # (B, C + 1, n): the last row counts
     absent = torch.where(exists, 0.0, torch.inf).flatten(1).unsqueeze(-1).to(points)
-    squares, centres = points.square().sum(-1)[:, None], centres.flatten(1, 2)  # (B, R * K, C)
+    centres = centres.flatten(1, 2)  # (B, R * K, C)
     looks = _RARE_LOOKS if is_far(points) else _LOOKS
     for step in range(1, steps + 1):
         own = centres.square().sum(-1, keepdim=True) + absent
-        distance = torch.baddbmm(own, centres, all_of_clip, alpha=-2).unflatten(1, shape)
-        nearest = distance.amin(2)  # (B, R, n), less the points' own squares
-        members = distance.eq_(nearest.unsqueeze(2))  # (B, R, K, n) of 0 and 1
-        sums = (counted @ members.flatten(1, 2).mT).mT  # (B, R * K, C + 1)
-        sizes = sums[..., -1:]
-        before, centres = centres, torch.where(sizes > 0, sums[..., :-1] / sizes, centres)
+        distance = torch.baddbmm(own, centres, turned, alpha=-2).view(*shape, -1)
+        nearest = distance.amin(2, keepdim=True)  # (B, R, 1, n), less the points' own squares
+        members = distance.eq_(nearest)  # (B, R, K, n) of 0 and 1
+        sums = torch.bmm(counted, members.view(*own.shape[:2], -1).mT).mT  # (B, R * K, C + 1)
+        total, sizes = sums.split((points.shape[-1], 1), -1)
+        before, centres = centres, torch.where(sizes > 0, total / sizes, centres)
         if step % looks == 0 and torch.equal(before, centres):
-            empty = exists & (sizes.unflatten(1, shape).squeeze(-1) == 0)
+            empty = exists & (sizes == 0).view(shape)
             if not empty.any():
                 break
-            farthest = _rows(points, (nearest + squares).argmax(-1)).unsqueeze(2)  # (B, R, 1, C)
+            apart = nearest.squeeze(2) + points.square().sum(-1)[:, None]
+            farthest = _rows(points, apart.argmax(-1)).unsqueeze(2)  # (B, R, 1, C)
             first = (empty & (empty.cumsum(-1) == 1)).unsqueeze(-1)
-            centres = torch.where(first, farthest, centres.unflatten(1, shape)).flatten(1, 2)
-    return members, centres.unflatten(1, shape), (nearest + squares).clamp_min(0).sum(-1)
+            centres = torch.where(first, farthest, centres.unflatten(1, shape[1:])).flatten(1, 2)
+    inertia = (nearest.squeeze(2) + points.square().sum(-1)[:, None]).clamp_min(0).sum(-1)
+    return members, centres.unflatten(1, shape[1:]), inertia
 
 
 def _rows(points: Tensor, index: Tensor) -> Tensor:

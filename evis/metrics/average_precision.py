@@ -50,10 +50,13 @@ def accumulate(
         ranked = ranked[np.argsort(-scores[ranked], kind="stable")]
         some = objects > 0
         hits, left_out = hit[..., ranked][some], ignored[..., ranked][some]
+        curves = {}  # by how many predictions take part: a limit may leave none out
         for m, most in enumerate(MAX_PREDICTIONS):
             best = ranks[ranked] < most
-            curves = _curves(hits[..., best], left_out[..., best], objects[some])
-            precision[:, :, k, some, m], recall[:, k, some, m] = curves
+            if (taking_part := best.sum()) not in curves:
+                part = hits[..., best], left_out[..., best], objects[some]
+                curves[taking_part] = _curves(*part)
+            precision[:, :, k, some, m], recall[:, k, some, m] = curves[taking_part]
     return precision, recall
 
 

@@ -42,10 +42,10 @@ class Rows:
         self.videos, self.categories = (np.array(ids, dtype=np.int64) for ids in columns[:2])
         self.scores = np.array(columns[2], dtype=np.float64)
 
-    def masks(self, index: int) -> Any:
-        """Nothing in it is checked."""
-        row = self._rows[index]
-        return row.masks if isinstance(row, PredictedTrack) else row["segmentations"]
+    def masks(self, indices: np.ndarray) -> list:
+        """One entry a row; nothing in them is checked."""
+        rows = map(self._rows.__getitem__, indices.tolist())
+        return [r.masks if isinstance(r, PredictedTrack) else r["segmentations"] for r in rows]
 
     def record(self, index: int, video: str | None = None) -> Record:
         row = self._rows[index]
@@ -189,8 +189,11 @@ def _overlap(
     Models that give one mask several classes repeat it; it is taken apart and compared once.
     """
 
+    in_file = np.sort(own)  # as they lie in memory, which is read once
+
     def compared(tracks: list) -> tuple[Overlap, np.ndarray]:
         distinct, which = _distinct(tracks)
+        which = which[np.searchsorted(in_file, own)]
         if by == "boxes":
             boxes = [[rle and masks.tight_box(rle) for rle in track] for track in distinct]
             return box_iou.compare(boxes, [track.boxes for track in objects], video), which
@@ -202,9 +205,9 @@ def _overlap(
 
     if by == "masks":
         with suppress(AttributeError, KeyError, TypeError, ValueError):
-            return compared([rows.masks(index) for index in own])
+            return compared(rows.masks(in_file))
     # Not all compressed RLE: read with care, which takes other codes and names any fault.
-    tracks = [parse_masks(rows.record(index, video.name), video) for index in own]
+    tracks = [parse_masks(rows.record(index, video.name), video) for index in in_file]
     try:
         return compared(tracks)
     except ValueError as error:  # a data set that was read is sound; one made by hand may not be

@@ -17,7 +17,7 @@ from evis.data import runs
 from evis.data.masks import RLE
 from evis.data.types import Video
 
-_BLOCK = 384  # masks taken apart at a time: the arrays stay in the processor's cache
+_BLOCK = 1024  # masks taken apart at a time: a usual video, some ten megabytes of arrays
 
 
 @dataclass(frozen=True)

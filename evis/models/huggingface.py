@@ -6,8 +6,7 @@ that queries are compared with, but one that all keys share leaves their softmax
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from evis.data import jsonfile
 from evis.data.errors import DataError
+from evis.data.quiet import quiet_transformers
 from evis.models import weight_files
 from evis.models.config import Backbone, ModelConfig, ResNet, Swin
 from evis.models.video_mask2former import DEVIATION, MEAN
@@ -85,7 +85,7 @@ def read(folder: Path) -> tuple[dict[str, Tensor], ModelConfig, dict[str, Any]]:
         remedy = "Copy or download it again"
         raise DataError(f"{error}", file=folder / _CONFIG, remedy=remedy) from None
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             model, found = Mask2FormerForUniversalSegmentation.from_pretrained(
                 folder,
                 config=settings,
@@ -111,7 +111,9 @@ def about(folder: Path) -> dict[str, Any]:
     if not names or wrong or sorted(names) != list(range(len(names))):
         problem = "id2label should give a name to each class, counted from 0"
         raise DataError(problem, file=folder / _CONFIG, remedy="Add the names of its classes")
+    pictures_alone = {"mixture": [["stills", 1.0]], "still_frames": 1}
     told: dict[str, Any] = {"categories": [names[number] for number in range(len(names))]}
+    told["recipe"] = pictures_alone
     if not (folder / _PREPROCESSOR).is_file():
         return told
     pictures = jsonfile.Record(jsonfile.load(folder / _PREPROCESSOR), file=folder, path="")
@@ -124,7 +126,7 @@ def about(folder: Path) -> dict[str, Any]:
     size = pictures.value.get("size")
     sides = list(size.values()) if isinstance(size, Mapping) else [size]
     if sides and all(isinstance(side, int) and side > 0 for side in sides):
-        told["recipe"] = {"shorter_sides": [min(sides)]}
+        told["recipe"] = pictures_alone | {"shorter_sides": [min(sides)]}
     return told
 
 
@@ -145,7 +147,7 @@ def _settings(folder: Path):
         said = f"is of a {record.text('model_type')}, not of a mask2former"
         raise record.error(said, remedy="Of Hugging Face's models, evis reads Mask2Former's alone")
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             settings = Mask2FormerConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # transformers checks values in many ways
         raise _unreadable(file, error) from error
@@ -209,22 +211,6 @@ def _to_ours(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             joined = torch.cat([ours.pop(part) for part in parts])
             ours[name.replace("q_proj.", "in_proj_")] = joined
     return ours
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """What it would report of tensors is in `evis.models.checkpoints.Report`."""
-    from transformers.utils import logging
-
-    verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _unreadable(file: Path, error: Exception) -> DataError:

@@ -11,6 +11,7 @@ Its tensors are called as in transformers' Mask2Former.
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -62,16 +63,19 @@ class PixelDecoder(nn.Module):
             project(features)
             for project, features in zip(self.input_projections, reversed(others), strict=True)
         ]
-        grid = Grid.of([tuple(features.shape[-2:]) for features in projected], finest)
+        sizes = [tuple(features.shape[-2:]) for features in projected]
+        grid = Grid.of(sizes, self.level_embed.dtype, finest.device)
         position = torch.cat(
             [
                 positions.plane(*size, len(level), finest.device).flatten(0, 1) + level
                 for size, level in zip(grid.sizes, self.level_embed, strict=True)
             ]
         )  # (S, C)
-        tokens = torch.cat([features.flatten(2).mT for features in projected], 1)  # (N, S, C)
+        tokens = torch.cat([features.flatten(2) for features in projected], 2).mT  # (N, S, C)
+        tokens = tokens.flatten(0, 1)
         for layer in self.encoder["layers"]:
             tokens = layer(tokens, position, grid)
+        tokens = tokens.unflatten(0, (len(finest), -1))
         features = [part.mT.unflatten(2, size) for part, size in grid.split(tokens, 1)]
         enlarged = F.interpolate(features[-1], finest.shape[-2:], mode="bilinear")
         fine = self.layer_1(self.adapter_1(finest) + enlarged)
@@ -90,20 +94,20 @@ class GroupNorm(nn.GroupNorm):
 class Grid:
     """The tokens' places, level after level, where a picture reaches from -1 to 1 either way."""
 
-    sizes: list[Size]  # of LEVELS, coarse to fine
+    sizes: Sequence[Size]  # of LEVELS, coarse to fine
     centres: Tensor  # (2, S): x and y of each token
     pixel: Tensor  # (LEVELS, 2): how wide and how high a pixel is
 
     @classmethod
-    def of(cls, sizes: list[Size], like: Tensor) -> "Grid":
-        kind = {"dtype": like.dtype, "device": like.device}
-        centres = []
+    def of(cls, sizes: Sequence[Size], dtype: torch.dtype, device: torch.device) -> "Grid":
+        kind, centres = {"dtype": dtype, "device": device}, []
         for height, width in sizes:
             x = (2 * torch.arange(width, **kind) + 1) / width - 1
             y = (2 * torch.arange(height, **kind) + 1) / height - 1
             centres.append(torch.stack([x.repeat(height), y.repeat_interleave(width)]))
-        pixel = torch.tensor([[2 / width, 2 / height] for height, width in sizes], **kind)
-        return cls(sizes, torch.cat(centres, 1), pixel)
+        # Not made of a list, which a GPU would be waited for to get.
+        sides = [torch.full((), 2 / side, **kind) for size in sizes for side in reversed(size)]
+        return cls(sizes, torch.cat(centres, 1), torch.stack(sides).view(-1, 2))
 
     def split(self, tokens: Tensor, dim: int) -> list[tuple[Tensor, Size]]:
         """What belongs to each level, and the level's size."""
@@ -122,7 +126,7 @@ class EncoderLayer(nn.Module):
         self.final_layer_norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor, position: Tensor, grid: Grid) -> Tensor:
-        """tokens (N, S, C), position (S, C) -> (N, S, C)"""
+        """tokens (N * S, C), position (S, C) -> (N * S, C)"""
         read = self.self_attn(tokens, position, grid)
         tokens = self.self_attn_layer_norm(tokens + read)
         return self.final_layer_norm(tokens + self.fc2(F.relu(self.fc1(tokens))))
@@ -131,7 +135,8 @@ class EncoderLayer(nn.Module):
 class DeformableAttention(nn.Module):
     """A token reads LEVELS x POINTS points a head, between pixels too, and weighs them.
 
-    All that has an entry a token keeps the tokens as its last axis: it is the longest.
+    Under autocast the points' places are in full precision all the same. All that has an entry a
+    token keeps the tokens as its last axis: it is the longest.
     """
 
     def __init__(self, width: int, heads: int):
@@ -143,22 +148,27 @@ class DeformableAttention(nn.Module):
         self.output_proj = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor, position: Tensor, grid: Grid) -> Tensor:
-        """tokens (N, S, C), position (S, C) -> (N, S, C)"""
-        tokens = tokens.mT
+        """tokens (N * S, C), position (S, C) -> (N * S, C)"""
+        tokens = tokens.unflatten(0, (-1, len(position))).mT
         placed = tokens + position.mT
         heads = len(tokens) * self.heads
         values = _over_channels(self.value_proj, tokens).view(heads, -1, tokens.shape[2])
         weights = _over_channels(self.attention_weights, placed).view(heads, LEVELS * POINTS, -1)
-        weights = weights.softmax(1).unflatten(1, (LEVELS, POINTS))
-        offsets = _over_channels(self.sampling_offsets, placed).view(heads, LEVELS, POINTS, 2, -1)
-        places = torch.addcmul(grid.centres, offsets, grid.pixel[:, None, :, None])
-        read = 0
-        for level, (of_level, size) in enumerate(grid.split(values, 2)):
-            sampled = F.grid_sample(  # (heads, C / heads, POINTS, S)
-                of_level.unflatten(2, size), places[:, level].mT, align_corners=False
+        weights = weights.softmax(1).unsqueeze(1).split(POINTS, 2)  # (heads, 1, POINTS, S) each
+        device = tokens.device.type
+        has_autocast = torch.amp.is_autocast_available(device)
+        with torch.autocast(device, enabled=False) if has_autocast else nullcontext():
+            offsets = _over_channels(self.sampling_offsets, placed.to(grid.centres.dtype))
+        offsets = offsets.view(heads, LEVELS, POINTS, 2, -1)
+        places = torch.addcmul(grid.centres, offsets, grid.pixel[:, None, :, None]).mT.unbind(1)
+        first, second, third = (
+            (F.grid_sample(of_level.unflatten(2, size), where, align_corners=False) * weight).sum(2)
+            for (of_level, size), where, weight in zip(
+                grid.split(values, 2), places, weights, strict=True
             )
-            read = read + (sampled * weights[:, level, None]).sum(2)
-        return self.output_proj(read.view_as(tokens).mT)
+        )  # from (heads, C / heads, POINTS, S) each
+        read = (first + second + third).view_as(tokens).mT
+        return self.output_proj(read.flatten(0, 1))
 
     @torch.no_grad()
     def start(self) -> None:

@@ -1,7 +1,6 @@
 """Mask2Former for video instance segmentation: frames in, for every query a class and a mask."""
 
 import math
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +23,8 @@ class VideoMask2Former(nn.Module):
 
     shorter_side: of the frames that it was trained on. `evis.models.load` reads it off the recipe
         in a file; without one it is what reference checkpoints, or the toy sizes, are trained on.
+    clip_length: frames of the longest clip that it was trained on, read off the recipe too; 1 of a
+        model for pictures, None where nothing tells.
     classes: their names in order, as `evis.models.load` reads them; None where a file has none.
     recompute_activations: in the backward pass of training: less memory, more time.
     """
@@ -32,6 +33,7 @@ class VideoMask2Former(nn.Module):
         super().__init__()
         self.config = config
         self.shorter_side = 64 if isinstance(config.backbone, Tiny) else 360
+        self.clip_length: int | None = None
         self.classes: list[str] | None = None
         self.recompute_activations = False
         self.backbone = backbones.build(config.backbone)
@@ -43,23 +45,23 @@ class VideoMask2Former(nn.Module):
     def forward(self, frames: Tensor, every_layer: bool = True) -> ClipPrediction:
         """frames: (B, T, 3, h, w) RGB, 0..255 -> masks at 1/stride of that size, rounded up.
 
-        Pictures whose sides the coarsest stride doesn't divide are padded with the mean colour, and
-        the padding is cut off the masks again. every_layer=False spares the memory of the earlier
-        layers' masks: `layers` is empty then.
+        Pictures whose sides the coarsest stride doesn't divide are padded with the mean colour, of
+        which no mask is made. every_layer=False spares the earlier layers' masks: `layers` is empty
+        then.
         """
         if frames.ndim != 5 or frames.shape[2] != 3 or 0 in frames.shape:
             shape = tuple(frames.shape)
             raise ValueError(f"frames should be (clips, frames, 3, height, width), are {shape}")
         clips, length, _, height, width = frames.shape
         features, pixels = self.see(frames.flatten(0, 1))
-        prediction = self.decoder(
+        finest = self.config.backbone.strides[0]
+        return self.decoder(
             [f.unflatten(0, (clips, length)) for f in features],
             pixels.unflatten(0, (clips, length)),
+            (math.ceil(height / finest), math.ceil(width / finest)),
             every_layer,
             self.recompute_activations,
         )
-        finest = self.config.backbone.strides[0]
-        return _crop(prediction, math.ceil(height / finest), math.ceil(width / finest))
 
     def see(self, pictures: Tensor) -> Decoded:
         """(N, 3, h, w) RGB, 0..255 -> features, coarse to fine, and pixel embeddings."""
@@ -80,21 +82,8 @@ class VideoMask2Former(nn.Module):
         pictures = F.pad(pictures, (0, -width % coarsest, 0, -height % coarsest))
         if self.recompute_activations and torch.is_grad_enabled():
             maps = checkpoint(self._features, pictures, use_reentrant=False)
-            return checkpoint(self._decode_pixels, maps, use_reentrant=False)
-        return self._decode_pixels(self._features(pictures))
+            return checkpoint(self.pixel_decoder, maps, use_reentrant=False)
+        return self.pixel_decoder(self._features(pictures))
 
     def _features(self, pictures: Tensor) -> tuple[Tensor, ...]:
         return self.backbone(pictures).feature_maps
-
-    def _decode_pixels(self, maps: tuple[Tensor, ...]) -> Decoded:
-        precise = self.pixel_decoder.level_embed.dtype
-        with torch.autocast(maps[0].device.type, enabled=False):  # offsets need it
-            return self.pixel_decoder([features.to(precise) for features in maps])
-
-
-def _crop(prediction: ClipPrediction, height: int, width: int) -> ClipPrediction:
-    return replace(
-        prediction,
-        mask_logits=prediction.mask_logits[..., :height, :width],
-        layers=tuple(_crop(layer, height, width) for layer in prediction.layers),
-    )

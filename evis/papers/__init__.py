@@ -14,7 +14,7 @@ from evis.data.errors import DataError
 if TYPE_CHECKING:
     from evis.training import Method, Recipe
 
-PAPERS = ("eigencluster",)
+PAPERS = ("eigencluster", "pmvis")
 
 
 def recipe_names() -> tuple[str, ...]:

@@ -22,7 +22,7 @@ LIKE = 0.5  # likeness above which a detection continues a track
 REMEMBERED = 3  # embeddings a track
 FORGOTTEN = 10  # frames after its last detection
 NAMED = 0.05  # mean probability above which a class is a result
-SHORT, ABSENT, SETTLED = 3, 2, 9  # see `tracks`
+SHORT, ABSENT, SETTLED = 3, 2, 9  # frames, see `tracks`
 
 
 @dataclass(frozen=True)
@@ -202,12 +202,10 @@ def tracks(ids: Tensor, class_logits: Tensor) -> tuple[Tensor, Tensor]:
         for query in (of_frame >= 0).nonzero().flatten():
             empty = torch.full((frames,), -1)
             found.setdefault(int(of_frame[query]), empty)[t] = query
-        if t >= SETTLED:
-            found = {
-                number: queries
-                for number, queries in found.items()
-                if (queries[t + 1 - ABSENT : t + 1] >= 0).any() or (queries >= 0).sum() >= SHORT
-            }
+        for number, queries in list(found.items()):
+            seen = (queries >= 0).nonzero().flatten()
+            if is_dropped(t, len(seen), int(seen[-1])):
+                del found[number]
     in_order = [queries for _, queries in sorted(found.items())]
     queries = torch.stack(in_order) if found else torch.zeros((0, frames)).long()
     queries = queries.to(ids.device)
@@ -216,3 +214,8 @@ def tracks(ids: Tensor, class_logits: Tensor) -> tuple[Tensor, Tensor]:
     if not of_tracks:
         return queries, probabilities.new_zeros(0, class_logits.shape[-1])
     return queries, torch.stack([of_track.mean(0) for of_track in of_tracks])
+
+
+def is_dropped(frame: int, seen: int, last: int) -> bool:
+    """Whether a track that was seen in so many frames till now, last in `last`, is no result."""
+    return frame >= SETTLED and frame - last >= ABSENT and seen < SHORT

@@ -25,14 +25,29 @@ def link(embeddings: Tensor, weight: float = 0.5) -> Tensor:
         raise ValueError(
             f"embeddings should be (frames, queries, channels), got {tuple(embeddings.shape)}"
         )
-    if not 0 <= weight <= 1:
-        raise ValueError(f"weight should be from 0 to 1, got {weight}")
-    frames, queries, _ = embeddings.shape
-    links = torch.arange(queries, device=embeddings.device).repeat(frames, 1)
-    earlier = torch.zeros(1, device=embeddings.device)  # the sum in Eq. 3, float32 at least
-    for t in range(1, frames):
-        last = embeddings[t - 1, links[t - 1]]
-        mean = earlier / (t - 1) if t > 1 else last
-        links[t] = minvis.pair(weight * last + (1 - weight) * mean, embeddings[t].to(mean))
-        earlier = earlier + last
-    return links
+    memory = Memory(weight)
+    links = [memory.step(of_frame) for of_frame in embeddings]
+    return torch.stack(links) if links else embeddings.new_zeros(embeddings.shape[:2]).long()
+
+
+class Memory:
+    """Frame after frame; it takes no more room the longer a video is."""
+
+    def __init__(self, weight: float = 0.5):
+        if not 0 <= weight <= 1:
+            raise ValueError(f"weight should be from 0 to 1, got {weight}")
+        self._weight = weight
+        self._last: Tensor | None = None  # (Q, C), by track
+        self._earlier, self._frames = 0.0, 0  # the sum in Eq. 3, and of how many frames
+
+    def step(self, embeddings: Tensor) -> Tensor:
+        """The next frame's, (Q, C) -> (Q,) long: its query that continues each track."""
+        # Sums of many frames need 32 bits at least.
+        embeddings = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+        order = torch.arange(len(embeddings), device=embeddings.device)
+        if self._last is not None:
+            mean = self._earlier / self._frames if self._frames else self._last
+            order = minvis.pair(self._weight * self._last + (1 - self._weight) * mean, embeddings)
+            self._earlier, self._frames = self._earlier + self._last, self._frames + 1
+        self._last = embeddings[order]
+        return order

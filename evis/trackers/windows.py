@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from evis.trackers import minvis
+from evis.trackers.memory import Memory
 
 SAME_OBJECT = 0.5  # mask IoU on the shared frames, from which on two windows' queries are one track
 
@@ -48,14 +49,24 @@ class ByQueries:
 
     def join(self, embeddings: Tensor | None, mask_logits: Tensor, shared: int) -> Tensor:
         """(Q,) long: the track that each query of the next window continues."""
-        if embeddings is None:
-            raise ValueError("the model gives no embeddings; join its windows by masks")
+        embeddings = _known(embeddings)
         if self._tracks is None:
             self._tracks = embeddings
             return torch.arange(len(embeddings))
         order = minvis.pair(self._tracks, embeddings)  # track -> query
         self._tracks = embeddings[order]
         return order.argsort()
+
+
+class ByMemory:
+    """As `ByQueries`, but windows are held against all before them: UVIS's tracking memory."""
+
+    def __init__(self) -> None:
+        self._memory = Memory()
+
+    def join(self, embeddings: Tensor | None, mask_logits: Tensor, shared: int) -> Tensor:
+        """As `ByQueries.join`."""
+        return self._memory.step(_known(embeddings)).argsort()
 
 
 class ByMasks:
@@ -84,6 +95,12 @@ class ByMasks:
         found[new] = torch.arange(self._count, self._count + int(new.sum()))
         self._tracks, self._masks, self._count = found, masks, self._count + int(new.sum())
         return found
+
+
+def _known(embeddings: Tensor | None) -> Tensor:
+    if embeddings is None:
+        raise ValueError("the model gives no embeddings; join its windows by masks")
+    return embeddings
 
 
 def _ious(a: Tensor, b: Tensor) -> Tensor:

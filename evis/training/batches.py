@@ -4,7 +4,7 @@ Which clips a micro-batch holds depends on its number and the recipe alone, not 
 workers or where a run was resumed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -31,6 +31,22 @@ class Batch:
 
     clips: list[Clip]
     frames: Tensor  # (B, T, 3, H, W) uint8
+
+    def pin_memory(self) -> "Batch":
+        """Where a GPU can fetch it while the host goes on; the loader calls this."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def to(self, device: torch.device) -> "Batch":
+        """With what is large on the device; the clips' frames are views of the canvas there."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        frames, clips = change(self.frames), []
+        for place, clip in zip(frames, self.clips, strict=True):
+            height, width = clip.frames.shape[-2:]
+            masks = None if clip.masks is None else change(clip.masks)
+            clips.append(replace(clip, frames=place[..., :height, :width], masks=masks))
+        return replace(self, clips=clips, frames=frames)
 
 
 def admit(recipe: Recipe, datasets: Mapping[str, VISDataset]) -> dict[str, VISDataset]:

@@ -11,7 +11,7 @@ them makes the same steps.
 Nothing random outlives a micro-batch: all generators are seeded anew by (seed, micro-batch number),
 so a run that is cut off anywhere and resumed from its last checkpoint makes the same steps too. On
 a CPU the weights are the same to the last bit, given the same number of threads; on GPUs some of
-the kernels add in no fixed order.
+the kernels add in no fixed order, unless they are told to (`deterministic`).
 """
 
 import signal
@@ -37,7 +37,7 @@ from evis.training.allocator import keep_freed_memory
 from evis.training.batches import Batch, Batches, admit
 from evis.training.method import Method
 from evis.training.recipe import Recipe
-from evis.training.reproducible import in_fixed_order, interrupt_between_steps
+from evis.training.reproducible import fix_cublas, in_fixed_order, interrupt_between_steps
 from evis.training.run import Run
 
 
@@ -53,6 +53,7 @@ def train(
     workers: int = 0,
     keep_frames: bool = False,
     recompute: bool = False,
+    deterministic: bool = False,
     save_every: int = 200,
     log_every: int = 1,
     progress: bool = True,
@@ -67,7 +68,10 @@ def train(
     a lock, so that no other process trains into it. The rest is how to run it, and changes no
     number but rounding: `device="cpu"` leaves a GPU alone; `threads` is how many a process computes
     with on a CPU (one is often faster where others are busy too); `workers` processes read clips
-    ahead, or `keep_frames` keeps decoded frames in memory; `recompute` saves memory for time.
+    ahead, or `keep_frames` keeps decoded frames in memory; `recompute` saves memory for time;
+    `deterministic` makes a GPU add in a fixed order too, which takes longer: the same bits again on
+    the same kind of GPU. Products are in full float32 on GPUs, convolutions in TF32 unless
+    `deterministic` (torch's own defaults), and in bf16 or fp16 where the recipe's `precision` says.
     Reseeds the generators of torch, numpy and python.
     """
     _check_numbers(threads=threads, save_every=save_every, log_every=log_every)
@@ -76,6 +80,8 @@ def train(
         problem, remedy = f"device should be None or cpu, is {device!r}", "None is the first GPU"
         raise DataError(problem, remedy=f"{remedy}; CUDA_VISIBLE_DEVICES says which that is")
     folder = Path(folder)
+    if deterministic and device != "cpu":
+        fix_cublas()
     accelerator = _accelerator(recipe, device)
     on_cpu, main = accelerator.device.type == "cpu", accelerator.is_main_process
     if on_cpu:
@@ -94,7 +100,7 @@ def train(
         if not run.is_finished:
             run.model.recompute_activations = recompute
             loader = _loader(run, sources, workers, keep_frames)
-            with in_fixed_order(threads, on_cpu):
+            with in_fixed_order(threads, on_cpu, deterministic):
                 _loop(run, loader, folder, save_every, log_every, progress and main)
         return run.finish()
 
@@ -169,6 +175,7 @@ def _loader(
             sampler=numbers,
             num_workers=workers,
             worker_init_fn=_leave_interrupts,
+            pin_memory=run.accelerator.device.type == "cuda",
         )
     )
 

@@ -28,7 +28,8 @@ def adamw(
 ) -> torch.optim.AdamW:
     """Four groups at most: backbone or not, decayed or not. A loss's parameters join the head's.
 
-    A group's `multiplier` is what `set_learning_rate` scales the recipe's rate with.
+    A group's `multiplier` is what `set_learning_rate` scales the recipe's rate with. On a GPU a few
+    launches update all parameters together.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for path, module in model.named_modules():
@@ -46,6 +47,7 @@ def adamw(
             for (multiplier, decay), parameters in groups.items()
         ],
         lr=learning_rate,
+        fused=True if next(model.parameters()).is_cuda else None,
     )
 
 

@@ -66,6 +66,12 @@ class Recipe(ABC):
         """A step."""
         return self.batch // self.micro_batch
 
+    @property
+    def clip_length(self) -> int:
+        """Frames of its longest clip; 1 of a stage that sees pictures alone."""
+        lengths = {"stills": self.still_frames, "videos": self.frames}
+        return max(lengths[source] for source, _ in self.mixture)
+
     def to_json(self) -> dict[str, Any]:
         return _plain(asdict(self))
 

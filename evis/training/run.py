@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -39,6 +39,13 @@ _SMALLER = (
 )
 
 
+class Terms(NamedTuple):
+    """Of a loss: their names and values (terms,), where they were computed."""
+
+    names: list[str]
+    values: Tensor
+
+
 class Run:
     """Model, loss, optimiser and all else that a step changes."""
 
@@ -55,7 +62,7 @@ class Run:
         self.checkpoints, self.weights = folder / CHECKPOINTS, folder / WEIGHTS
         self.classes = [c.name for c in sources[recipe.mixture[0][0]].categories]
         seed(recipe.seed, 0)
-        self.model = start.build(recipe, self.classes, method, weights)
+        self.model = start.build(recipe, self.classes, method, weights).to(accelerator.device)
         self.loss = method.loss(recipe)
         # What of the loss is trained; nothing of most.
         learned = self.loss if isinstance(self.loss, nn.Module) else nn.Module()
@@ -120,7 +127,7 @@ class Run:
             "data_seconds": waited,
         }
 
-    def _backward(self, batches: Sequence[Batch]) -> list[dict[str, Tensor]]:
+    def _backward(self, batches: Sequence[Batch]) -> list[Terms]:
         """The terms of every micro-batch; the mean of their gradients."""
         accelerator, share = self.accelerator, len(batches)
         step = Step(self.step, self._objects(batches))
@@ -129,13 +136,14 @@ class Run:
         for turn, batch in enumerate(batches):
             generator = seed(self.recipe.seed, 1 + number + turn * accelerator.num_processes)
             with accelerator.no_sync(self.network) if turn < share - 1 else nullcontext():
-                prediction = self.network(batch.frames.to(accelerator.device))
+                batch = batch.to(accelerator.device)
+                prediction = self.network(batch.frames)
                 try:
                     terms = self.loss(prediction, batch.clips, step, generator)
                 except Diverged as error:
                     raise self._diverged(str(error), [batch]) from None
                 accelerator.backward(terms["total"] / share)
-            all_terms.append({name: value.detach() for name, value in terms.items()})
+            all_terms.append(Terms(list(terms), torch.stack([*terms.values()]).detach()))
         return all_terms
 
     def _objects(self, batches: Sequence[Batch]) -> float:
@@ -146,9 +154,7 @@ class Run:
             count = self.accelerator.reduce(counted, "sum").item()
         return max(count, 1) / self.recipe.micro_batches
 
-    def _update(
-        self, batches: Sequence[Batch], all_terms: Sequence[Mapping[str, Tensor]]
-    ) -> float | None:
+    def _update(self, batches: Sequence[Batch], all_terms: Sequence[Terms]) -> float | None:
         """Clip the whole model's gradient and step. -> its norm before; None where fp16 skipped."""
         accelerator = self.accelerator
         for parameter in self.learned.parameters():  # DDP looks after the model alone
@@ -157,7 +163,8 @@ class Run:
         parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         norm = accelerator.clip_grad_norm_(parameters, self.recipe.clip_norm)
         # The step's one wait for the device.
-        norm, *totals = torch.stack([norm, *(terms["total"] for terms in all_terms)]).tolist()
+        totals = [terms.values[terms.names.index("total")] for terms in all_terms]
+        norm, *totals = torch.stack([norm, *totals]).tolist()
         for batch, total in zip(batches, totals, strict=True):
             if not math.isfinite(total):
                 raise self._diverged("the loss is NaN or infinite: training diverged", [batch])
@@ -173,7 +180,7 @@ class Run:
         """A log line: terms as means over all micro-batches of all processes that have them."""
         terms = gather_object(
             [
-                dict(zip(terms, torch.stack([*terms.values()]).tolist(), strict=True))  # one wait
+                dict(zip(terms.names, terms.values.tolist(), strict=True))  # one wait
                 for terms in values["terms"]
             ]
         )

@@ -29,7 +29,8 @@ def build(
             remedy=f"{_fitting(recipe)}, or start from nothing (--set init=None)",
         )
     model = method.build(recipe, classes)
-    model.shorter_side = min(recipe.shorter_sides)  # as a model says that is loaded from its file
+    # As a model says that is loaded from its file.
+    model.shorter_side, model.clip_length = min(recipe.shorter_sides), recipe.clip_length
     if weights is not None:
         if recipe.init == "imagenet":
             load_backbone(model, weights)

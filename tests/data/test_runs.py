@@ -46,6 +46,8 @@ CODES = st.one_of(
 @example(["5N9"])  # runs of 5, -2 and 9: foreground below nothing
 @example(["<", "35O0", "<"])  # 3, 5, -1 and 5: background below nothing
 @example(["M?2"])  # -3, 15, ...
+@example(["O0530"])  # -1, 0, 5, 3 and 5: only the first is wrong, and all cover the frame
+@example(["\\PPPPP4"])  # 2 ** 32 + 12: 12 in 32 bits
 def test_areas_and_faults_are_those_of_one_mask_at_a_time(counts):
     expected = one_by_one(counts)
     if expected is None:

@@ -96,8 +96,9 @@ def test_masks_are_what_is_seen_of_the_outlines():
     for _, scene in scenes("toy-ovis", 6):
         height, width = scene.spec.size
         grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).reshape(-1, 2)
-        objects = scene.objects.outlines_at(scene.times, scene.camera)
-        posts = scene.posts.outlines_at(scene.times, scene.camera)
+        view = scene.camera.at(scene.times)
+        objects = scene.objects.outlines_in(view)
+        posts = scene.posts.outlines_in(view)
         labels = scene.labels().reshape(scene.length, -1)
         for t in (0, scene.length - 1):
             expected = np.zeros(height * width, int)

@@ -223,3 +223,35 @@ def test_a_broken_film_with_a_number_is_no_row_of_pictures_and_opencv_says_nothi
     with pytest.raises(DataError, match="shot0.mp4: is not a video that OpenCV can decode"):
         video.read(tmp_path / "shot0.mp4")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_of_videos_holds_one_for_each_folder_and_file(folder, film, tmp_path):
+    (tmp_path / "notes").mkdir()  # no video
+    dataset = video.read(tmp_path)
+    assert [(v.id, v.name, v.length) for v in dataset.videos] == [(1, "film", 20), (2, "my cat", 5)]
+    assert abs(level(dataset.frame(1, 3)) - 36) <= 2 and level(dataset.frame(2, 1)) == 20
+    film.unlink()
+    (only,) = video.read(tmp_path).videos
+    assert only.frames[0] == "my cat/frame 1.png"
+    write_video(tmp_path / "my cat.mp4", (grey(12 * n) for n in range(2)), rate=6)
+    with pytest.raises(DataError, match="two videos that are called 'my cat'. Give one of them"):
+        video.read(tmp_path)
+
+
+def test_frames_that_a_json_can_name(folder, film, tmp_path):
+    out = tmp_path / "out"
+    placed = video.as_pictures(video.read(folder), out)
+    assert placed.videos[0].frames[0] == "my cat/frame 1.png"
+    assert placed.read_frame.root == tmp_path and not out.exists()
+    assert video.as_pictures(placed, out) == placed
+    dataset = video.read(film)
+    placed = video.as_pictures(dataset, out)
+    assert placed.videos[0].frames[:2] == ("film/00000.png", "film/00001.png")
+    assert placed.read_frame.root == out
+    for t in (0, 7, 19):
+        assert np.array_equal(placed.frame(1, t), dataset.frame(1, t))
+    before = (out / "film" / "00003.png").stat().st_mtime_ns
+    (out / "film" / "00004.png").write_bytes((out / "film" / "00000.png").read_bytes())
+    placed = video.as_pictures(dataset, out)
+    assert np.array_equal(placed.frame(1, 4), dataset.frame(1, 4)), "another film's of that name"
+    assert (out / "film" / "00003.png").stat().st_mtime_ns == before, "written again"

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from evis.data import masks, toy
+from evis.data import files, masks, toy
 from evis.data import predictions as prediction_files
 from evis.data import video as own_video
 from evis.data.errors import DataError
@@ -256,6 +256,13 @@ def test_each_video_has_an_overlay_of_its_own(sets, tmp_path):
     run.predict_and_write(dataset, path, tmp_path, Options(), overlays="gif")
     overlays = {p.name for p in (tmp_path / "overlays").iterdir()}
     assert overlays == {"a%20b.gif", "a_b.gif", "a%2Fb.gif", "a%2520b.gif", "ä.gif"}
+
+
+def test_names_that_no_file_can_have_are_cut_and_stay_apart(tmp_path):
+    for name in ("x" * 200, "x" * 201, "x" * 400, "x" * 400 + "y", "ä" * 150, "\udcff" * 300):
+        files.write_text(tmp_path / f"{run.file_name(name)}.mp4", "")
+    assert (tmp_path / f"{'x' * 200}.mp4").exists()
+    assert len(list(tmp_path.iterdir())) == 6
 
 
 FULL = """

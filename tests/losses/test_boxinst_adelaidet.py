@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from evis.losses import boxinst
-from evis.losses.idol import quarter
+from evis.losses.idol import subsampled
 from evis.losses.neighbours import RING, shifted, window_cost
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("boxinst_adelaidet_*.npz"))
@@ -61,11 +61,11 @@ def test_golden_valid_pixels_and_boxes_are_one_pixel_of_every_four(golden):
     limits = zip(golden["image_sizes"], golden["bottom_pixels_removed"], strict=True)
     for picture, ((height, width), bottom) in enumerate(limits):
         valid[picture, : height - bottom, :width] = 1
-    assert torch.equal(quarter(valid).byte(), golden["valid_pixels"])
+    assert torch.equal(subsampled(valid).byte(), golden["valid_pixels"])
     drawn = torch.zeros(len(golden["boxes_xyxy"]), *size)
     for mask, (x0, y0, x1, y1) in zip(drawn, golden["boxes_xyxy"].tolist(), strict=True):
         mask[int(y0) : int(y1 + 1), int(x0) : int(x1 + 1)] = 1
-    assert torch.equal(quarter(drawn).byte(), golden["box_masks"])
+    assert torch.equal(subsampled(drawn).byte(), golden["box_masks"])
 
 
 def test_golden_pairwise_weights_and_terms(golden):

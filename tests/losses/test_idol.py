@@ -105,7 +105,7 @@ def test_golden_losses(name, device):
     rows = (learns + starts[:, None])[matched]  # of the targets, which stand one below another
     labels = torch.full_like(learns, -1)
     labels[matched] = golden["target_labels"][rows]
-    targets = idol.quarter(golden["target_masks"])[rows]
+    targets = idol.subsampled(golden["target_masks"])[rows]
     found = {
         "loss_ce": (idol.class_focal(logits, labels), "logits", logits),
         "loss_bbox": (idol.box_l1(boxes[matched], golden["target_boxes"][rows]), "boxes", boxes),

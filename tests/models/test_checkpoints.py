@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from evis.data.errors import DataError
 from evis.models import (
@@ -114,6 +115,22 @@ def test_no_tensor_is_made_elsewhere_and_no_value_is_looked_at(size):
     queries = model.config.queries
     assert found.mask_logits.shape == (2, queries, 3, 96 // stride, 64 // stride)
     assert found.mask_logits.device.type == "meta"
+
+
+@torch.no_grad()
+def test_neither_shapes_alone_nor_another_precision_leave_anything_behind():
+    """A tensor kept from one call would be of the wrong kind in the next."""
+    model = VideoMask2Former(named("tiny_s", classes=5)).eval()
+    frames = torch.rand(1, 2, 3, 64, 96)
+    expected = model(frames).mask_logits
+    with FakeTensorMode():
+        shapes = VideoMask2Former(named("tiny_s", classes=5)).eval()(torch.zeros(1, 2, 3, 64, 128))
+    assert shapes.mask_logits.shape == (1, model.config.queries, 2, 32, 64)
+    model(torch.rand(1, 2, 3, 64, 128))
+    with torch.inference_mode():
+        model(frames)
+    assert torch.equal(model(frames).mask_logits, expected)
+    assert model.double()(frames.double()).mask_logits.dtype == torch.double
 
 
 @torch.no_grad()
@@ -586,6 +603,16 @@ def test_what_a_model_was_trained_at_comes_with_its_file(tmp_path):
     assert checkpoints.load(path).shorter_side == 64
 
 
+def test_what_clips_a_model_was_trained_on_is_read_off_its_recipe(tmp_path):
+    model, path = VideoMask2Former(named("tiny_s", 2)), tmp_path / "m.safetensors"
+    recipe = {"still_frames": 1, "frames": 3}
+    for mixture, length in [((("stills", 1.0),), 1), ((("stills", 1.0), ("videos", 0.5)), 3)]:
+        checkpoints.save(model, path, recipe=recipe | {"mixture": mixture})
+        assert checkpoints.load(path).clip_length == length
+    checkpoints.save(model, path, recipe={})
+    assert checkpoints.load(path).clip_length is None
+
+
 def test_bad_files_are_named_with_a_remedy(tmp_path):
     for name, said in bad_files(tmp_path).items():
         with pytest.raises(DataError) as error:
@@ -711,6 +738,9 @@ def test_what_the_tensors_are_not_is_never_built(size, value, tmp_path, monkeypa
         ({"recipe": {"shorter_sides": ["a"]}}, "shorter_sides should be"),
         ({"recipe": {"shorter_sides": [0]}}, "shorter_sides should be"),
         ({"recipe": {"shorter_sides": [10**9]}}, "shorter_sides should be"),
+        ({"recipe": {"mixture": [["stills", 1]], "still_frames": 0}}, "clips should have a number"),
+        ({"recipe": {"mixture": [["films", 1]]}}, "films"),
+        ({"recipe": {"mixture": 3}}, "not iterable"),
     ],
 )
 def test_what_a_file_says_about_its_model_is_checked(about, said, tmp_path):

@@ -300,6 +300,7 @@ def test_the_preprocessor_tells_the_size_of_pictures(copied, size, side):
     content = {"image_mean": MEAN, "image_std": DEVIATION, "size": size}
     (copied / "preprocessor_config.json").write_text(json.dumps(content))
     assert models.load(copied).shorter_side == side
+    assert models.load(copied).clip_length == 1
 
 
 @pytest.mark.parametrize("mean", [[0.5, 0.5, 0.5], [0.4], "grey"])

@@ -2,13 +2,14 @@
 
 As a program, the run that other processes of the tests make:
 
-    small.py FOLDER name=RECIPE save_every=STEPS [KEY=VALUE ...]
+    small.py FOLDER name=RECIPE save_every=STEPS [dtype=float64] [KEY=VALUE ...]
 """
 
 import sys
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from evis.data import masks
 from evis.data.types import Category, Track, Video, VISDataset
@@ -100,6 +101,7 @@ if __name__ == "__main__":
     folder, *arguments = globals().get("ARGUMENTS", sys.argv[1:])
     options = dict(argument.split("=") for argument in arguments)
     name, every = options.pop("name"), int(options.pop("save_every"))
+    torch.set_default_dtype(getattr(torch, options.pop("dtype", "float32")))
     train(
         recipe(name, **options),
         uneven(),

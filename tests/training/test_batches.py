@@ -107,3 +107,15 @@ def test_a_missing_source_is_named(small, mixed):
     datasets = small.datasets()
     with pytest.raises(DataError, match="learns from videos and stills, there is no 'stills'"):
         admit(mixed, {"videos": datasets["videos"]})
+
+
+def test_what_is_large_moves_once_and_clips_see_it_there(small, device):
+    recipe = small.recipe("eigencluster.stage1", steps=2, batch=2)
+    batch = _batches(recipe, small)[1]
+    moved = batch.to(device)
+    assert moved.frames.device.type == device.type and torch.equal(moved.frames.cpu(), batch.frames)
+    for number, (there, here) in enumerate(zip(moved.clips, batch.clips, strict=True)):
+        assert there.frames.data_ptr() == moved.frames[number].data_ptr()
+        assert torch.equal(there.frames.cpu(), here.frames)
+        assert torch.equal(there.masks.cpu(), here.masks) and there.masks.device.type == device.type
+        assert there.labels is here.labels and there.boxes is here.boxes

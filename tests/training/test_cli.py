@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from evis import cli
+from evis import cli, papers
 from evis.data import annotations, toy, ytvis
 from evis.data.supervision import weaken
 from evis.labels import from_boxes
 from evis.papers.eigencluster import recipes
+from evis.training import engine
 
 TWO = {"steps": 2, "batch": 2, "micro_batch": 2, "learning_rate": 1e-3}
 SMALL = {
@@ -33,7 +34,8 @@ def refusal(capsys) -> str:
 def test_without_a_recipe_it_lists_them(evis, capsys):
     assert evis() == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(recipes.NAMES)
+    assert [line.split()[0] for line in lines] == list(papers.recipe_names())
+    assert {"eigencluster.stage1", "pmvis"} < set(papers.recipe_names())
 
 
 def test_two_stages_on_toy_sets(evis, tmp_path, capsys):
@@ -101,6 +103,16 @@ def test_without_data_it_says_that_generated_videos_are_used(evis, tmp_path, mon
     assert evis("boxinst", *COMMON, "--folder", tmp_path / "a") == 0
     err = capsys.readouterr().err
     assert "evis: no --data for videos: generated ones are used (toy-ytvis19)" in err
+
+
+def test_how_to_run_it_reaches_the_engine(evis, tmp_path, monkeypatch):
+    found = []
+    monkeypatch.setattr(engine, "train", lambda *stage, **how: found.append(how))
+    monkeypatch.setattr(toy, "sample", lambda name: name)
+    command = ("boxinst", *COMMON, "--folder", tmp_path)
+    assert evis(*command) == evis(*command, "--recompute", "--deterministic") == 0
+    switches = [(how["recompute"], how["deterministic"]) for how in found]
+    assert switches == [(False, False), (True, True)]
 
 
 @pytest.mark.parametrize(

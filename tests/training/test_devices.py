@@ -45,3 +45,11 @@ def test_a_loss_that_learns_is_trained_there(run, small):
     )
     _, here = run(recipe)
     assert here["total"].notna().all() and (here["temporal"] >= 0).all()
+
+
+@pytest.mark.parametrize("name", ["eigencluster.stage1", "eigencluster.stage3"])
+def test_two_runs_in_a_fixed_order_give_the_same_bits(run, small, dtype, name):
+    recipe = small.recipe(name, steps=3, batch=4, micro_batch=2, precision=PRECISIONS[dtype])
+    (one, _), (other, _) = (run(recipe, deterministic=True) for _ in range(2))
+    there = other.state_dict()
+    assert all(torch.equal(value, there[key]) for key, value in one.state_dict().items())

@@ -79,8 +79,13 @@ def test_kill_9_in_a_loop_changes_no_bit(tmp_path, small, start_process):
 
 @pytest.mark.slow
 def test_two_processes_make_the_steps_of_one(tmp_path, small, start_process):
+    """But for rounding: gradients are added in another order.
+
+    Rounding can push one of a million ReLUs over its edge, and then the gradient jumps: in float32
+    that happened within five steps under 11 of 24 seeds, in float64 under none of 8.
+    """
     port = _free_port()
-    changes = CHANGES | {"batch": 4, "steps": 5}
+    changes = CHANGES | {"batch": 4, "steps": 5, "dtype": "float64"}
     processes = [
         start_process(
             _arguments(tmp_path / "two", **changes),
@@ -100,7 +105,7 @@ def test_two_processes_make_the_steps_of_one(tmp_path, small, start_process):
     assert [process.exitcode for process in processes] == [0, 0, 0]
     one, two = read(tmp_path / "one"), read(tmp_path / "two")
     for term in ("total", "class", "projection", "pairwise", "temporal", "gradient_norm"):
-        assert one[term].to_numpy() == pytest.approx(two[term].to_numpy(), rel=1e-4), term
+        assert one[term].to_numpy() == pytest.approx(two[term].to_numpy(), rel=1e-11), term
     assert one["total"].nunique() == 5
     assert not _same(_weights(tmp_path / "one"), _weights(tmp_path / "two")), "was it one process?"
 

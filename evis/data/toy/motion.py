@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_SHARE = np.array([0.7, 0.3])  # of a sway that either wave has
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -38,12 +40,11 @@ def drifting(
     """A motion with two waves of at most `sway` in sum; `periods` are in frames."""
     shape = np.shape(value)
     periods_drawn = rng.uniform(*periods, (*shape, 2))
-    share = np.array([0.7, 0.3])
     return Motion(
         value=np.asarray(value, float),
         rate=np.asarray(rate, float),
         when=np.asarray(when, float),
-        sway=np.asarray(sway, float)[..., None] * share * np.ones((*shape, 2)),
+        sway=np.asarray(sway, float)[..., None] * _SHARE * np.ones((*shape, 2)),
         frequency=2 * np.pi / periods_drawn,
         phase=rng.uniform(0, 2 * np.pi, (*shape, 2)),
     )
@@ -57,14 +58,22 @@ class Camera:
     zoom: Motion  # ()
     roll: Motion  # ()
 
-    def view(self, world: np.ndarray, times: np.ndarray, parallax: float = 1.0) -> np.ndarray:
-        """World points (N, S, P, 2) at (S,) times -> points about the middle of the frame."""
-        moved = world - parallax * self.centre.at(times)[:, None]
-        return moved @ np.swapaxes(self.turn(times), 1, 2)
+    def at(self, times: np.ndarray) -> "View":
+        turn = rotation(self.roll.at(times)) * np.exp(self.zoom.at(times))[:, None, None]
+        return View(times, self.centre.at(times), turn)
 
-    def turn(self, times: np.ndarray) -> np.ndarray:
-        """(S, 2, 2) matrices of roll and zoom."""
-        return rotation(self.roll.at(times)) * np.exp(self.zoom.at(times))[:, None, None]
+
+@dataclass(frozen=True)
+class View:
+    """What a camera shows at (S,) times."""
+
+    times: np.ndarray
+    centre: np.ndarray  # (S, 2) in the world
+    turn: np.ndarray  # (S, 2, 2) roll and zoom
+
+    def of(self, world: np.ndarray, parallax: float = 1.0) -> np.ndarray:
+        """World points (N, S, P, 2) -> points about the middle of the frame."""
+        return (world - parallax * self.centre[:, None]) @ np.swapaxes(self.turn, 1, 2)
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from evis.data.toy.motion import Motion, drifting
+from evis.data.toy.motion import Motion, View, drifting
 from evis.data.toy.scene import Cast, Scene, polygon
 from evis.data.toy.shapes import SHAPES
 from evis.data.toy.spec import ToySpec
@@ -42,12 +42,12 @@ def render(rng: np.random.Generator, scene: Scene) -> np.ndarray:
     posts = [replace(pick(rng, spec), **of_posts) for _ in scene.posts.outlines]
     film = _film(rng, spec)
     moments = _exposures(scene, film.shutter)
-    flat = moments.reshape(-1)
-    ground_planes = _planes(scene, np.zeros((1, 1, 2)), np.eye(2)[None, None], flat, 1.0)[0]
+    view = scene.camera.at(moments.reshape(-1))
+    ground_planes = _planes(spec, np.zeros((1, 1, 2)), np.eye(2)[None, None], view, 1.0)[0]
     figures = scene.in_depth_order(
-        _figures(scene, scene.objects, objects, flat), _figures(scene, scene.posts, posts, flat)
+        _figures(spec, scene.objects, objects, view), _figures(spec, scene.posts, posts, view)
     )
-    layers = _figures(scene, scene.backdrops, backdrops, flat) + [figure for _, figure in figures]
+    layers = _figures(spec, scene.backdrops, backdrops, view) + [figure for _, figure in figures]
     frames = np.empty((scene.length, *spec.size, 3), np.uint8)
     per_frame = moments.shape[1]
     for t in range(scene.length):
@@ -100,37 +100,37 @@ def _exposures(scene: Scene, shutter: float) -> np.ndarray:
     if not shutter:
         return times[:, None]
     ends = np.stack([times, times + shutter], -1).reshape(-1)
-    objects = scene.objects.outlines_at(ends, scene.camera)
+    view = scene.camera.at(ends)
+    objects = scene.objects.outlines_in(view)
     corners = np.array([(x, y) for x in (-0.5, 0.5) for y in (-0.5, 0.5)]) * (width / height, 1)
-    ground = corners + scene.camera.centre.at(times).repeat(2, 0)[:, None]  # seen at each start
+    ground = corners + view.centre[::2].repeat(2, 0)[:, None]  # seen at each start
     longest = height * max(
         np.linalg.norm(seen[:, 1::2] - seen[:, ::2], axis=-1).max()
-        for seen in (objects, scene.camera.view(ground[None], ends))
+        for seen in (objects, view.of(ground[None]))
     )
     count = int(np.clip(np.ceil(longest / SMEAR), 1, EXPOSURES))
     return times[:, None] + shutter * ((np.arange(count) + 0.5) / count - 0.5)
 
 
 def _figures(
-    scene: Scene, cast: Cast, surfaces: list[Surface], times: np.ndarray
+    spec: ToySpec, cast: Cast, surfaces: list[Surface], view: View
 ) -> list[tuple[Surface, np.ndarray, np.ndarray]]:
     """One (surface, outlines (S, P, 2) in frame heights, planes (S, 2, 3)) a figure."""
     if not surfaces:
         return []
-    outlines = cast.outlines_at(times, scene.camera)
-    planes = _planes(scene, cast.places(times), cast.turns(times), times, cast.parallax)
-    return list(zip(surfaces, outlines, planes, strict=True))
+    places, turns = cast.places(view.times), cast.turns(view.times)
+    planes = _planes(spec, places, turns, view, cast.parallax)
+    return list(zip(surfaces, cast.outlines_in(view), planes, strict=True))
 
 
 def _planes(
-    scene: Scene, places: np.ndarray, turns: np.ndarray, times: np.ndarray, parallax: float
+    spec: ToySpec, places: np.ndarray, turns: np.ndarray, view: View, parallax: float
 ) -> np.ndarray:
     """Matrices (N, S, 2, 3) from frame pixels to each figure's own plane, where it doesn't move."""
-    height, width = scene.spec.size
-    camera = scene.camera
+    height, width = spec.size
     middle = np.array([width / 2, height / 2])
-    linear = np.linalg.inv(camera.turn(times) @ turns) / height  # (N, S, 2, 2)
-    world = places - parallax * camera.centre.at(times)  # the figure's place seen from the camera
+    linear = np.linalg.inv(view.turn @ turns) / height  # (N, S, 2, 2)
+    world = places - parallax * view.centre  # the figure's place seen from the camera
     offset = (np.linalg.inv(turns) @ world[..., None])[..., 0]
     shift = -linear @ middle - offset
     return np.concatenate([linear, shift[..., None]], -1)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from evis.data.boxes import mbor
-from evis.data.toy.motion import Camera, Motion, drifting, rotation
+from evis.data.toy.motion import Camera, Motion, View, drifting, rotation
 from evis.data.toy.shapes import POINTS, SHAPES, WOBBLES, Deformation
 from evis.data.toy.spec import ToySpec
 
@@ -47,12 +47,12 @@ class Cast:
         points = self.deformation.apply(self.outlines, times)
         return points @ np.swapaxes(self.turns(times), -1, -2)
 
-    def outlines_at(self, times: np.ndarray, camera: Camera) -> np.ndarray:
+    def outlines_in(self, view: View) -> np.ndarray:
         """(N, S, P, 2) in frame heights about the middle of the frame."""
         if not len(self.outlines):  # as often of posts and backdrops
-            return np.zeros((0, len(times), *self.outlines.shape[1:]))
-        world = self.poses(times) + self.places(times)[:, :, None]
-        return camera.view(world, times, self.parallax)
+            return np.zeros((0, len(view.times), *self.outlines.shape[1:]))
+        world = self.poses(view.times) + self.places(view.times)[:, :, None]
+        return view.of(world, self.parallax)
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,8 @@ class Scene:
 
     def labels(self) -> np.ndarray:
         """(T, h, w) uint8: 1 + the number of the object seen in a pixel's middle, 0 for none."""
-        objects = self.objects.outlines_at(self.times, self.camera)
-        posts = self.posts.outlines_at(self.times, self.camera)
-        return self.paint(objects, posts)
+        view = self.camera.at(self.times)
+        return self.paint(*(self.cells(c.outlines_in(view)) for c in (self.objects, self.posts)))
 
     def in_depth_order(self, objects: Sequence, posts: Sequence) -> list[tuple[int, Any]]:
         """What belongs to each object and post, from far to near, with its label: 0 for posts."""
@@ -85,11 +84,14 @@ class Scene:
         before = int(self.shown[: self.posts_before].sum())
         return layers[:before] + [(0, item) for item in posts] + layers[before:]
 
+    def cells(self, outlines: np.ndarray) -> np.ndarray:
+        """Outlines on the grid that labels are painted on."""
+        return polygon(outlines, self.spec.size, FINE)
+
     def paint(self, objects: np.ndarray, posts: np.ndarray) -> np.ndarray:
-        """Labels (T, h, w) from outlines (N, T, P, 2)."""
+        """Labels (T, h, w) from `cells` (N, T, P, 2)."""
         height, width = self.spec.size
-        polygons = (polygon(points, self.spec.size, FINE) for points in (objects, posts))
-        layers = self.in_depth_order(*polygons)
+        layers = self.in_depth_order(objects, posts)
         labels = np.empty((self.length, height, width), np.uint8)
         canvas = np.empty((height * FINE, width * FINE), np.uint8)
         for t in range(self.length):
@@ -219,19 +221,21 @@ def _lay_out(rng: np.random.Generator, scene: Scene, wanted: float) -> Scene:
     another one is drawn. The closest layout met on the way is kept.
     """
     best, best_cost = (scene.objects.place, scene.shown), np.inf
-    camera, times = scene.camera, scene.times
-    posts = scene.posts.outlines_at(times, camera)
-    turn, centre = np.swapaxes(camera.turn(times), 1, 2), camera.centre.at(times)
+    times, view = scene.times, scene.camera.at(scene.times)
+    posts = scene.cells(scene.posts.outlines_in(view))
+    turn = np.swapaxes(view.turn, 1, 2)
     poses = scene.objects.poses(times) @ turn
+    whole = _polygon_areas(poses) * scene.spec.size[0] ** 2  # pixels, wherever it lies
     for _ in range(DRAWS):
         place, focus = _places(rng, scene)
-        paths = np.swapaxes(place.at(times), 0, 1) - place.value[:, None] - centre  # (N, T, 2)
+        paths = np.swapaxes(place.at(times), 0, 1) - place.value[:, None] - view.centre  # (N, T, 2)
         crowded, spread_out = 0.1, 1.1
         for _ in range(BISECTIONS):
             spread = (crowded + spread_out) / 2
             spots = focus + spread * (place.value - focus)
             outlines = poses + (spots[:, None] + paths)[:, :, None] @ turn
-            shown, overlap = _judge(scene.paint(outlines, posts), outlines, scene.spec)
+            labels = scene.paint(scene.cells(outlines), posts)
+            shown, overlap = _judge(labels, whole, scene.spec)
             cost = abs(overlap - wanted) + (~shown).sum()
             if cost < best_cost:
                 best, best_cost = (replace(place, value=spots), shown), cost
@@ -263,11 +267,11 @@ def _places(rng: np.random.Generator, scene: Scene) -> tuple[Motion, np.ndarray]
     return replace(scene.objects.place, value=spots + seen_from, rate=rates, when=when), focus
 
 
-def _judge(labels: np.ndarray, outlines: np.ndarray, spec: ToySpec) -> tuple[np.ndarray, float]:
-    """Which objects are seen well enough to be annotated, and the MBOR of the visible boxes."""
-    count, pixels = len(outlines), labels[0].size
-    boxes, areas = visible_boxes(labels, count, spec.least_piece * pixels)
-    whole = _polygon_areas(outlines) * spec.size[0] ** 2
+def _judge(labels: np.ndarray, whole: np.ndarray, spec: ToySpec) -> tuple[np.ndarray, float]:
+    """Which objects, of (N, T) `whole` pixels, are seen well enough to be annotated, and the MBOR
+    of the visible boxes."""
+    pixels = labels[0].size
+    boxes, areas = visible_boxes(labels, len(whole), spec.least_piece * pixels)
     shown = ((areas >= spec.least_visible * whole) & (areas >= spec.least_area * pixels)).any(1)
     return shown, mbor(boxes.swapaxes(0, 1))
 

@@ -58,6 +58,11 @@ def pyramid(photo: str) -> tuple[np.ndarray, ...]:
     return tuple(levels)
 
 
+@cache
+def _brightness(photo: str) -> float:
+    return float(pyramid(photo)[-1].mean())
+
+
 @dataclass(frozen=True)
 class Surface:
     """A recoloured photo, how it is laid out (`middle` + `layout` @ point in frame heights), and
@@ -110,8 +115,8 @@ def pick(rng: np.random.Generator, spec: ToySpec) -> Surface:
     grain = np.exp(rng.uniform(*np.log(spec.grain)))
     wanted = np.log2(grain / spec.size[0])
     level = int(np.clip(np.rint(wanted), 0, LEVELS - 1))
-    mean = float(pyramid(photo)[-1].mean())
-    picture = cv2.transform(pyramid(photo)[level], recolouring(rng, spec, mean))
+    colours = recolouring(rng, spec, _brightness(photo))
+    picture = cv2.transform(pyramid(photo)[level], colours)
     height, width = picture.shape[:2]
     angle = rng.uniform(-np.pi, np.pi)
     layout = grain / 2**level * rotation(angle)

@@ -45,8 +45,8 @@ class LearnableMatching(nn.Module):
         self, mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs
     ) -> Tensor:
         check_clip(mask_logits, pictures, box_masks, pairs)
-        embedded = self.embed(pictures.flatten(0, 1) / _LAB_UNIT).unflatten(0, pictures.shape[:2])
-        embedded = full_precision(embedded)
+        pixels = pictures.flatten(0, 1).to(self.embed[0].weight.dtype) / _LAB_UNIT
+        embedded = full_precision(self.embed(pixels)).unflatten(0, pictures.shape[:2])
         seen = in_any_box(box_masks)
         values = []
         for a, b in pairs:

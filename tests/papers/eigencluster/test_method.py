@@ -35,8 +35,8 @@ def test_the_loss_is_the_recipe_s_and_learns_where_a_scheme_does(scheme):
 
 def test_recipes_are_found_by_name_across_papers():
     assert {"maskfree", "boxinst", "mask2former"} < set(papers.recipe_names())
-    assert papers.recipe_names() == recipes.NAMES
-    for name in papers.recipe_names():
+    assert set(recipes.NAMES) < set(papers.recipe_names())
+    for name in recipes.NAMES:
         full, small = papers.named(name, "r101"), papers.named(name, toy=True)
         assert full == recipes.named(name, "r101")
         assert small == recipes.toy(recipes.named(name))

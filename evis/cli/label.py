@@ -1,0 +1,186 @@
+"""`evis label`: pseudo labels for videos, from nothing, motion, boxes or clicks."""
+
+import argparse
+from pathlib import Path
+
+from evis.cli.arguments import add_command, count, processes, share
+
+
+def register(commands) -> None:
+    group = commands.add_parser("label", help="make pseudo labels to train on")
+    ways = group.add_subparsers(metavar="COMMAND", required=True)
+    videos = (
+        "a folder of frames, a video file, a folder of several of these, a data set's folder or "
+        "its annotation json"
+    )
+
+    for name, function in (("none", none), ("motion", motion)):
+        add = add_command(ways, name, function, {"none": "maskcut", "motion": "flowcut"}[name])
+        add("videos VIDEOS", videos, type=Path)
+        _common(add)
+        features = "what patches are told by: colour, or a DINO's folder, .pth or name in the cache"
+        add("--features F", features, default="colour")
+        if name == "motion":
+            alpha = "weight of appearance against motion, which the paper does not state"
+            add("--alpha A", alpha, type=share, default=0.5)
+            pairs = "pairs of frames whose masks agree in place of whole videos (FlowCut, Alg. 1)"
+            add("--pairs", pairs, action="store_true")
+        add("--tau T", "cosine above which patches are linked", type=share, default=0.15)
+        add("--count N", "cuts a frame", type=count, default=3)
+        flavour = "MaskCut as FlowCut writes it, or as CutLER released it"
+        add("--flavour F", flavour, choices=("paper", "released"), default="paper")
+        add("--blocks", "leave masks as blocks of patches, without CRF", action="store_true")
+
+    add = add_command(ways, "boxes", boxes)
+    add("videos SET", "a data set's folder or its annotation json, with boxes", type=Path)
+    _common(add)
+    by = "grabcut, ellipse, fill, or the folder of a SAM or SAM-HQ, or its name in the cache"
+    add("--with W", by, dest="by", default="grabcut")
+    add("--tidy", "no overlaps, nothing out of its box (PM-VIS's DOOB)", action="store_true")
+
+    add = add_command(ways, "points", points)
+    add("clicks CLICKS", "a json of clicks, see evis.data.clicks", type=Path)
+    add("videos VIDEOS", videos, type=Path)
+    _common(add)
+    weights = "a model of objects of any class, whose tracks are the proposals"
+    add("--weights W", weights, type=Path, required=True)
+    add("--proposals N", "tracks a video to choose from", type=count, default=100)
+    add("--per-frame", "match each frame for itself (PointVIS PF)", action="store_true")
+    add("--device", "where to compute", choices=("auto", "cpu", "cuda"), default="auto")
+
+
+def _common(add) -> None:
+    add("--out JSON", "the labels, in the layout of YouTube-VIS", type=Path, required=True)
+    add("--split NAME", "which split of a data set, if its folder holds several")
+    add("--frames DIR", "the frames of a json, where they are not beside it", type=Path)
+    add("--overlay", "the videos under labels", choices=("mp4", "gif", "none"), default="none")
+    add("--jobs N", "videos at a time", type=processes, default=1)
+
+
+def none(options: argparse.Namespace) -> None:
+    """Find objects by MaskCut, frame by frame, with no label of any kind.
+
+    All are of the class "object". Masks of neighbouring frames that overlap are one track. Started
+    again, it skips the videos that are done.
+
+    examples:
+      evis label none cat.mp4 --out cat.json --overlay mp4
+      evis label none videos/ --out labels.json --features dino_vits16/ --jobs 4
+    """
+    _make(options, _cuts(options, None))
+
+
+def motion(options: argparse.Namespace) -> None:
+    """Find objects by FlowCut: MaskCut of appearance and optical flow.
+
+    examples:
+      evis label motion bikes.mp4 --out bikes.json
+      evis label motion videos/ --out pairs.json --alpha 0.3 --pairs
+    """
+    from evis.data.errors import DataError
+    from evis.labels import curate
+
+    labelled = _labelled(options, _cuts(options, options.alpha))
+    if options.pairs:
+        labelled, counts = curate.pairs(labelled)
+        if not labelled.videos:
+            problem = "no two frames have masks that agree, so that there are no pairs"
+            raise DataError(problem, file=options.videos, remedy="Try another --alpha or --tau")
+        for one in counts:
+            kept = f"{one.kept_pairs} of {one.pairs} pairs, {one.kept} instances kept"
+            print(f"{one.gap} frames apart: {kept}, {one.dropped} dropped")
+    _write(options, labelled)
+
+
+def boxes(options: argparse.Namespace) -> None:
+    """Turn boxes into masks; annotated masks are not read.
+
+    examples:
+      evis label boxes boxes.json --frames cats/ --out masks.json
+      evis label boxes /data/ytvis19 --split train --with sam-hq-vit-base/ --tidy --out m.json
+    """
+    from evis.labels import videos
+
+    _make(options, videos.Boxes(options.by, options.tidy))
+
+
+def points(options: argparse.Namespace) -> None:
+    """Give each clicked object one of a model's masks (PointVIS's matcher).
+
+    The model sees stills frame by frame; its confidence stands for the paper's maskness.
+
+    examples:
+      evis label points clicks.json walk.mp4 --weights stage1.safetensors --out labels.json
+    """
+    from dataclasses import replace
+
+    import torch
+
+    from evis.data import clicks
+    from evis.inference import Options, predict_dataset
+    from evis.labels import points as matcher
+
+    dataset = _placed(options)
+    clicked = clicks.read(options.clicks, dataset)
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    proposals = predict_dataset(
+        options.weights,
+        replace(dataset.bare(), categories=()),
+        Options(top=options.proposals, class_agnostic=True),
+        options.jobs,
+        _parts(options),
+        device,
+    )
+    origin = f"proposals of {options.weights.name} by clicks"
+    _write(options, matcher.label(clicked, proposals, origin, options.per_frame))
+
+
+def _cuts(options: argparse.Namespace, alpha: float | None):
+    from evis.labels import videos
+
+    how = options.tau, options.count, options.flavour, not options.blocks
+    return videos.Cuts(options.features, alpha, *how)
+
+
+def _placed(options: argparse.Namespace):
+    """The videos with frames that the labels can name, beside these if they have to be written."""
+    from evis.data import own, video
+
+    found = own.find(options.videos, options.split, options.frames)
+    return video.as_pictures(found, options.out.parent / "frames")
+
+
+def _parts(options: argparse.Namespace) -> Path:
+    return options.out.with_name(f"{options.out.name}.parts")
+
+
+def _make(options: argparse.Namespace, labeller) -> None:
+    _write(options, _labelled(options, labeller))
+
+
+def _labelled(options: argparse.Namespace, labeller):
+    from evis.labels import videos
+
+    return videos.make(_placed(options), labeller, _parts(options), options.jobs)
+
+
+def _write(options: argparse.Namespace, labelled) -> None:
+    """The labels, whole, then overlays of them; and what can be done with them."""
+    from tqdm.auto import tqdm
+
+    from evis.data import annotations, predictions
+    from evis.inference import overlay
+    from evis.inference.run import file_name
+
+    stills = all(video.length == 1 for video in labelled.videos)
+    annotations.write(labelled, options.out, "coco" if stills else "ytvis")
+    tracks = predictions.from_dataset(labelled)
+    folder = options.out.with_name(f"{options.out.stem}_overlays")
+    drawn = labelled.videos if options.overlay != "none" else ()
+    for video in tqdm(drawn, "overlays", unit="video", disable=not drawn):
+        path = folder / f"{file_name(video.name)}.{options.overlay}"
+        overlay.write(path, labelled, video.id, tracks)
+    objects = f"{len(labelled.tracks)} objects in {len(labelled.videos)} videos"
+    print(f"{objects}: {options.out}, whose frames are in {labelled.read_frame.root}")

@@ -1,0 +1,63 @@
+"""One result a video: made by joblib's workers, kept in files, so that a cut off run goes on."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import joblib
+import numpy as np
+from tqdm.auto import tqdm
+
+from evis.data.errors import DataError
+from evis.data.types import VISDataset
+
+T = TypeVar("T")
+
+
+def results(calls: Sequence[Any], jobs: int | None, what: str, progress: bool) -> Iterable[Any]:
+    """What `joblib.delayed` calls give, in their order, with a bar; a video a call.
+
+    jobs: videos at a time; None is one, or what `joblib.parallel_config` says.
+    """
+    # A video a batch: of a worker that is killed, a cluster has another one do its video alone.
+    made = joblib.Parallel(jobs, return_as="generator", batch_size=1)(calls)
+    return tqdm(made, what, len(calls), unit="video", disable=not progress)
+
+
+def one_by_one(dataset: VISDataset) -> Iterator[VISDataset]:
+    """A data set a video."""
+    return (dataset.subset([video.id]) for video in dataset.videos)
+
+
+def kept(
+    make: Callable[[], T],
+    dataset: VISDataset,
+    made_by: Sequence[Any],
+    folder: str | Path | None,
+    read: Callable[[Path], T],
+    write: Callable[[T, Path], Any],
+) -> T:
+    """What `make` gives of a data set of one video, or what is in the folder of an earlier run.
+
+    made_by: as json, all else that it depends on. The video's labels and frames count too, so that
+    nothing else can be taken for it; what the video's file held before is removed.
+    """
+    if folder is None:
+        return make()
+    (video,) = dataset.videos
+    content = [*made_by, *map(asdict, (video, *dataset.categories, *dataset.tracks))]
+    digest = hashlib.sha256(json.dumps(content).encode())
+    for frame in range(video.length):
+        digest.update(np.ascontiguousarray(dataset.frame(video.id, frame)))
+    path = Path(folder) / f"{video.id}-{digest.hexdigest()[:16]}.json"
+    with suppress(DataError):  # none yet, or damaged
+        return read(path)
+    made = make()
+    for earlier in path.parent.glob(f"{video.id}-*.json"):
+        earlier.unlink(missing_ok=True)
+    write(made, path)
+    return made

@@ -1,0 +1,214 @@
+"""Labels for whole data sets: each way's masks, tracks and costs; kept, resumed, in parallel."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from evis.data import annotations, masks, toy
+from evis.data.errors import DataError
+from evis.data.supervision import weaken
+from evis.data.types import Category, Track, Video, VISDataset
+from evis.foundation import colour, flow
+from evis.labels import from_boxes, maskcut, select, videos
+from evis.labels.videos import Boxes, Cuts, linked, make
+
+
+def film(length=4, height=48, width=72):
+    """A bright block that moves over a dark ground of two shades."""
+
+    def read(video, frame):
+        picture = np.full((height, width, 3), 30, dtype=np.uint8)
+        picture[:, : width // 2] = 45
+        left = 10 + 4 * frame
+        picture[12:36, left : left + 24] = (230, 180, 40)
+        return picture
+
+    of = Video(1, "block", height, width, tuple(f"block/{n}.png" for n in range(length)))
+    return VISDataset((of,), (), (), read, supervision="none")
+
+
+def block(frame, height=48, width=72):
+    mask = np.zeros((height, width), dtype=bool)
+    mask[12:36, 10 + 4 * frame : 34 + 4 * frame] = True
+    return mask
+
+
+def iou(a, b):
+    return (a & b).sum() / (a | b).sum()
+
+
+@pytest.fixture(scope="module")
+def few():
+    """Three toy videos of two frames."""
+    whole = toy.sample("toy-ytvis19", 3)
+    parts = ("boxes", "masks", "areas")
+    tracks = [replace(t, **{name: getattr(t, name)[:2] for name in parts}) for t in whole.tracks]
+    shortened = [replace(video, frames=video.frames[:2]) for video in whole.videos]
+    return replace(whole, videos=tuple(shortened), tracks=tuple(tracks))
+
+
+def test_cuts_find_a_moving_block_as_one_track():
+    labelled = make(film(), Cuts(), progress=False)
+    assert labelled.categories == (Category(1, "object"),) and labelled.supervision == "none"
+    assert labelled.origin == "MaskCut (paper) of colour features, outlines by CRF"
+    best = max(
+        labelled.tracks, key=lambda track: iou(track.mask(0), block(0)) if track.masks[0] else 0
+    )
+    assert all(iou(best.mask(frame), block(frame)) > 0.9 for frame in range(4))
+
+
+def test_without_outlines_masks_are_blocks_of_patches():
+    dataset = film(1)
+    found = Cuts(outlined=False).masks(dataset, 0)
+    patches = maskcut.masks(colour.features(dataset.frame(1, 0)))
+    assert np.array_equal(found, patches.repeat(3, 1).repeat(3, 2))
+    assert not np.array_equal(found, Cuts().masks(dataset, 0))
+
+
+def test_motion_is_weighed_against_appearance():
+    dataset = film(6)
+    (video,) = dataset.videos
+    for frame in (1, 5):  # the second looks back
+        pictures = [dataset.frame(1, n) for n in (frame, flow.partner(frame, video.length))]
+        moved = colour.features(flow.colours(flow.dis(*pictures)))
+        both = maskcut.combined(colour.features(pictures[0]), moved, 0.3)
+        wanted = maskcut.masks(both).repeat(3, 1).repeat(3, 2)
+        assert np.array_equal(Cuts(alpha=0.3, outlined=False).masks(dataset, frame), wanted)
+    labelled = make(dataset, Cuts(alpha=0.3), progress=False)
+    assert "flow, alpha 0.3" in labelled.origin
+    with pytest.raises(DataError, match="video block: has one frame, in which nothing moves"):
+        make(film(1), Cuts(alpha=0.5), progress=False)
+
+
+def test_a_picture_of_one_colour_has_no_object():
+    plain = replace(film(), read_frame=lambda video, frame: np.full((48, 72, 3), 90, np.uint8))
+    for labeller in (Cuts(), Cuts(alpha=0.5)):
+        labelled = make(plain, labeller, progress=False)
+        assert labelled.tracks == () and labelled.origin
+
+
+def test_masks_that_overlap_are_linked_one_to_one_and_others_begin_tracks():
+    def mask(left, right):
+        whole = np.zeros((4, 20), dtype=bool)
+        whole[:, left:right] = True
+        return masks.encode(whole)
+
+    first = [mask(0, 6), mask(10, 16)]
+    second = [mask(11, 17), mask(1, 7), mask(18, 20)]
+    third, fourth = [], [mask(1, 7)]
+    tracks = linked([first, second, third, fourth])
+    assert tracks == [
+        [first[0], second[1], None, None],
+        [first[1], second[0], None, None],
+        [None, second[2], None, None],
+        [None, None, None, fourth[0]],  # nothing is remembered over a frame without masks
+    ]
+    half = linked([[mask(0, 8)], [mask(0, 4)]])
+    assert len(half) == 2, "an IoU of one half is not above it"
+    assert linked([]) == [] and linked([[], []]) == []
+
+
+@pytest.mark.parametrize("tidy", [False, True])
+def test_boxes_become_masks_as_from_boxes_has_them(few, tidy):
+    labelled = make(few, Boxes("ellipse", tidy), progress=False)
+    wanted = from_boxes.label(few, from_boxes.ellipse, progress=False)
+    wanted = select.tidied(wanted) if tidy else wanted
+    assert labelled.tracks == wanted.tracks and labelled.supervision == "box"
+    assert labelled.origin == "ellipse from boxes" + ", DOOB" * tidy
+    with pytest.raises(DataError, match="masks are made from boxes"):
+        make(weaken(few, "none"), Boxes(), progress=False)
+
+
+def test_no_label_is_seen_that_a_way_does_not_cost(few):
+    noise = np.random.default_rng(0)
+    spoilt = []
+    for track in few.tracks:
+        rles = [rle and masks.encode(noise.random(rle["size"]) < 0.5) for rle in track.masks]
+        spoilt.append(replace(track, masks=tuple(rles)))
+    noisy = replace(few, tracks=tuple(spoilt)).subset([few.videos[0].id])
+    few = few.subset([few.videos[0].id])
+    for labeller in (Cuts(), Boxes()):
+        clean = make(few, labeller, progress=False)
+        assert clean.tracks == make(noisy, labeller, progress=False).tracks
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Notes each video in a file, and dies at one."""
+
+    note: str
+    dies_at: int | None = None
+    origin = "counting"
+    weights: str | None = None
+
+    def seen(self, dataset):
+        return replace(dataset.bare(), categories=(Category(1, "object"),))
+
+    def __call__(self, dataset, progress=False):
+        (video,) = dataset.videos
+        if video.id == self.dies_at:
+            raise KeyboardInterrupt
+        with open(self.note, "a") as stream:
+            stream.write(f"{video.id} ")
+        whole = np.ones((video.height, video.width), dtype=bool)
+        return [Track(1, video.id, 1).with_masks([masks.encode(whole)] * video.length)]
+
+
+@pytest.fixture
+def noted(tmp_path):
+    return lambda: (tmp_path / "note").read_text().split()
+
+
+def test_what_is_done_is_kept_and_nothing_else_is_taken_for_it(few, tmp_path, noted, monkeypatch):
+    ids = [str(video.id) for video in few.videos]
+    labeller, folder = Counted(str(tmp_path / "note")), tmp_path / "parts"
+    third = few.videos[2].id
+    # Only a labeller that is equal may use what was kept, so the death must not be its own.
+    real = Counted.__call__
+
+    def dies(self, dataset, progress=False):
+        return real(replace(self, dies_at=third), dataset)
+
+    monkeypatch.setattr(Counted, "__call__", dies)
+    with pytest.raises(KeyboardInterrupt):
+        make(few, labeller, folder, progress=False)
+    assert noted() == ids[:2] and len(list(folder.iterdir())) == 2
+    monkeypatch.setattr(Counted, "__call__", real)
+    labelled = make(few, labeller, folder, progress=False)
+    assert noted() == ids
+    assert [track.id for track in labelled.tracks] == [1, 2, 3], "numbered through"
+    assert make(few, labeller, folder, progress=False) == labelled and noted() == ids
+    # Damaged, of other frames, of another labeller, of other weights: done again.
+    first = next(folder.glob(f"{ids[0]}-*"))
+    first.write_text(first.read_text()[:100])
+    assert make(few, labeller, folder, progress=False) == labelled
+    assert noted() == [*ids, ids[0]]
+    dark = replace(few, read_frame=lambda video, frame: few.frame(video.id, frame) // 2)
+    make(dark, labeller, folder, progress=False)
+    assert noted() == [*ids, ids[0], *ids]
+    weights = tmp_path / "weights"
+    for content in "ab":
+        weights.write_text(content)
+        make(few, replace(labeller, weights=str(weights)), folder, progress=False)
+    assert noted() == [*ids, ids[0], *ids, *ids, *ids]
+    assert len(list(folder.iterdir())) == 3
+
+
+@pytest.mark.slow
+def test_jobs_change_nothing(few, tmp_path):
+    alone = make(few, Cuts(), progress=False)
+    together = make(few, Cuts(), tmp_path, jobs=2, progress=False)
+    assert alone.tracks == together.tracks
+    path = annotations.write(together, tmp_path / "labels.json")
+    again = annotations.read(path)
+    assert (again.tracks, again.origin) == (alone.tracks, alone.origin)
+
+
+@pytest.mark.slow  # transformers is imported
+def test_weights_that_are_not_there_are_named(few):
+    with pytest.raises(DataError, match="no such file or folder, nor a ViTModel"):
+        make(few, Cuts("nowhere/dino"), progress=False)
+    with pytest.raises(DataError, match="no such file or folder, nor a model"):
+        make(few, Boxes("nowhere/sam"), progress=False)
+    videos.extractor.cache_clear()

@@ -1,0 +1,99 @@
+"""What counts a step's operations and waits, what it counts, and `gpu-check` on small things."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from evis.companion import gpu
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def operations(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import operations
+
+    return operations
+
+
+def gpu_check(*options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "benchmarks/gpu_check.py", *options]
+    variables = os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
+
+
+def test_reads_and_moves_of_what_lies_there_are_waits(operations):
+    model, device = torch.nn.Linear(2, 2), torch.device("cpu")
+    with operations.Counted(model) as counted:
+        there = model(torch.ones(3, 2))
+        moved = torch.ones(2).to(device)
+        torch.ones(2).to(device, non_blocking=True)
+        assert not counted.waits["nonzero"]
+        there.nonzero(), there.cpu(), there[there > 0], moved.sum().item(), there.sum().tolist()
+        there.cpu().sum().item(), torch.ones(3).nonzero(), torch.ones(2).tolist()
+    waits = {"to": 1, "nonzero": 1, "cpu": 2, "index": 1, "_local_scalar_dense": 1, "tolist": 1}
+    assert +counted.waits == waits
+    assert counted.operations["addmm"] == 1 and counted.operations.total() > counted.views > 0
+
+
+@pytest.mark.slow
+def test_a_step_of_stage_three_launches_little_and_seldom_waits(operations):
+    counted = operations.steps("r50", (64, 112))[-1]
+    assert 1000 < counted.operations.total() - counted.views <= operations.OPERATIONS
+    assert 2 < counted.waits.total() <= operations.WAITS
+
+
+@pytest.mark.slow
+def test_small_numbers_and_those_of_a_cpu_are_not_stored():
+    done = gpu_check("--tiny", "--device", "cpu", "--store")
+    assert done.returncode == 2
+    assert done.stderr.endswith("error: only numbers of a GPU at full size are stored\n")
+
+
+@pytest.mark.slow
+def test_without_a_gpu_gpu_check_says_so():
+    done = gpu_check()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "gpu-check needs a CUDA device, and torch sees none here\n"
+
+
+@pytest.mark.slow
+def test_gpu_check_runs_to_its_end_on_small_things():
+    done = gpu_check("--tiny", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    found, part = {}, ""
+    for line in done.stdout.partition("wanted, of a GPU at full size\n")[0].splitlines():
+        if line.startswith(" "):
+            found[f"{part}: {line[:36].strip()}"] = float(line[36:])
+        else:
+            part = line.partition(" (")[0]
+    assert list(dict.fromkeys(name.partition(": ")[0] for name in found)) == [
+        "parity with the CPU",
+        "step, float32",
+        "step, bf16",
+        "parts of the loss",
+        "video, tiny_s",
+        "video, tiny",
+        "toy stage one",
+        "three stages",
+    ]
+    same = ("parity with the CPU: a step's terms", "toy stage one: runs apart, in a fixed order")
+    assert [found[name] for name in same] == [0, 0]
+    times = ("whole", "backward", "predict", "step", "TEL of all layers, forward")
+    assert min(found[name] for name in found if name.partition(": ")[2] in times) > 0
+    wanted = done.stdout.partition("wanted, of a GPU at full size\n")[2].splitlines()
+    assert len(wanted) == len(gpu.WANTED)
+    assert all(line.endswith("not measured") for line in wanted)
+    small = {"video, r50": "video, tiny_s", "video, swin_l": "video, tiny"}
+    read = {name for limit in gpu.WANTED.values() for name in (limit.metric, limit.per) if name}
+    read = {
+        small.get(part, part) + mark + rest
+        for part, mark, rest in (n.partition(": ") for n in read)
+    }
+    profiled = {f"step, float32: {name}" for name in ("kernels", "launches", "waits")}
+    assert read - found.keys() == profiled  # what only a GPU's profile tells
