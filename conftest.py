@@ -56,6 +56,17 @@ def dtype(request):
     return getattr(torch, request.config.getoption("--dtype"))
 
 
+@pytest.fixture
+def one_thread():
+    """torch computes on one thread for a while, whatever the environment says."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     """A test may talk to its own kernels and workers, and to nothing beyond this machine."""

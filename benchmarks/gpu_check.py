@@ -62,8 +62,7 @@ def parity(scale: Scale) -> Numbers:
 
 def toy(scale: Scale, folder: Path) -> Numbers:
     """A step of stage one on toy pictures, and whether two runs in a fixed order are the same."""
-    recipe = recipes.toy(recipes.named(STAGES[0]))
-    recipe = replace(recipe, steps=scale.toy_steps, model=recipe.model)
+    recipe = replace(recipes.toy(recipes.named(STAGES[0])), steps=scale.toy_steps)
     stills = {"stills": toy_sets.sample("toy-coco", 40)}
     weights, seconds = [], []
     for number, deterministic in enumerate((False, False, True, True)):

@@ -64,3 +64,12 @@ def share(text: str) -> float:
         if 0 <= float(text) <= 1:
             return float(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+
+
+def chosen_device(asked: str) -> str:
+    """What `--device` comes to: "auto" is a GPU, where torch sees one."""
+    import torch
+
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return asked

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from evis.cli.arguments import add_command, count, processes, share
+from evis.cli.arguments import add_command, chosen_device, count, processes, share
 
 
 def register(commands) -> None:
@@ -114,24 +114,19 @@ def points(options: argparse.Namespace) -> None:
     """
     from dataclasses import replace
 
-    import torch
-
     from evis.data import clicks
     from evis.inference import Options, predict_dataset
     from evis.labels import points as matcher
 
     dataset = _placed(options)
     clicked = clicks.read(options.clicks, dataset)
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     proposals = predict_dataset(
         options.weights,
         replace(dataset.bare(), categories=()),
         Options(top=options.proposals, class_agnostic=True),
         options.jobs,
         _parts(options),
-        device,
+        chosen_device(options.device),
     )
     origin = f"proposals of {options.weights.name} by clicks"
     _write(options, matcher.label(clicked, proposals, origin, options.per_frame))

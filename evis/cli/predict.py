@@ -4,7 +4,7 @@ import argparse
 from contextlib import suppress
 from pathlib import Path
 
-from evis.cli.arguments import add_command, count, processes, share, whole
+from evis.cli.arguments import add_command, chosen_device, count, processes, share, whole
 
 SHOWN = 20  # lines of the table that are printed
 
@@ -64,8 +64,6 @@ def predict(options: argparse.Namespace) -> None:
       evis predict frames/ --weights mask2former-swin-tiny-coco/ --out out --tracker memory
       evis predict /data/ytvis19 --split valid --weights model.pth --out out --jobs 4
     """
-    import torch
-
     from evis.inference import Options, run
 
     if options.frame_wise and options.window != "auto":
@@ -87,9 +85,6 @@ def predict(options: argparse.Namespace) -> None:
         )
     except ValueError as error:
         options.parser.error(str(error))
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     tracks = run.predict_and_write(
         run.open_source(options.video, options.split, options.frames),
         options.weights,
@@ -98,7 +93,7 @@ def predict(options: argparse.Namespace) -> None:
         options.threshold,
         None if options.overlay == "none" else options.overlay,
         options.jobs,
-        device,
+        chosen_device(options.device),
     )
     print(_listing(tracks, options.threshold), f"All of it is in {options.out}", sep="\n")
 

@@ -20,7 +20,7 @@ def shifted(picture: Tensor, dilation: int, offsets: Offsets = WINDOW) -> list[T
     height, width = picture.shape[-2:]
     padded = F.pad(picture, [dilation] * 4)
     rows = padded.unfold(-2, height, dilation).unfold(-2, width, dilation).unbind(-4)
-    window = [moved for row in rows for moved in row.unbind(-3)]
+    window = [shift for row in rows for shift in row.unbind(-3)]
     return [window[WINDOW.index(offset)] for offset in offsets]
 
 

@@ -47,8 +47,8 @@ def patch_similarity(lab_a: Tensor, lab_b: Tensor) -> Tensor:
     found = lab_a.new_empty(len(lab_a), len(WINDOW), height, width)
     for k, (y, x) in enumerate(WINDOW):
         top, left = DILATION * (y + 1), DILATION * (x + 1)
-        moved = wide[..., top : top + height + 2, left : left + width + 2]
-        squared = _box_sum((moved - near).square_().sum(1))
+        candidate = wide[..., top : top + height + 2, left : left + width + 2]
+        squared = _box_sum((candidate - near).square_().sum(1))
         found[:, k] = torch.where(inside[k], squared, to_nothing)
     return found.sqrt_().mul_(-0.5).exp_()
 

@@ -67,7 +67,7 @@ def _sound_columns(rows: Sequence, dataset: VISDataset) -> list[list] | None:
         return None
     known = dataset.videos_by_id.keys(), dataset.category_names.keys()
     are_ids = all(set(map(type, ids)) <= {int} for ids in columns[:2])
-    if not are_ids or not all(map(set.issubset, map(set, columns), known)):
+    if not are_ids or not all(map(set.issubset, map(set, columns[:2]), known)):
         return None
     are_scores = set(map(type, columns[2])) <= {float} and np.isfinite(columns[2]).all()
     return columns if are_scores else None

@@ -96,7 +96,7 @@ def load_with_report(weights: Mapping[str, Any] | str | Path) -> tuple[Network, 
     recipe = source.about.get("recipe")
     if isinstance(recipe, dict) and recipe.get("shorter_sides"):
         model.shorter_side = min(recipe["shorter_sides"])
-    model.clip_length = _clip_length(source.about)
+    model.clip_length = clip_length(source.about.get("recipe"))
     return model.eval(), report
 
 
@@ -224,14 +224,13 @@ def _check_about(about: Mapping[str, Any]) -> None:
         raise ValueError(f"categories should be a list of names, is {jsonfile.brief(names)}")
     if sides and not _are(lambda side: isinstance(side, int) and 0 < side < 2**14, sides):
         raise ValueError(f"shorter_sides should be a list of pixels, is {jsonfile.brief(sides)}")
-    length = _clip_length(about)
+    length = clip_length(recipe)
     if length is not None and not (isinstance(length, int) and length > 0):
         raise ValueError(f"clips should have a number of frames, is {jsonfile.brief(length)}")
 
 
-def _clip_length(about: Mapping[str, Any]) -> int | None:
-    """Frames of the longest clip that its recipe trains on; None where nothing tells."""
-    recipe = about.get("recipe")
+def clip_length(recipe: Any) -> int | None:
+    """Frames of the longest clip that a recipe, as json, trains on; None where nothing tells."""
     if not isinstance(recipe, dict):
         return None
     lengths = {"stills": recipe.get("still_frames"), "videos": recipe.get("frames")}

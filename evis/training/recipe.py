@@ -5,7 +5,7 @@ A paper derives its own recipe, with what its method wants to know, and names it
 
 import ast
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from numbers import Integral, Real
@@ -66,14 +66,15 @@ class Recipe(ABC):
         """A step."""
         return self.batch // self.micro_batch
 
-    @property
-    def clip_length(self) -> int:
-        """Frames of its longest clip; 1 of a stage that sees pictures alone."""
-        lengths = {"stills": self.still_frames, "videos": self.frames}
-        return max(lengths[source] for source, _ in self.mixture)
-
     def to_json(self) -> dict[str, Any]:
         return _plain(asdict(self))
+
+    def model_among(self, sizes: Collection[str]) -> str:
+        """`model`, which should be one of a network's sizes."""
+        if self.model not in sizes:
+            problem = f"model should be one of {', '.join(sizes)}, is {self.model!r}"
+            raise DataError(problem, field=f"recipe {self.name}")
+        return self.model
 
 
 # From the least to the most; between whole numbers only these are allowed. The most is far above

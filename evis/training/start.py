@@ -8,7 +8,7 @@ from torch import nn
 
 from evis.data import paths
 from evis.data.errors import DataError
-from evis.models.checkpoints import load_backbone, read_about, warm_start
+from evis.models.checkpoints import clip_length, load_backbone, read_about, warm_start
 from evis.training.method import Method
 from evis.training.recipe import Recipe
 
@@ -30,7 +30,8 @@ def build(
         )
     model = method.build(recipe, classes)
     # As a model says that is loaded from its file.
-    model.shorter_side, model.clip_length = min(recipe.shorter_sides), recipe.clip_length
+    model.shorter_side = min(recipe.shorter_sides)
+    model.clip_length = clip_length(recipe.to_json())
     if weights is not None:
         if recipe.init == "imagenet":
             load_backbone(model, weights)

@@ -12,21 +12,12 @@ from evis.data.supervision import weaken
 from evis.inference.video_writer import write_video
 from evis.labels import videos
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 STAGE1 = paths.data() / "weights" / "toy_stage1_tiny_s.safetensors"
 
 
 def evis(*arguments) -> int:
     return cli.main([str(argument) for argument in arguments])
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

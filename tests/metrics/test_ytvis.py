@@ -546,6 +546,7 @@ GOOD = row_of(slice(2, 6))
         ({"segmentations": None}, ["should be a list"]),
         ({"score": math.nan}, ["score", "nan"]),
         ({"score": "high"}, ["score"]),
+        ({"score": []}, ["score"]),
         ({"video_id": 9}, ["is 9", "video_id"]),
         ({"category_id": 9}, ["one of 1, 2, is 9"]),
         ({"category_id": None}, ["category_id"]),

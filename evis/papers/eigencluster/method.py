@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from evis.data.errors import DataError
 from evis.models import SIZES, VideoMask2Former, named
 from evis.papers.eigencluster.beyond import VARIANTS
 from evis.papers.eigencluster.loss import Loss
@@ -12,12 +11,7 @@ from evis.papers.eigencluster.temporal import SCHEMES
 
 def build(recipe: Stage, classes: Sequence[str]) -> VideoMask2Former:
     """A fresh network for these classes."""
-    if recipe.model not in SIZES:
-        raise DataError(
-            f"model should be one of {', '.join(SIZES)}, is {recipe.model!r}",
-            field=f"recipe {recipe.name}",
-        )
-    return VideoMask2Former(named(recipe.model, len(classes)))
+    return VideoMask2Former(named(recipe.model_among(SIZES), len(classes)))
 
 
 def loss(recipe: Stage) -> Loss:

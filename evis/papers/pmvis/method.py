@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from evis.criterion.idol_loss import IDOLLoss
-from evis.data.errors import DataError
 from evis.models import IDOL
 from evis.models.idol import SIZES, named
 from evis.papers.pmvis.recipes import Stage
@@ -11,12 +10,7 @@ from evis.papers.pmvis.recipes import Stage
 
 def build(recipe: Stage, classes: Sequence[str]) -> IDOL:
     """A fresh network for these classes."""
-    if recipe.model not in SIZES:
-        raise DataError(
-            f"model should be one of {', '.join(SIZES)}, is {recipe.model!r}",
-            field=f"recipe {recipe.name}",
-        )
-    return IDOL(named(recipe.model, len(classes)))
+    return IDOL(named(recipe.model_among(SIZES), len(classes)))
 
 
 def loss(recipe: Stage) -> IDOLLoss:
