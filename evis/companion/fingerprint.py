@@ -30,9 +30,7 @@ def fingerprint(stages: Sequence[Recipe], method: Method, device: str = "cpu") -
     """
     bits = hashlib.sha256()
     for stage in stages:
-        short = replace(
-            stage, name="fingerprint", init=None, steps=STEPS, seed=0, renames=(), milestones=()
-        )
+        short = replace(stage, init=None, steps=STEPS, seed=0, renames=(), milestones=())
         bits.update(_weights(short, method, device))
     return bits.hexdigest()[:12]
 

@@ -1,6 +1,6 @@
 """Toy videos that nothing was trained on, and what a model is scored by on them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -18,27 +18,36 @@ from evis.metrics import attributes, stability, ytvis
 VIDEOS = "toy-ytvis19"
 SCORES = ("AP", "AP50", "AP75", "AR1", "AR10")
 SPLITS = ("mbor", "instances", "keypoints")
+WHOLE = Options(window=None, shorter_side=None)  # a model for pictures, too
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """The metrics of a row, and the function that finds them: (model, held-out set, progress).
+    """The metrics of a row, and what finds them: (model, held-out set, options, progress) -> them.
 
     It may also find "per_video", a list with a score of every video.
     """
 
     metrics: tuple[str, ...]
-    score: Callable[[nn.Module, "HeldOut", bool], Mapping[str, Any]]
+    score: Callable[[nn.Module, "HeldOut", Options, bool], Mapping[str, Any]]
     in_percent: bool = True  # where tables show them
 
 
-def scores(model: nn.Module, held_out: "HeldOut", progress: bool = True) -> dict[str, Any]:
+def scores(
+    model: nn.Module, held_out: "HeldOut", options: Options = WHOLE, progress: bool = True
+) -> dict[str, Any]:
+    """What `of_tracks` says of a model's."""
+    dataset = held_out.dataset()
+    return of_tracks(predict_dataset(model, dataset, options, progress=progress), dataset, progress)
+
+
+def of_tracks(
+    tracks: Sequence[PredictedTrack], dataset: VISDataset, progress: bool = True
+) -> dict[str, Any]:
     """AP and AR for classes and, as "agnostic ...", for objects alone; mIoU and how steady it is.
 
     "unsteadiness": how much an object's IoU changes from frame to frame, in the mean.
     """
-    dataset = held_out.dataset()
-    tracks = _predict(model, dataset, progress)
     by_class = ytvis.evaluate(dataset, tracks, progress=progress).stats
     agnostic = ytvis.evaluate(dataset, tracks, class_agnostic=True, progress=progress).stats
     ious = ytvis.object_ious(dataset, tracks, progress=False)
@@ -56,7 +65,9 @@ def _per_video(dataset: VISDataset, ious: pd.DataFrame) -> list[float | None]:
     return [means.get(video.id) for video in dataset.videos]
 
 
-def generalisation(model: nn.Module, held_out: "HeldOut", progress: bool = True) -> dict[str, Any]:
+def generalisation(
+    model: nn.Module, held_out: "HeldOut", options: Options = WHOLE, progress: bool = True
+) -> dict[str, Any]:
     """Class-agnostic mIoU, and on either side of the median of what makes videos hard (Fig. 6).
 
     The model's classes need not be the videos': what it finds counts as an object, no more.
@@ -65,7 +76,10 @@ def generalisation(model: nn.Module, held_out: "HeldOut", progress: bool = True)
     first = dataset.categories[0]
     objects = tuple(replace(first, id=n, name=str(n)) for n in range(1, model.config.classes + 1))
     bare = replace(dataset, categories=objects, tracks=(), supervision="none")
-    tracks = [replace(track, category_id=first.id) for track in _predict(model, bare, progress)]
+    tracks = [
+        replace(track, category_id=first.id)
+        for track in predict_dataset(model, bare, options, progress=progress)
+    ]
     ious = ytvis.object_ious(dataset, tracks, progress=False)
     hardness = _hardness(held_out)
     means = {"mIoU": float(ious["iou"].mean()), "per_video": _per_video(dataset, ious)}
@@ -80,11 +94,6 @@ def generalisation(model: nn.Module, held_out: "HeldOut", progress: bool = True)
 def _hardness(held_out: "HeldOut") -> pd.DataFrame:
     """By video id; the same for every row, and SIFT takes as long as predicting."""
     return attributes.table(held_out.dataset(), progress=False).set_index("video")
-
-
-def _predict(model: nn.Module, dataset: VISDataset, progress: bool) -> tuple[PredictedTrack, ...]:
-    whole = Options(window=None, shorter_side=None)  # a model for pictures, too
-    return predict_dataset(model, dataset, whole, progress=progress)
 
 
 BY_CLASS = Scoring(
@@ -109,12 +118,14 @@ class HeldOut:
     def dataset(self) -> VISDataset:
         return toy.sample(self.toy_set, self.videos, self.seed, split="valid")
 
-    def score(self, model: nn.Module, progress: bool = True) -> Mapping[str, Any]:
+    def score(
+        self, model: nn.Module, options: Options = WHOLE, progress: bool = True
+    ) -> Mapping[str, Any]:
         """On one thread, so that a row does not depend on the number of cores."""
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            return self.scoring.score(model, self, progress)
+            return self.scoring.score(model, self, options, progress)
         finally:
             torch.set_num_threads(before)
 
