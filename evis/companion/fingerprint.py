@@ -41,6 +41,9 @@ def _weights(recipe: Recipe, method: Method, device: str) -> bytes:
     size = min(recipe.shorter_sides), recipe.longest_side
     lengths = {"stills": 1, "videos": recipe.frames}
     datasets = {role: made_up(lengths[role], CLASSES, size) for role, _ in recipe.mixture}
+    if recipe.supervision in ("none", "point"):  # which hold no annotation to learn from
+        made = {"supervision": recipe.supervision, "origin": "noise"}
+        datasets = {role: replace(dataset, **made) for role, dataset in datasets.items()}
     with TemporaryDirectory() as folder, torch.random.fork_rng():
         model = train(
             recipe,

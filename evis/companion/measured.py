@@ -65,6 +65,7 @@ class Experiment:
     A seed is a unit of the row. It is the seed of every stage, but where several units go on from
     one first stage: of unit s that one's is s // units_of_first.
 
+    data: by role, toy sets other than the usual ones (`toy.TRAINING_SETS`).
     labels: by the names of stages; of those without, the toy sets' own, as weak as the stage says.
     options: how the trained model predicts.
     """
@@ -75,6 +76,7 @@ class Experiment:
     seeds: tuple[int, ...] = tuple(range(6))  # of the units that are reported
     units_of_first: int = 1
     videos: int | None = None  # how many are trained on; None: the toy set's own number
+    data: tuple[tuple[str, str], ...] = ()
     labels: tuple[tuple[str, Labels], ...] = ()
     options: Options = WHOLE
 
@@ -97,7 +99,8 @@ class Experiment:
     def sets(self) -> dict[str, str]:
         """The roles of what is trained on, and the toy set of each."""
         roles = {role for recipe in self.stages for role, _ in recipe.mixture}
-        return {role: toy.TRAINING_SETS[role] for role in sorted(roles)}
+        known = toy.TRAINING_SETS | dict(self.data)
+        return {role: known[role] for role in sorted(roles)}
 
 
 def again() -> Path:
