@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from evis.training import Method, Recipe
     from evis.training.method import Loss
 
-PAPERS = ("eigencluster", "uvis", "pmvis")
+PAPERS = ("eigencluster", "cutler", "uvis", "pmvis")
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -34,6 +34,11 @@ def named(name: str, backbone: str = "r50", toy: bool = False) -> "Recipe":
 
 def method_of(recipe: "Recipe") -> "Method":
     return _module(_paper_of(recipe.name.removeprefix("toy.")), "method")
+
+
+def experiments(paper: str) -> ModuleType:
+    """What a paper measures, for another whose rows start from it: no paper imports another."""
+    return _module(paper, "experiments")
 
 
 def build(recipe: "Recipe", classes: Sequence[str]) -> "nn.Module":

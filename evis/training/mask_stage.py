@@ -20,6 +20,7 @@ class MaskStage(Recipe):
 
     supervision: Supervision = "mask"
     points: int = 12_544  # where the loss and the matching look at a mask, as in Mask2Former
+    drop_iou: float | None = None  # of CutLER's DropLoss (`MaskLoss`)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -33,4 +34,4 @@ def build(recipe: MaskStage, classes: Sequence[str]) -> VideoMask2Former:
 
 
 def loss(recipe: MaskStage) -> MaskLoss:
-    return MaskLoss(points=recipe.points)
+    return MaskLoss(points=recipe.points, drop_iou=recipe.drop_iou)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evis.data.errors import DataError
-from evis.papers.book import Book
 from evis.papers.eigencluster.beyond import VARIANTS
 from evis.papers.eigencluster.settings import RELEASED, Settings
 from evis.papers.eigencluster.temporal import SCHEMES
+from evis.training.book import Book
 from evis.training.recipe import Recipe, changed
 
 

@@ -8,8 +8,8 @@ ours. `toy` shrinks any of them to 64 x 96 frames and two CPU cores.
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from evis.papers.book import Book
 from evis.papers.pmvis.settings import Settings
+from evis.training.book import Book
 from evis.training.recipe import Recipe, changed
 
 

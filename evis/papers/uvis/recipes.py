@@ -8,7 +8,7 @@ section 4.1 changes: pseudo labels in place of masks, a backbone from ImageNet i
 from dataclasses import replace
 from typing import Any
 
-from evis.papers.book import Book
+from evis.training.book import Book
 from evis.training.mask_stage import MaskStage
 from evis.training.recipe import changed
 
