@@ -21,13 +21,12 @@ import evis
 from evis.data import annotations, files, masks, per_video
 from evis.data.errors import DataError
 from evis.data.masks import RLE, pairwise_iou
-from evis.data.types import Category, Track, VISDataset
+from evis.data.types import Track, VISDataset
 from evis.foundation import colour, dino, flow, sam
 from evis.labels import crf, curate, from_boxes, maskcut, select
-from evis.labels.datasets import made
+from evis.labels.datasets import OBJECT, made
 from evis.losses.tensors import Flavour
 
-OBJECT = Category(1, "object")  # the class of what is found without names
 SAME_OBJECT = 0.5  # IoU above which masks of neighbouring frames are one object's
 OF_BOXES: dict[str, from_boxes.Segmenter] = {
     "grabcut": from_boxes.grabcut,
