@@ -234,9 +234,11 @@ def committed(run: Experiment) -> Path | None:
 
 
 def _model(run: Experiment, place: Place) -> nn.Module:
-    """Trained. After stills alone, the classes that these do not have are as they start out."""
+    """Trained. After annotated stills alone, the classes that these do not have are as they start
+    out.
+    """
     weights, last = trained(run, place), run.stages[-1]
-    if "videos" in run.of(last).sets:
+    if "videos" in run.of(last).sets or run.of(last).labels:
         return load(weights).to(place.device)
     classes = toy.SPECS[VIDEOS].category_names
     with torch.random.fork_rng(devices=()):
