@@ -18,7 +18,7 @@ from evis.foundation.dino import DEVIATION, MEAN
 
 EXAMPLE = "facebook/sam2.1-hiera-tiny"
 KIND = "sam2_video"  # config.json's model_type
-KEPT = 64  # frames of a video whose features are kept for its next object: 1 GB at full size
+KEPT = 64  # frames of a video whose features are kept for its next object: 1.4 GB at full size
 
 
 def load(
@@ -47,8 +47,8 @@ def load(
         pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1) / 255
         pixels = ((pixels - mean) / deviation)[None].to(device, dtype)
         made = network.get_image_features(pixels, return_dict=True)
-        embeddings, places = made.fpn_hidden_states, made.fpn_position_encoding
-        return {"vision_feats": embeddings, "vision_pos_embeds": places}
+        places = made.fpn_position_encoding[-1:]  # of the others, which are large, none is used
+        return {"vision_feats": made.fpn_hidden_states, "vision_pos_embeds": places}
 
     def sam2(read: Callable[[int], np.ndarray]) -> Callable:
         kept: dict[int, dict] = {}

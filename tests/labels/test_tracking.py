@@ -11,10 +11,10 @@ from evis.data import masks
 from evis.data.errors import DataError
 from evis.data.supervision import weaken
 from evis.data.types import Category, Track, Video, VISDataset
-from evis.foundation import colour
+from evis.foundation import colour, dino
 from evis.labels import from_boxes, select, tracking
 from evis.labels.datasets import made
-from evis.labels.videos import Tracked, carrier, make
+from evis.labels.videos import Tracked, carrier, extractor, make
 from evis.trackers.propagate import hard, propagate
 
 HEIGHT, WIDTH, LENGTH = 48, 72, 12
@@ -232,3 +232,23 @@ def test_weights_that_carry_are_told_by_their_kind(tmp_path):
     with pytest.raises(DataError, match="Sam2VideoModel"):
         carrier(str(tmp_path))
     carrier.cache_clear()
+
+
+@pytest.mark.slow  # transformers is imported
+def test_features_of_a_dino_carry_too(tmp_path):
+    from transformers import ViTConfig, ViTModel
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = ViTConfig(**sizes, intermediate_size=32, image_size=32, patch_size=8)
+    torch.manual_seed(0)
+    ViTModel(config, add_pooling_layer=False).save_pretrained(tmp_path)
+    boxes = weaken(film(), "box")
+    keys = select.tidied(from_boxes.label(boxes, from_boxes.ellipse, progress=False))
+    found = make(boxes, Tracked("ellipse", str(tmp_path)), tmp_path / "parts", progress=False)
+    by_dino = tracking.by_likeness(dino.load(tmp_path))
+    wanted = tracking.label(boxes, keys, by_dino, "x", progress=False)
+    assert found.tracks == wanted.tracks and tmp_path.name in found.origin
+    by_colour = make(boxes, Tracked("ellipse"), tmp_path / "parts", progress=False)
+    assert by_colour.tracks != found.tracks, "what was kept is of other weights"
+    carrier.cache_clear()
+    extractor.cache_clear()
