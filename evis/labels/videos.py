@@ -22,8 +22,8 @@ from evis.data import annotations, files, masks, per_video
 from evis.data.errors import DataError
 from evis.data.masks import RLE, pairwise_iou
 from evis.data.types import Track, VISDataset
-from evis.foundation import colour, dino, flow, sam
-from evis.labels import crf, curate, from_boxes, maskcut, select
+from evis.foundation import colour, dino, flow, pretrained, sam, sam2
+from evis.labels import crf, curate, from_boxes, maskcut, select, tracking
 from evis.labels.datasets import OBJECT, made
 from evis.losses.tensors import Flavour
 
@@ -40,7 +40,7 @@ class Labeller(Protocol):
     def origin(self) -> str:
         """What made the labels, in words."""
 
-    weights: str | None  # a file or folder of a network's, or its name in a cache
+    weights: tuple[str, ...]  # files or folders of networks', or their names in a cache
 
     def seen(self, dataset: VISDataset) -> VISDataset:
         """The data set as weak as the labeller sees it: what its labels cost."""
@@ -64,8 +64,7 @@ def make(
     """
     dataset = labeller.seen(dataset)
     made_by = [evis.__version__, type(labeller).__name__, asdict(labeller)]
-    if labeller.weights is not None and Path(labeller.weights).exists():
-        made_by.append(files.digest(labeller.weights))
+    made_by += [files.digest(path) for path in labeller.weights if Path(path).exists()]
     alone = len(dataset.videos) == 1 and progress
     calls = [
         joblib.delayed(_labelled)(one, labeller, folder, made_by, alone)
@@ -117,8 +116,8 @@ class Cuts:
     outlined: bool = True
 
     @property
-    def weights(self) -> str | None:
-        return None if self.features == "colour" else self.features
+    def weights(self) -> tuple[str, ...]:
+        return () if self.features == "colour" else (self.features,)
 
     @property
     def origin(self) -> str:
@@ -197,8 +196,8 @@ class Boxes:
     tidy: bool = False
 
     @property
-    def weights(self) -> str | None:
-        return None if self.by in OF_BOXES else self.by
+    def weights(self) -> tuple[str, ...]:
+        return () if self.by in OF_BOXES else (self.by,)
 
     @property
     def origin(self) -> str:
@@ -217,3 +216,49 @@ class Boxes:
 def segmenter(by: str) -> from_boxes.Segmenter:
     """(picture, box) -> mask; weights are read once a process."""
     return OF_BOXES[by] if by in OF_BOXES else sam.load(by)
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Masks from boxes at each object's keyframes, carried through its video: PM-VIS's Track-masks.
+
+    by: what makes the keyframes' masks, as in `Boxes`; they are tidy always, as in the paper.
+    through: what carries them: likeness of "colour", or of the features of a DINO, or SAM 2; of
+        these two the weights, as in `Cuts`.
+    every: a keyframe for so many frames: the paper's K, 10 for YouTube-VIS, 100 for OVIS.
+    tidy: DOOB for what comes of it too.
+    """
+
+    by: str = "grabcut"
+    through: str = "colour"
+    every: int = 10
+    tidy: bool = False
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.by, self.through) if name not in {*OF_BOXES, "colour"})
+
+    @property
+    def origin(self) -> str:
+        keys = Boxes(self.by, tidy=True).origin
+        how = f"tracked by {Path(self.through).name}, K = {self.every}"
+        return f"{how}, from {keys}" + ", DOOB" * self.tidy
+
+    def seen(self, dataset: VISDataset) -> VISDataset:
+        return from_boxes.seen(dataset)
+
+    def __call__(self, dataset: VISDataset, progress: bool = False) -> tuple[Track, ...]:
+        keys = made(dataset, Boxes(self.by, tidy=True)(dataset, progress), self.by)
+        carry, origin = carrier(self.through), self.origin
+        labelled = tracking.label(dataset, keys, carry, origin, self.every, progress=progress)
+        return (select.tidied(labelled) if self.tidy else labelled).tracks
+
+
+@cache
+def carrier(through: str) -> tracking.Carrier:
+    """What carries a mask through a video; weights are read once a process."""
+    if through == "colour":
+        return tracking.BY_COLOUR
+    if Path(through).is_file() or pretrained.model_type(through, sam2.EXAMPLE) != sam2.KIND:
+        return tracking.by_likeness(extractor(through))
+    return sam2.load(through)
