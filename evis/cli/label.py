@@ -18,7 +18,10 @@ def register(commands) -> None:
         add = add_command(ways, name, function, {"none": "maskcut", "motion": "flowcut"}[name])
         add("videos VIDEOS", videos, type=Path)
         _common(add)
-        features = "what patches are told by: colour, or a DINO's folder, .pth or name in the cache"
+        features = (
+            "what patches are told by: colour, toy_dino, or a DINO's folder, .pth or name in "
+        )
+        features += "the cache"
         add("--features F", features, default="colour")
         if name == "motion":
             alpha = "weight of appearance against motion, which the paper does not state"

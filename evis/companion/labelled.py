@@ -24,10 +24,8 @@ class Made:
 
     def content(self, seed: int = 0) -> dict[str, Any]:
         told = {"made by": type(self.by).__name__} | asdict(self.by)
-        weights = self.by.weights
-        if weights is not None and Path(weights).exists():
-            told["weights"] = files.digest(weights)
-        return told
+        weights = [files.digest(path) for path in self.by.weights if Path(path).exists()]
+        return told | ({"weights": weights} if weights else {})
 
     def label(
         self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None

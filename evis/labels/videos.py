@@ -22,7 +22,7 @@ from evis.data import annotations, files, masks, per_video
 from evis.data.errors import DataError
 from evis.data.masks import RLE, pairwise_iou
 from evis.data.types import Track, VISDataset
-from evis.foundation import colour, dino, flow, pretrained, sam, sam2
+from evis.foundation import colour, dino, flow, pretrained, sam, sam2, stand_in, toy_dino
 from evis.labels import crf, curate, from_boxes, maskcut, select, tracking
 from evis.labels.datasets import OBJECT, made
 from evis.losses.tensors import Flavour
@@ -100,7 +100,7 @@ def _labelled(
 class Cuts:
     """MaskCut frame by frame, of appearance, or of appearance and motion (FlowCut).
 
-    features: "colour", or the weights of a DINO: a folder, its name in the cache, a .pth file.
+    features: "colour", "toy_dino", or a DINO's weights: a folder, its name in the cache, a .pth.
     alpha: the weight of appearance (FlowCut, Eq. 3); None for appearance alone.
     outlined: masks follow the picture's edges, by CRF; else they are blocks of patches.
 
@@ -117,12 +117,14 @@ class Cuts:
 
     @property
     def weights(self) -> tuple[str, ...]:
+        if self.features == "toy_dino":
+            return (str(stand_in.committed("toy_dino")),)
         return () if self.features == "colour" else (self.features,)
 
     @property
     def origin(self) -> str:
         of = "" if self.alpha is None else f" and flow, alpha {self.alpha:g}"
-        name = self.features if self.features == "colour" else Path(self.features).name
+        name = Path(self.features).name
         outlines = ", outlines by CRF" if self.outlined else ""
         return f"MaskCut ({self.flavour}) of {name} features{of}{outlines}"
 
@@ -161,7 +163,9 @@ class Cuts:
 @cache
 def extractor(features: str) -> Callable[[np.ndarray], np.ndarray]:
     """A frame -> features of its patches; weights are read once a process."""
-    return colour.features if features == "colour" else dino.load(features)
+    if features == "colour":
+        return colour.features
+    return toy_dino.load() if features == "toy_dino" else dino.load(features)
 
 
 def linked(found: Sequence[Sequence[RLE]]) -> list[list[RLE | None]]:

@@ -26,7 +26,7 @@ class Corner:
 
     calls: str
     side: int = 20
-    weights = None
+    weights = ()
     origin = "corners"
 
     def seen(self, dataset):
