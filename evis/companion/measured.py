@@ -7,11 +7,11 @@ for them, where None stands for data/results and build/runs; what is measured ag
 of its own (`again`), so that it can be interrupted, go on and be compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -20,6 +20,7 @@ from evis.companion import store
 from evis.companion.fingerprint import fingerprint
 from evis.companion.held_out import TEST, VIDEOS, WHOLE, HeldOut
 from evis.data import annotations, paths, provenance, toy
+from evis.data.errors import DataError
 from evis.data.types import VISDataset
 from evis.inference import Options
 from evis.models import load, read_about
@@ -27,6 +28,7 @@ from evis.training import Method, Recipe, start
 from evis.training.engine import train
 from evis.training.folder import WEIGHTS
 
+T = TypeVar("T")
 _WORDS = ("title", "source", "unknown")  # of a recipe: they change no number
 
 
@@ -101,6 +103,19 @@ class Experiment:
         roles = {role for recipe in self.stages for role, _ in recipe.mixture}
         known = toy.TRAINING_SETS | dict(self.data)
         return {role: known[role] for role in sorted(roles)}
+
+
+def chosen(groups: Mapping[str, T], name: str, size: str, sizes: Collection[str]) -> T:
+    """A paper's group of experiments, of one of its sizes; DataError that says what there is."""
+    if name not in groups:
+        raise DataError(
+            f"no group of experiments is called {name!r}", remedy=f"There are {', '.join(groups)}"
+        )
+    if size not in sizes:
+        raise DataError(
+            f"no experiment is made at size {size!r}", remedy=f"Sizes: {', '.join(sizes)}"
+        )
+    return groups[name]
 
 
 def again() -> Path:

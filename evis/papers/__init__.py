@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from evis.training import Method, Recipe
     from evis.training.method import Loss
 
-PAPERS = ("eigencluster", "cutler", "uvis", "pmvis")
+PAPERS = ("eigencluster", "cutler", "uvis", "pointvis", "pmvis")
+MEASURED = ("eigencluster", "cutler", "uvis", "pointvis")  # those with experiments
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -39,6 +40,12 @@ def method_of(recipe: "Recipe") -> "Method":
 def experiments(paper: str) -> ModuleType:
     """What a paper measures, for another whose rows start from it: no paper imports another."""
     return _module(paper, "experiments")
+
+
+def groups() -> dict[str, ModuleType]:
+    """Every group of experiments by name, and the module that has it: GROUPS, `group`, TESTS."""
+    modules = [experiments(paper) for paper in PAPERS if paper in MEASURED]
+    return {name: module for module in modules for name in module.GROUPS}
 
 
 def build(recipe: "Recipe", classes: Sequence[str]) -> "nn.Module":

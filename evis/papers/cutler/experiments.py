@@ -1,9 +1,11 @@
 """CutLER's rounds at toy scale, as data: what UVIS and FlowCut take in the detector's place."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from evis.companion.held_out import STILLS
 from evis.companion.labelled import Detector, Made, NextRound
-from evis.companion.measured import Experiment, Labels
+from evis.companion.measured import Experiment, Labels, chosen
 from evis.labels.self_training import ROUNDS
 from evis.labels.videos import Cuts
 from evis.papers.cutler import method
@@ -29,3 +31,12 @@ def rounds(cuts: Made = CUTS) -> tuple[Experiment, ...]:
         )
         runs.append(run)
     return tuple(runs)
+
+
+SIZES = ("tiny_s",)
+GROUPS = {"cutler": {run.name: run for run in rounds()}}
+TESTS = {"cutler": STILLS}
+
+
+def group(name: str, size: str = SIZES[0]) -> Mapping[str, Experiment]:
+    return chosen(GROUPS, name, size, SIZES)

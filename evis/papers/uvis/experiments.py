@@ -11,7 +11,7 @@ from dataclasses import replace
 from evis import papers
 from evis.companion.held_out import TEST, HeldOut
 from evis.companion.labelled import Detector
-from evis.companion.measured import Experiment, Labels
+from evis.companion.measured import Experiment, Labels, chosen
 from evis.inference import Options
 from evis.labels.naming import Least
 from evis.papers.uvis import recipes
@@ -97,3 +97,8 @@ GROUPS: Mapping[str, Mapping[str, Experiment]] = {
         ]
     ),
 }
+TESTS = {f"uvis {on}": test for on, test in SETS.items()}  # of other groups: TEST
+
+
+def group(name: str, size: str = SIZES[0]) -> Mapping[str, Experiment]:
+    return chosen(GROUPS, name, size, SIZES)
