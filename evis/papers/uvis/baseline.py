@@ -8,6 +8,7 @@ certainty.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -27,14 +28,22 @@ from evis.trackers import deepsort
 def row(test: HeldOut, place: Place = HERE) -> store.ResultRow:
     """The stored row, or else measured."""
 
-    def measure() -> dict:
+    def measure() -> dict[str, Any]:
         dataset = test.dataset()
         found = DETECTOR.detections(dataset, 0, place)
         named = naming.named(dataset, found, toy_clip.load(device=place.device), place.progress)
         return held_out.of_tracks(linked(dataset, found, named), dataset, place.progress)
 
+    return store.measure(*_key(test), measure, folder=results(place.shelf))
+
+
+def find(test: HeldOut, place: Place = HERE) -> store.ResultRow | None:
+    return store.find(*_key(test), results(place.shelf))
+
+
+def _key(test: HeldOut) -> tuple[dict[str, Any], str, int]:
     recipe = {"name": "DeepSORT on pseudo labels", "labels": PseudoLabels(DETECTOR).content()}
-    return store.measure(recipe, str(test), 0, measure, folder=results(place.shelf))
+    return recipe, str(test), 0
 
 
 def linked(
