@@ -99,10 +99,11 @@ DROP = MaskLoss(points=200, drop_iou=0.01)
 
 
 def _sparse(predicted, most=6):
-    """Each query shows one square somewhere, the last one nothing."""
+    """Each query shows one square somewhere, in each layer another; the last one shows nothing."""
+
+    g = torch.Generator().manual_seed(5)  # of all layers, so that they differ
 
     def change(classes, masks):
-        g = torch.Generator().manual_seed(5)
         few = torch.full_like(masks, -3.0)
         for one in few.flatten(0, 1)[:-1]:
             y, x, side = (int(torch.randint(1, top, (1,), generator=g)) for top in (12, 16, most))
@@ -136,6 +137,7 @@ def test_droploss_drops_what_lies_beside_all_labels_and_nothing_else(drop_iou):
     expected = torch.stack([_brute_force(x, clips, drop_iou).flatten() for x in layers])
     assert torch.equal(dropped.cpu(), expected)
     assert expected.any(1).all() and not expected.all(1).any()
+    assert not torch.equal(expected[0], expected[1]), "each layer is judged by its own masks"
     loss = MaskLoss(points=200, drop_iou=drop_iou)
     found = _run(predicted, clips, loss)
     plain = _run(predicted, clips)
