@@ -22,11 +22,11 @@ from evis.criterion.step import Step
 from evis.data import paths
 from evis.data import toy as toy_sets
 from evis.data.clip_prediction import ClipPrediction
+from evis.models.allocator import keep_freed_memory
 from evis.papers.eigencluster import method
 from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.recipes import named, toy
 from evis.training import batches, start
-from evis.training.allocator import keep_freed_memory
 from evis.training.optimiser import adamw
 
 WANTED = 0.03

@@ -36,8 +36,8 @@ def worker() -> None:
     from evis.data import toy as toy_sets
     from evis.models import VideoMask2Former
     from evis.models import named as model_named
+    from evis.models.allocator import keep_freed_memory
     from evis.training import batches
-    from evis.training.allocator import keep_freed_memory
     from evis.training.optimiser import adamw
     from evis.training.reproducible import in_fixed_order
 

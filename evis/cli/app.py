@@ -39,8 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, DataError | OSError):
             raise
-        told = str(error)
-        if isinstance(error, OSError) and error.filename is not None:
-            told = f"{error.strerror}: {str(error.filename)!r}"
-        print(f"evis: {told}", file=sys.stderr)
+        is_of_file = isinstance(error, OSError) and error.filename is not None
+        print(f"evis: {_of_file(error) if is_of_file else error}", file=sys.stderr)
         return 2
+
+
+def _of_file(error: OSError) -> str:
+    """What the system says of a file or folder, what was tried there, and what to do."""
+    tried = "used" if os.path.lexists(error.filename) else "opened or made"
+    remedy = "Check the path, what you may do there, and the room on its disk, or name another"
+    return f"{str(error.filename)!r} can't be {tried}: {error.strerror}. {remedy}"

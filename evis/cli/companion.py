@@ -58,36 +58,44 @@ def measure(options: argparse.Namespace) -> None:
       evis measure components eigenvalues --size tiny_s --jobs 2
       evis measure comparison --rows boxes --again     # apart, below build/again
     """
+    from dataclasses import replace
+
+    from evis import papers
     from evis.companion import held_out, measured, series
     from evis.data.errors import DataError
     from evis.papers.eigencluster import clip_terms, training_terms
-    from evis.papers.eigencluster.experiments import GROUPS, group
 
     if options.validation + options.generalisation + options.clips > 1:
         options.parser.error("--validation, --generalisation and --clips exclude each other")
+    known = papers.groups()
     if not options.groups:
         if options.rows:
-            raise DataError("--rows needs a group", remedy=f"There are {', '.join(GROUPS)}")
-        print("Groups: " + ", ".join(GROUPS))
+            raise DataError("--rows needs a group", remedy=f"There are {', '.join(known)}")
+        print("Groups: " + ", ".join(known))
         return
-    experiments = {}
+    experiments: dict = {}  # the rows of those groups that are tested on the same videos
     for name in options.groups:
-        experiments |= group(name, options.size)
-    if unknown := set(options.rows) - set(experiments):
+        rows = measured.chosen(known, name, "", [""]).group(name, options.size)
+        tests = getattr(known[name], "TESTS", {})
+        experiments.setdefault(tests.get(name, held_out.TEST), {}).update(rows)
+    names = {name: None for rows in experiments.values() for name in rows}
+    if unknown := set(options.rows) - set(names):
         problem = f"these groups have no row {'; '.join(sorted(unknown))}"
-        raise DataError(problem, remedy=f"They have {'; '.join(experiments)}")
-    chosen = [experiments[name] for name in experiments if name in (options.rows or experiments)]
-    sets = [held_out.VALIDATION] if options.validation else [held_out.TEST]
-    if options.generalisation or options.clips:
-        unseen = [held_out.UNSEEN, held_out.CROWDED]
-        sets = unseen if options.generalisation else [clip_terms.CLIPS]
+        raise DataError(problem, remedy=f"They have {'; '.join(names)}")
     shelf = measured.again() if options.again else None
-    for videos in sets:
-        rows = series.measure(chosen, options.seeds, videos, shelf, jobs=options.jobs)
-        print(_means(rows, videos))
-    for run in (row.seeded(seed) for row in chosen for seed in options.seeds or row.seeds):
-        if options.terms and not measured.committed(run):  # which leaves no log
-            training_terms.row(run, shelf)
+    for test, rows in experiments.items():
+        chosen = [row for name, row in rows.items() if name in (options.rows or names)]
+        validation = replace(held_out.VALIDATION, toy_set=test.toy_set, scoring=test.scoring)
+        sets = [validation] if options.validation else [test]
+        if options.generalisation or options.clips:
+            unseen = [held_out.UNSEEN, held_out.CROWDED]
+            sets = unseen if options.generalisation else [clip_terms.CLIPS]
+        for videos in sets:
+            table = series.measure(chosen, options.seeds, videos, shelf, jobs=options.jobs)
+            print(_means(table, videos))
+        for run in (row.seeded(seed) for row in chosen for seed in options.seeds or row.seeds):
+            if options.terms and not measured.committed(run):  # which leaves no log
+                training_terms.row(run, shelf)
 
 
 def _means(table, videos) -> str:

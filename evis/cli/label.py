@@ -18,7 +18,10 @@ def register(commands) -> None:
         add = add_command(ways, name, function, {"none": "maskcut", "motion": "flowcut"}[name])
         add("videos VIDEOS", videos, type=Path)
         _common(add)
-        features = "what patches are told by: colour, or a DINO's folder, .pth or name in the cache"
+        features = (
+            "what patches are told by: colour, toy_dino, or a DINO's folder, .pth or name in "
+        )
+        features += "the cache"
         add("--features F", features, default="colour")
         if name == "motion":
             alpha = "weight of appearance against motion, which the paper does not state"
@@ -35,7 +38,13 @@ def register(commands) -> None:
     add("videos SET", "a data set's folder or its annotation json, with boxes", type=Path)
     _common(add)
     by = "grabcut, ellipse, fill, or the folder of a SAM or SAM-HQ, or its name in the cache"
-    add("--with W", by, dest="by", default="grabcut")
+    track = "; or track: masks of single frames carried through the video (PM-VIS)"
+    add("--with W", by + track, dest="by", default="grabcut")
+    add("--keys W", f"with track, what makes the masks to start from: {by}", default="grabcut")
+    through = "with track, what carries: colour, or a DINO's or SAM 2's folder or name in the cache"
+    add("--through W", through, default="colour")
+    every = "with track, one frame to start from in so many, at least one an object (PM-VIS's K)"
+    add("--every K", every, type=count, default=10)
     add("--tidy", "no overlaps, nothing out of its box (PM-VIS's DOOB)", action="store_true")
 
     add = add_command(ways, "points", points)
@@ -45,6 +54,8 @@ def register(commands) -> None:
     weights = "a model of objects of any class, whose tracks are the proposals"
     add("--weights W", weights, type=Path, required=True)
     add("--proposals N", "tracks a video to choose from", type=count, default=100)
+    score = "what decides where clicks don't: how sure masks are of their pixels, or the model"
+    add("--score S", score, choices=("maskness", "confidence"), default="maskness")
     add("--per-frame", "match each frame for itself (PointVIS PF)", action="store_true")
     add("--device", "where to compute", choices=("auto", "cpu", "cuda"), default="auto")
 
@@ -98,19 +109,30 @@ def boxes(options: argparse.Namespace) -> None:
     examples:
       evis label boxes boxes.json --frames cats/ --out masks.json
       evis label boxes /data/ytvis19 --split train --with sam-hq-vit-base/ --tidy --out m.json
+      evis label boxes /data/ovis --with track --keys sam-hq/ --through sam2/ --out m.json
     """
     from evis.labels import videos
 
-    _make(options, videos.Boxes(options.by, options.tidy))
+    how = {name: getattr(options, name) for name in ("keys", "through", "every")}
+    if options.by == "track":
+        labeller = videos.Tracked(*how.values(), options.tidy)
+    else:
+        labeller = videos.Boxes(options.by, options.tidy)
+        for name, value in how.items():
+            if value != options.parser.get_default(name):
+                options.parser.error(f"--{name} goes with --with track")
+    _make(options, labeller)
 
 
 def points(options: argparse.Namespace) -> None:
     """Give each clicked object one of a model's masks (PointVIS's matcher).
 
-    The model sees stills frame by frame; its confidence stands for the paper's maskness.
+    First of a model that sees stills frame by frame, and tracks are told apart by maskness; then,
+    as the paper's self-training has it, of what was trained on these labels, by its confidence.
 
     examples:
       evis label points clicks.json walk.mp4 --weights stage1.safetensors --out labels.json
+      evis label points c.json v.mp4 --weights mine.safetensors --score confidence --out l.json
     """
     from dataclasses import replace
 
@@ -123,12 +145,12 @@ def points(options: argparse.Namespace) -> None:
     proposals = predict_dataset(
         options.weights,
         replace(dataset.bare(), categories=()),
-        Options(top=options.proposals, class_agnostic=True),
+        Options(top=options.proposals, class_agnostic=True, score=options.score),
         options.jobs,
         _parts(options),
         chosen_device(options.device),
     )
-    origin = f"proposals of {options.weights.name} by clicks"
+    origin = f"proposals of {options.weights.name} by clicks and {options.score}"
     _write(options, matcher.label(clicked, proposals, origin, options.per_frame))
 
 

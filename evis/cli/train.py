@@ -58,7 +58,7 @@ def _assignment(text: str) -> tuple[str, str]:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train a stage of a paper, or go on where it was cut off.
+    """Train a stage of a paper or a stand-in, or go on where it was cut off.
 
     Without RECIPE, list the recipes. Under torchrun, on several GPUs or nodes.
 
@@ -67,21 +67,27 @@ def train(options: argparse.Namespace) -> None:
       evis train eigencluster.stage2 --scale toy --folder /tmp/stage2 \\
           --model /tmp/stage1/weights.safetensors --set lr=5e-4 --set settings.beta=0
       evis train boxinst --data cats.json --frames cats --model stage1.safetensors --folder out
+      evis train toy_dino --folder /tmp/toy_dino --threads 1
       torchrun --nproc-per-node 8 -m evis train eigencluster.stage2 --backbone r101 \\
           --data youtube-vis-2019=/data/ytvis19 --model stage1.safetensors --folder stage2
     """
     from evis import papers
     from evis.data import toy
     from evis.data.errors import DataError
-    from evis.training import changed, engine
+    from evis.training import changed, engine, stand_ins
     from evis.training.folder import WEIGHTS
 
     name, is_toy = options.recipe, options.scale == "toy"
     if name is None:
-        print("\n".join(f"{n:30} {papers.named(n).title}" for n in papers.recipe_names()))
+        known = [papers.named(n) for n in papers.recipe_names()]
+        known += [stand_ins.named(n) for n in stand_ins.NAMES]
+        print("\n".join(f"{recipe.name:30} {recipe.title}" for recipe in known))
         return
     if options.folder is None:
         options.parser.error("--folder OUT is needed to train")
+    if name in stand_ins.NAMES:
+        _train_stand_in(options)
+        return
     stage = changed(papers.named(name, options.backbone, toy=is_toy), dict(options.set))
     is_first_process = os.environ.get("RANK", "0") == "0"
     roles, datasets = [role for role, _ in stage.mixture], _given(options)
@@ -114,6 +120,33 @@ def train(options: argparse.Namespace) -> None:
     )
     if is_first_process:
         print(f"{stage.name}: {stage.steps} steps, weights in {options.folder / WEIGHTS}")
+
+
+def _train_stand_in(options: argparse.Namespace) -> None:
+    from evis.cli.arguments import chosen_device
+    from evis.data import toy
+    from evis.training import changed, stand_ins
+    from evis.training.folder import WEIGHTS
+
+    for name in ("model", "workers", "recompute", "deterministic"):
+        if getattr(options, name):
+            options.parser.error(f"{options.recipe} is trained without --{name}")
+    recipe, datasets = changed(stand_ins.named(options.recipe), dict(options.set)), _given(options)
+    if len(datasets) > 1:
+        options.parser.error(f"{options.recipe} learns from one --data")
+    if not datasets:
+        print(f"evis: no --data: generated ones are used ({stand_ins.DATA})", file=sys.stderr)
+    stand_ins.train(
+        recipe,
+        *(datasets.values() or [toy.sample(stand_ins.DATA)]),
+        options.folder,
+        device=chosen_device("cpu" if options.cpu else "auto"),
+        threads=options.threads,
+        save_every=options.save_every,
+        log_every=options.log_every,
+        progress=not options.quiet,
+    )
+    print(f"{recipe.name}: {recipe.steps} steps, weights in {options.folder / WEIGHTS}")
 
 
 def _given(options: argparse.Namespace) -> dict:

@@ -30,9 +30,7 @@ def fingerprint(stages: Sequence[Recipe], method: Method, device: str = "cpu") -
     """
     bits = hashlib.sha256()
     for stage in stages:
-        short = replace(
-            stage, name="fingerprint", init=None, steps=STEPS, seed=0, renames=(), milestones=()
-        )
+        short = replace(stage, init=None, steps=STEPS, seed=0, renames=(), milestones=())
         bits.update(_weights(short, method, device))
     return bits.hexdigest()[:12]
 
@@ -43,6 +41,9 @@ def _weights(recipe: Recipe, method: Method, device: str) -> bytes:
     size = min(recipe.shorter_sides), recipe.longest_side
     lengths = {"stills": 1, "videos": recipe.frames}
     datasets = {role: made_up(lengths[role], CLASSES, size) for role, _ in recipe.mixture}
+    if recipe.supervision in ("none", "point"):  # which hold no annotation to learn from
+        made = {"supervision": recipe.supervision, "origin": "noise"}
+        datasets = {role: replace(dataset, **made) for role, dataset in datasets.items()}
     with TemporaryDirectory() as folder, torch.random.fork_rng():
         model = train(
             recipe,

@@ -1,6 +1,6 @@
 """Toy videos that nothing was trained on, and what a model is scored by on them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -13,32 +13,43 @@ from evis.data import toy
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
 from evis.inference import Options, predict_dataset
+from evis.labels.datasets import OBJECT
 from evis.metrics import attributes, stability, ytvis
 
 VIDEOS = "toy-ytvis19"
 SCORES = ("AP", "AP50", "AP75", "AR1", "AR10")
+AGNOSTIC_SCORES = ("AP", "AP50", "AP75", "AP_S", "AP_M", "AP_L", "AR1", "AR10")
 SPLITS = ("mbor", "instances", "keypoints")
+WHOLE = Options(window=None, shorter_side=None)  # a model for pictures, too
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """The metrics of a row, and the function that finds them: (model, held-out set, progress).
+    """The metrics of a row, and what finds them: (model, held-out set, options, progress) -> them.
 
     It may also find "per_video", a list with a score of every video.
     """
 
     metrics: tuple[str, ...]
-    score: Callable[[nn.Module, "HeldOut", bool], Mapping[str, Any]]
+    score: Callable[[nn.Module, "HeldOut", Options, bool], Mapping[str, Any]]
     in_percent: bool = True  # where tables show them
 
 
-def scores(model: nn.Module, held_out: "HeldOut", progress: bool = True) -> dict[str, Any]:
+def scores(
+    model: nn.Module, held_out: "HeldOut", options: Options = WHOLE, progress: bool = True
+) -> dict[str, Any]:
+    """What `of_tracks` says of a model's."""
+    dataset = held_out.dataset()
+    return of_tracks(predict_dataset(model, dataset, options, progress=progress), dataset, progress)
+
+
+def of_tracks(
+    tracks: Sequence[PredictedTrack], dataset: VISDataset, progress: bool = True
+) -> dict[str, Any]:
     """AP and AR for classes and, as "agnostic ...", for objects alone; mIoU and how steady it is.
 
     "unsteadiness": how much an object's IoU changes from frame to frame, in the mean.
     """
-    dataset = held_out.dataset()
-    tracks = _predict(model, dataset, progress)
     by_class = ytvis.evaluate(dataset, tracks, progress=progress).stats
     agnostic = ytvis.evaluate(dataset, tracks, class_agnostic=True, progress=progress).stats
     ious = ytvis.object_ious(dataset, tracks, progress=False)
@@ -56,7 +67,9 @@ def _per_video(dataset: VISDataset, ious: pd.DataFrame) -> list[float | None]:
     return [means.get(video.id) for video in dataset.videos]
 
 
-def generalisation(model: nn.Module, held_out: "HeldOut", progress: bool = True) -> dict[str, Any]:
+def generalisation(
+    model: nn.Module, held_out: "HeldOut", options: Options = WHOLE, progress: bool = True
+) -> dict[str, Any]:
     """Class-agnostic mIoU, and on either side of the median of what makes videos hard (Fig. 6).
 
     The model's classes need not be the videos': what it finds counts as an object, no more.
@@ -65,7 +78,10 @@ def generalisation(model: nn.Module, held_out: "HeldOut", progress: bool = True)
     first = dataset.categories[0]
     objects = tuple(replace(first, id=n, name=str(n)) for n in range(1, model.config.classes + 1))
     bare = replace(dataset, categories=objects, tracks=(), supervision="none")
-    tracks = [replace(track, category_id=first.id) for track in _predict(model, bare, progress)]
+    tracks = [
+        replace(track, category_id=first.id)
+        for track in predict_dataset(model, bare, options, progress=progress)
+    ]
     ious = ytvis.object_ious(dataset, tracks, progress=False)
     hardness = _hardness(held_out)
     means = {"mIoU": float(ious["iou"].mean()), "per_video": _per_video(dataset, ious)}
@@ -76,15 +92,24 @@ def generalisation(model: nn.Module, held_out: "HeldOut", progress: bool = True)
     return means
 
 
+def objects(
+    model: nn.Module, held_out: "HeldOut", options: Options = WHOLE, progress: bool = True
+) -> dict[str, Any]:
+    """AP and AR of a model that knows objects alone, and their mIoU."""
+    truth = held_out.dataset()
+    merged = tuple(replace(track, category_id=OBJECT.id) for track in truth.tracks)
+    dataset = replace(truth, categories=(OBJECT,), tracks=merged)
+    found = predict_dataset(model, dataset.bare(), options, progress=progress)
+    stats = ytvis.evaluate(dataset, found, class_agnostic=True, progress=progress).stats
+    ious = ytvis.object_ious(dataset, found, progress=False)
+    means = {"mIoU": float(ious["iou"].mean()), "per_video": _per_video(dataset, ious)}
+    return {name: stats[name] for name in AGNOSTIC_SCORES} | means
+
+
 @cache
 def _hardness(held_out: "HeldOut") -> pd.DataFrame:
     """By video id; the same for every row, and SIFT takes as long as predicting."""
     return attributes.table(held_out.dataset(), progress=False).set_index("video")
-
-
-def _predict(model: nn.Module, dataset: VISDataset, progress: bool) -> tuple[PredictedTrack, ...]:
-    whole = Options(window=None, shorter_side=None)  # a model for pictures, too
-    return predict_dataset(model, dataset, whole, progress=progress)
 
 
 BY_CLASS = Scoring(
@@ -94,6 +119,9 @@ IN_HALVES = Scoring(
     ("mIoU", *(f"mIoU, {half} {name}" for name in SPLITS for half in ("low", "high"))),
     generalisation,
 )
+
+
+OF_OBJECTS = Scoring((*AGNOSTIC_SCORES, "mIoU"), objects)
 
 
 @dataclass(frozen=True)
@@ -109,12 +137,14 @@ class HeldOut:
     def dataset(self) -> VISDataset:
         return toy.sample(self.toy_set, self.videos, self.seed, split="valid")
 
-    def score(self, model: nn.Module, progress: bool = True) -> Mapping[str, Any]:
+    def score(
+        self, model: nn.Module, options: Options = WHOLE, progress: bool = True
+    ) -> Mapping[str, Any]:
         """On one thread, so that a row does not depend on the number of cores."""
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            return self.scoring.score(model, self, progress)
+            return self.scoring.score(model, self, options, progress)
         finally:
             torch.set_num_threads(before)
 
@@ -124,6 +154,8 @@ class HeldOut:
 
 VALIDATION = HeldOut("validation", 100, 1)  # for choices
 TEST = HeldOut("test", 300, 2)  # for what is reported
+# For detectors of objects: pictures, each a video of one frame.
+STILLS = HeldOut("validation", 300, 1, "toy-coco", OF_OBJECTS)
 # Other sets, never trained on: Table V and Fig. 6.
 UNSEEN = HeldOut("unseen", 150, 2, "toy-ytvis21", IN_HALVES)
 CROWDED = HeldOut("unseen", 60, 2, "toy-ovis", IN_HALVES)

@@ -1,6 +1,6 @@
 """The same experiments for several units, one after another or in parallel, as one table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,24 +67,24 @@ def measure(
     """
     experiments = list(experiments)
     held_out.dataset()  # drawn once, before the processes start
-    runs = _runs(experiments, seeds)
-    lacking = [run for run in runs if measured.find(run, held_out, shelf) is None]
-    wanted = {run.stages for run in lacking}
-    levels = [
-        {run.stages[:n]: run.of(*run.stages[:n]) for run in lacking if len(run.stages) >= n}
-        for n in range(1, max(map(len, wanted), default=0) + 1)
+    lacking = [
+        run for run in _runs(experiments, seeds) if measured.find(run, held_out, shelf) is None
     ]
+    place = measured.Place(shelf, device, progress=False)
 
-    def make(run: Experiment, is_row: bool) -> None:
-        if is_row:
-            measured.row(run, held_out, shelf, device, progress=False)
-        else:
-            measured.trained(run, shelf, device, progress=False)
+    def make(run: Experiment, rows: Sequence[Experiment]) -> None:
+        for row in rows:
+            measured.row(row, held_out, shelf, device, progress=False)
+        if not rows:
+            measured.trained(run, place)
 
+    levels = list(_trainings(lacking))
     total = sum(map(len, levels))
     with tqdm(total=total, desc="stages", disable=not progress or not total) as bar:
         for level in levels:
-            tasks = (joblib.delayed(make)(run, run.stages in wanted) for run in level.values())
+            for run, _ in level:  # before the processes start, so that no two make the same
+                measured.training_sets(run, place, jobs)
+            tasks = (joblib.delayed(make)(run, rows) for run, rows in level)
             for _ in joblib.Parallel(jobs, return_as="generator_unordered")(tasks):
                 bar.update()
     return table(experiments, seeds, held_out, shelf)
@@ -124,6 +124,22 @@ def per_video(
             scores[run.name, seed] = 100 * np.array(row.per_video, dtype=float)
     index = pd.MultiIndex.from_tuples(scores, names=["row", "seed"]) if scores else None
     return pd.DataFrame(list(scores.values()), index)
+
+
+def _trainings(
+    runs: Sequence[Experiment],
+) -> Iterator[list[tuple[Experiment, list[Experiment]]]]:
+    """What is trained after one another: of each stage every training once, whatever runs share it,
+    and with it the runs that end there.
+    """
+    for length in range(1, max((len(run.stages) for run in runs), default=0) + 1):
+        level: dict[tuple, tuple[Experiment, list[Experiment]]] = {}
+        for run in runs:
+            if len(run.stages) >= length:
+                first = run.of(*run.stages[:length])
+                _, ending = level.setdefault((first.stages, first.labels), (first, []))
+                ending.extend([run] * (len(run.stages) == length))
+        yield list(level.values())
 
 
 def _runs(experiments: Iterable[Experiment], seeds: Sequence[int] | None) -> dict[Experiment, int]:

@@ -19,6 +19,12 @@ class MaskLoss:
     """All that mask supervision needs, whatever made the masks. Weights are the released ones.
 
     Every object weighs the same, however a step is split into micro-batches and processes.
+
+    `drop_iou` makes it CutLER's DropLoss (0.01 there), for labels that miss objects: a query that
+    shows something where no label is, up to this IoU, is not told that there is no object. CutLER
+    compares boxes, which its detector predicts; here a query's mask in all frames is compared with
+    those of the labels. Queries that were matched learn as ever, and so do those that show nothing,
+    which have discovered nothing. None: every query that was not matched is "no object".
     """
 
     class_weight: float = 2.0
@@ -27,6 +33,7 @@ class MaskLoss:
     no_object_weight: float = 0.1  # of the class "no object" within the class term
     points: int = 20_000  # where BCE, dice and the matching look at a mask
     as_padded: bool = False  # all clips on the canvas of their batch, as released
+    drop_iou: float | None = None
 
     def __call__(
         self,
@@ -46,7 +53,9 @@ class MaskLoss:
             for group in grouped(prediction, clips, "masks", self.as_padded):
                 for match in matched(group, self.points, generator, weights):
                     terms = mask_terms(match, self.points, objects, generator)
-                    terms |= class_term(match, queries, objects, self.no_object_weight)
+                    terms |= class_term(
+                        match, queries, objects, self.no_object_weight, self.drop_iou
+                    )
                     parts.append((match, terms))
             terms = summed(parts, len(prediction.layers) + 1)
             total = (

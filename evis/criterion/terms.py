@@ -24,11 +24,19 @@ def objects_of(step: Step, clips: Sequence[Clip]) -> float:
     return (own if step.objects is None else step.objects) or 1.0
 
 
-def class_term(matched: Matched, queries: int, objects: float, no_object_weight: float) -> Terms:
+def class_term(
+    matched: Matched,
+    queries: int,
+    objects: float,
+    no_object_weight: float,
+    drop_iou: float | None = None,
+) -> Terms:
     """Cross-entropy of all queries, a weighted mean: queries without an object count for less.
 
     queries, objects: how many the batch has. The sum of their weights, which the mean divides by,
     is the same in all parts of a step too.
+    drop_iou: DropLoss, see `MaskLoss`. The mean divides by the dropped ones' weights too, as
+        released.
     """
     layers = [matched.group.layers[layer].class_logits for layer in matched.layers]
     logits = full_precision(torch.stack(layers)).flatten(1, 2)  # (L, B * Q, C + 1)
@@ -39,8 +47,33 @@ def class_term(matched: Matched, queries: int, objects: float, no_object_weight:
     weight = logits.new_ones(no_object + 1)
     weight[no_object] = no_object_weight
     entropy = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), weight, reduction="none")
+    entropy = entropy.view_as(wanted)
+    if drop_iou is not None:
+        entropy = entropy.masked_fill((wanted == no_object) & discoveries(matched, drop_iou), 0)
     weights = objects + no_object_weight * (queries - objects)
-    return {"class": entropy.view_as(wanted).sum(1) / weights}
+    return {"class": entropy.sum(1) / weights}
+
+
+@torch.no_grad()
+def discoveries(matched: Matched, most: float) -> Tensor:
+    """(L, B * Q) bool: queries that show something where their clip has no label.
+
+    Their masks, not empty, have an IoU of at most `most` with each label, all frames together.
+    """
+    group = matched.group
+    batch, each, _, *size = group.layers[0].mask_logits.shape
+    clips = torch.arange(batch, device=group.clip_of.device).repeat_interleave(each)
+    own = clips[:, None] == group.clip_of  # (B * Q, N)
+    # How much of a logit's pixels each label covers, so that IoUs are those at full size.
+    of_labels = group.targets.float().unflatten(-1, (size[1], -1)).unflatten(-3, (size[0], -1))
+    of_labels = of_labels.mean((-3, -1)).flatten(1)  # (N, T * h * w)
+    found = []
+    for layer in matched.layers:  # one by one: all masks of all layers would be large
+        shown = (group.layers[layer].mask_logits > 0).flatten(0, 1).flatten(1).float()
+        areas, shared = shown.sum(1, keepdim=True), shown @ of_labels.T
+        overlaps = own & (shared / (areas + of_labels.sum(1) - shared) > most)
+        found.append((areas > 0).squeeze(1) & ~overlaps.any(1))
+    return torch.stack(found)
 
 
 def mask_terms(

@@ -72,7 +72,11 @@ def splits_in(folder: Path) -> list[tuple[RealSet, Split]]:
 def absent_parts(split: Split, root: Path) -> list[Path]:
     """Where the split's annotations and frames should be, as far as they are not there."""
     parts = root / split.annotations, root / split.frames
-    return [part for part in parts if not part.exists()]
+    try:
+        return [part for part in parts if not part.exists()]
+    except PermissionError as error:  # it names a part, which may not be there at all
+        problem, remedy = f"can't be looked into: {error.strerror}", "Allow it, as chmod u+rx does"
+        raise DataError(problem, file=root, remedy=remedy) from None
 
 
 def frames_of(annotations_json: Path) -> list[Path]:

@@ -87,7 +87,7 @@ class ClipDataset(Dataset):
         size = video.height, video.width
         scale = min(shorter_side / min(size), self.longest_side / max(size))
         new_size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-        return _clip(self.dataset, video_id, indices, _Geometry(size, new_size, flipped))
+        return _clip(self.dataset, video_id, indices, Geometry(size, new_size, flipped))
 
     def _frame_indices(self, length: int, generator: np.random.Generator) -> tuple[int, ...]:
         reference = int(generator.integers(length))
@@ -104,11 +104,11 @@ def cut(dataset: VISDataset, video_id: int, frames: Sequence[int]) -> Clip:
     """These frames of a video as they are: at their own size, not flipped."""
     video = dataset.video(video_id)
     size = video.height, video.width
-    return _clip(dataset, video_id, tuple(frames), _Geometry(size, size, flipped=False))
+    return _clip(dataset, video_id, tuple(frames), Geometry(size, size, flipped=False))
 
 
 def _clip(
-    dataset: VISDataset, video_id: int, indices: tuple[int, ...], geometry: "_Geometry"
+    dataset: VISDataset, video_id: int, indices: tuple[int, ...], geometry: "Geometry"
 ) -> Clip:
     frames = np.stack([geometry.picture(dataset.frame(video_id, i)) for i in indices])
     tracks = _targets(dataset, video_id, indices)
@@ -140,7 +140,7 @@ def _is_visible(track: Track, frame: int) -> bool:
 
 
 @dataclass(frozen=True)
-class _Geometry:
+class Geometry:
     """The clip's one resize and flip, for pictures, masks, boxes and points alike."""
 
     size: tuple[int, int]  # height, width
@@ -179,7 +179,7 @@ class _Geometry:
 
 
 def _annotations(
-    kinds: frozenset[str], tracks: list[Track], indices: tuple[int, ...], geometry: _Geometry
+    kinds: frozenset[str], tracks: list[Track], indices: tuple[int, ...], geometry: Geometry
 ) -> dict[str, torch.Tensor]:
     """The targets' boxes, masks and points, as far as the data set holds these kinds."""
     shape = len(tracks), len(indices)

@@ -3,7 +3,7 @@
 `evis.labels.names.name` compares what `Clip.images` and `Clip.texts` give.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,8 +79,6 @@ class Clip:
 
         Names may be written as data sets do, as in "giant_panda".
         """
-        if isinstance(names, str) or not templates or any("{}" not in t for t in templates):
-            raise ValueError('names should be a list, and templates sentences with a "{}" each')
         tokenizer = pretrained.part("CLIPTokenizer", self.source, EXAMPLE)
         settings = self.network.config.text_config
         if len(tokenizer) != settings.vocab_size:  # transformers makes an empty one of no files
@@ -88,9 +86,8 @@ class Clip:
             remedy = "Copy the tokenizer.json of the same model into the folder"
             raise DataError(problem, file=self.source, remedy=remedy)
         weight = self.network.text_projection.weight
-        found = [weight.new_zeros(0, len(weight), dtype=torch.float32)]
-        for name in names:
-            sentences = [template.replace("{}", name.replace("_", " ")) for template in templates]
+
+        def embed(sentences: Sequence[str]) -> Tensor:
             tokens = tokenizer(
                 sentences,
                 return_tensors="pt",
@@ -98,9 +95,9 @@ class Clip:
                 truncation=True,
                 max_length=settings.max_position_embeddings,
             ).to(weight.device)
-            each = self.network.get_text_features(**tokens).pooler_output
-            found.append(_unit(each).mean(0, keepdim=True))
-        return _unit(torch.cat(found)).cpu().numpy()
+            return self.network.get_text_features(**tokens).pooler_output
+
+        return averaged(names, templates, embed, weight.new_zeros(0, len(weight)))
 
     @property
     def scale(self) -> float:
@@ -115,6 +112,25 @@ def load(
 ) -> Clip:
     """CLIP from a folder in Hugging Face's format, or from its name in the cache."""
     return Clip(pretrained.model("CLIPModel", weights, EXAMPLE, device, dtype), weights)
+
+
+def averaged(
+    names: Sequence[str],
+    templates: Sequence[str],
+    embed: Callable[[list[str]], Tensor],
+    empty: Tensor,
+) -> np.ndarray:
+    """K names -> (K, C): the mean over sentences, each of length 1 before and after.
+
+    embed: sentences -> (n, C) of any lengths. empty: (0, C), what no name gives.
+    """
+    if isinstance(names, str) or not templates or any("{}" not in t for t in templates):
+        raise ValueError('names should be a list, and templates sentences with a "{}" each')
+    found = [empty.float()]
+    for name in names:
+        sentences = [template.replace("{}", name.replace("_", " ")) for template in templates]
+        found.append(_unit(embed(sentences)).mean(0, keepdim=True))
+    return _unit(torch.cat(found)).cpu().numpy()
 
 
 def crops(picture: np.ndarray, boxes: Sequence[Box]) -> list[np.ndarray]:

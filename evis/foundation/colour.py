@@ -24,9 +24,7 @@ def features(frame: np.ndarray, cells: int = CELLS) -> np.ndarray:
     1 for what is the same, 0 for what is far apart in any of them, as cuts with a threshold need.
     """
     check_picture(frame)
-    height, width = frame.shape[:2]
-    longer = min(cells, max(height, width))
-    rows, columns = (max(1, round(longer * side / max(height, width))) for side in (height, width))
+    rows, columns = grid(*frame.shape[:2], cells)
     lab = cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float64)
 
     def mean(pixels: np.ndarray) -> np.ndarray:
@@ -34,8 +32,16 @@ def features(frame: np.ndarray, cells: int = CELLS) -> np.ndarray:
 
     colour = mean(lab)
     texture = np.sqrt(np.maximum(mean(lab**2) - colour**2, 0))
-    place = np.mgrid[:rows, :columns].transpose(1, 2, 0) / longer
+    place = np.mgrid[:rows, :columns].transpose(1, 2, 0) / max(rows, columns)
     scaled = np.concatenate([colour / COLOUR, texture / TEXTURE, place / PLACE], axis=-1)
     angles = scaled @ DIRECTIONS
     made = np.concatenate([np.cos(angles), np.sin(angles)], axis=-1)
     return (made / np.sqrt(len(DIRECTIONS[0]))).astype(np.float32)
+
+
+def grid(height: int, width: int, cells: int) -> tuple[int, int]:
+    """Rows and columns of about square cells, so many along the longer side of a frame; none is
+    smaller than a pixel."""
+    longer = min(cells, max(height, width))
+    rows, columns = (max(1, round(longer * side / max(height, width))) for side in (height, width))
+    return rows, columns

@@ -118,6 +118,7 @@ class Track:
     total: Tensor  # (C,) probabilities, summed over its frames
     frames: int = 0
     last: int = 0
+    inside: Tensor | int = 0  # (2,): see `instances.inside`
 
 
 class Detections:
@@ -126,12 +127,13 @@ class Detections:
         self._options, self._video, self._seen = options, video, seen
         self._size = video.height, video.width
         self._tracker = TRACKERS[options.tracker](options)
+        self._by_maskness = options.score == "maskness"
         self._tracks: dict[int, Track] = {}
         self._encoded = Spill()
 
     def add(self, windows: Sequence[Window], prediction: FramePrediction | ClipPrediction) -> None:
         """The next frames, a window each, with what the model says of them."""
-        places: list[tuple[Kept, int]] = []
+        places: list[tuple[Track, int]] = []
         logits: list[Tensor] = []
         frames = _frames(prediction)
         for window, frame in zip(windows, frames, strict=True):
@@ -146,16 +148,18 @@ class Detections:
             ids = self._tracker.step(frame, probabilities, prediction.stride)
             for query in (ids >= 0).nonzero().flatten().tolist():
                 track = self._seen_again(int(ids[query]), window.start, probabilities[query])
-                places.append((track.masks, window.start))
+                places.append((track, window.start))
                 logits.append(frame.mask_logits[query])
             self._forget(window.start)
         if logits:
+            how = prediction.stride, self._seen, self._size, self._tracker.mode
             masks = torch.stack(logits)
-            size, mode = self._size, self._tracker.mode
-            encoded = instances.encode(masks, prediction.stride, self._seen, size, mode)
-            for (kept, frame), rle in zip(places, encoded, strict=True):
+            if self._by_maskness:
+                for (track, _), sums in zip(places, instances.inside(masks, *how), strict=True):
+                    track.inside = track.inside + sums
+            for (track, frame), rle in zip(places, instances.encode(masks, *how), strict=True):
                 if rle is not None:
-                    kept.put(frame, rle)
+                    track.masks.put(frame, rle)
 
     def _seen_again(self, number: int, frame: int, probabilities: Tensor) -> Track:
         if number not in self._tracks:
@@ -185,7 +189,9 @@ class Detections:
         shortest = self._tracker.shortest(self._video.length)
         long = [n for n, track in sorted(self._tracks.items()) if track.frames >= shortest]
         found = self._ranked(long)
-        return [(*each, self._tracks[each[0]].masks) for each in found]
+        best = [(*each, self._tracks[each[0]].masks) for each in found]
+        inside = {number: track.inside for number, track in self._tracks.items()}
+        return instances.by_maskness(best, inside) if self._by_maskness else best
 
     def _ranked(self, numbers: Sequence[int]) -> list[tuple[int, int, float]]:
         if not numbers:

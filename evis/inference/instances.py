@@ -1,11 +1,13 @@
 """From queries to instances, as Mask2Former-VIS does it: the best classes, masks at full size."""
 
+from collections.abc import Iterator, Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evis.data import masks
-from evis.data.masks import RLE
+from evis.data.masks import RLE, Kept
 from evis.inference import run_lengths
 
 AT_ONCE = 2**20, 2**26  # pixels enlarged at a time, 4 bytes each: on a CPU, on CUDA
@@ -53,22 +55,60 @@ def encode(
     Only a few are enlarged at a time. On CUDA they are encoded there.
     """
     encoded: list[RLE | None] = [None] * len(mask_logits)
-    # Enlarging interpolates: where no logit is above 0, no pixel will be.
-    visible = (mask_logits > 0).flatten(1).any(1).cpu().nonzero().flatten()
-    number = at_once(mask_logits.device, size)
-    for start in range(0, len(visible), number):
-        some = visible[start : start + number]
-        large = _enlarge(mask_logits[some], stride, seen, size, mode) > 0
-        columns = large.mT.contiguous()
+    nothing = masks.from_runs([size[0] * size[1]], *size)
+    for places, large in _enlarged(mask_logits, stride, seen, size, mode):
+        columns = (large > 0).mT.contiguous()
         if columns.is_cuda:
             counts = run_lengths.compressed(columns)
             rles = [RLE(size=list(size), counts=text) for text in counts]
         else:
             rles = masks.encode_columns(columns.numpy())
-        nothing = masks.from_runs([size[0] * size[1]], *size)
-        for place, rle in zip(some.tolist(), rles, strict=True):
+        for place, rle in zip(places, rles, strict=True):
             encoded[place] = None if rle == nothing else rle
     return encoded
+
+
+def inside(
+    mask_logits: Tensor,
+    stride: int,
+    seen: tuple[int, int],
+    size: tuple[int, int],
+    mode: str = "bilinear",
+) -> Tensor:
+    """As `encode`, but (N, 2) float64: each mask's probabilities, summed, and how many they are."""
+    sums = torch.zeros(len(mask_logits), 2, dtype=torch.float64)
+    for places, large in _enlarged(mask_logits, stride, seen, size, mode):
+        is_in = large > 0
+        total = large.float().sigmoid().masked_fill(~is_in, 0).double().sum((1, 2))
+        sums[places] = torch.stack([total, is_in.sum((1, 2)).double()], 1).cpu()
+    return sums
+
+
+def by_maskness(
+    best: Sequence[tuple[int, int, float, Kept]], sums: Mapping[int, Tensor]
+) -> list[tuple[int, int, float, Kept]]:
+    """Tracks as `Tracks.best` gives them, scored and ordered by maskness: the mean of `inside`.
+
+    sums: of each track (2,), added over its frames; one without any pixel has maskness 0.
+    """
+    nothing = torch.zeros(2, dtype=torch.float64)
+    scored = []
+    for track, label, _, kept in best:
+        total, pixels = (nothing + sums.get(track, 0)).tolist()
+        scored.append((track, label, total / max(1, pixels), kept))
+    return sorted(scored, key=lambda one: -one[2])
+
+
+def _enlarged(
+    mask_logits: Tensor, stride: int, seen: tuple[int, int], size: tuple[int, int], mode: str
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Some at a time, those that can be above 0 somewhere: where they stand, and (n, *size)."""
+    # Enlarging interpolates: where no logit is above 0, no pixel will be.
+    visible = (mask_logits > 0).flatten(1).any(1).cpu().nonzero().flatten()
+    number = at_once(mask_logits.device, size)
+    for start in range(0, len(visible), number):
+        some = visible[start : start + number]
+        yield some.tolist(), _enlarge(mask_logits[some], stride, seen, size, mode)
 
 
 def at_once(device: torch.device, size: tuple[int, int]) -> int:

@@ -19,6 +19,7 @@ from evis.inference.frames import Frames, as_dataset, read_clips
 from evis.inference.options import OF_DETECTIONS, Options
 from evis.inference.tracks import Tracks
 from evis.models import IDOL, VideoMask2Former
+from evis.models.allocator import freed_memory_at_hand
 from evis.trackers.windows import Window, plan
 
 
@@ -44,7 +45,7 @@ def predict(
     else:
         tracks = Tracks(options, video, seen, room(device))
     bar = tqdm(total=video.length, unit="frame", desc="predict", disable=not progress, leave=False)
-    with bar, evaluating(model), torch.inference_mode():
+    with bar, evaluating(model), freed_memory_at_hand(), torch.inference_mode():
         windows = plan(video.length, options.window, options.overlap)
         number = windows_at_once(options, model, video)
         groups = [windows[n : n + number] for n in range(0, len(windows), number)]

@@ -30,6 +30,9 @@ class Options:
         back at the video's own size.
     top: predictions a video, the best over all tracks and classes.
     class_agnostic: one prediction a track, scored by how sure the model is of any object.
+    score: what a predicted track's score is: the model's confidence, or maskness, the mean of its
+        soft mask where that is above one half (PointVIS, as the paper that it cites defines it).
+        The `top` are the most confident in any case.
     precision: what the network computes in. "auto" is bfloat16 on CUDA, under autocast, with TF32
         where that keeps 32 bits, and float32 elsewhere. Masks are enlarged in float32.
     """
@@ -41,6 +44,7 @@ class Options:
     longest_side: int = 1333
     top: int = 10
     class_agnostic: bool = False
+    score: Literal["confidence", "maskness"] = "confidence"
     precision: Literal["float32", "bfloat16"] | Auto = "auto"
     tracker: Literal["minvis", "memory", "deepsort", "idol", "idol-ovis"] | Auto = "auto"
 
@@ -57,6 +61,7 @@ class Options:
             "join": JOINS,
             "tracker": ("auto", *OF_QUERIES, *OF_IDOL),
             "precision": ("auto", "float32", "bfloat16"),
+            "score": ("confidence", "maskness"),
         }
         for name, known in choices.items():
             if (value := getattr(self, name)) not in known:

@@ -55,12 +55,14 @@ class Tracks:
         may be put aside."""
         self._options, self._video, self._seen = options, video, seen
         self._size, self._room = (video.height, video.width), room
+        self._by_maskness = options.score == "maskness"
         self._join = ByMemory() if options.tracker == "memory" else JOINS[options.join]()
         self._stop = 0  # of the last window
         self._most = SPARE * options.top
         self._all = Tally(self._most, options.class_agnostic)
         self._encoded = Spill()
         self._masks: dict[int, Kept] = {}
+        self._inside: dict[int, Tensor] = {}  # (2,) each: see `instances.inside`
         self._begin_stretch()
 
     def _begin_stretch(self) -> None:
@@ -108,7 +110,8 @@ class Tracks:
         found = self._all.best(self._options.top)
         self._encode({number for number, *_ in found})
         nothing = self._no_masks()
-        return [(*each, self._masks.get(each[0], nothing)) for each in found]
+        best = [(*each, self._masks.get(each[0], nothing)) for each in found]
+        return instances.by_maskness(best, self._inside) if self._by_maskness else best
 
     def _encode(self, wanted: set[int]) -> None:
         """Masks for these tracks, of the frames put aside; those of tracks that lost go."""
@@ -130,8 +133,11 @@ class Tracks:
     def _keep(self, places: list[tuple[int, int]], logits: list[Tensor]) -> None:
         if not places:
             return
-        encoded = instances.encode(torch.cat(logits), self._stride, self._seen, self._size)
-        for (number, frame), rle in zip(places, encoded, strict=True):
+        masks = torch.cat(logits), self._stride, self._seen, self._size
+        if self._by_maskness:
+            for (number, _), sums in zip(places, instances.inside(*masks), strict=True):
+                self._inside[number] = self._inside.get(number, 0) + sums
+        for (number, frame), rle in zip(places, instances.encode(*masks), strict=True):
             if rle is not None:
                 self._masks.setdefault(number, self._no_masks()).put(frame, rle)
 

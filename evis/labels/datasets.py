@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
-from evis.data.types import Track, VISDataset
+from evis.data.types import Category, Track, VISDataset
+
+OBJECT = Category(1, "object")  # the class of what is found without names
 
 
 def as_dataset(

@@ -67,6 +67,15 @@ def terms(proposals: np.ndarray, maskness: np.ndarray, clicks: Sequence[Sequence
     return _terms(hits, maskness, rows, len(clicks))
 
 
+def terms_of(
+    proposals: Sequence[PredictedTrack], video: Video, clicks: Sequence[Sequence[Click]]
+) -> Terms:
+    """As `terms`, of a video's proposals as `label` takes them."""
+    rows = _rows(clicks, (video.length, video.height, video.width))
+    scores = np.array([proposal.score for proposal in proposals])
+    return _terms(_hits_of(proposals, video, rows), scores, rows, len(clicks))
+
+
 def costs(
     proposals: np.ndarray,
     maskness: np.ndarray,
@@ -74,7 +83,7 @@ def costs(
     weights: tuple[float, float, float] = WEIGHTS,
 ) -> np.ndarray:
     """Eq. 4: (N, R), for the inputs of `terms`."""
-    return _weighted(terms(proposals, maskness, clicks), weights)
+    return weighted(terms(proposals, maskness, clicks), weights)
 
 
 def assign(
@@ -178,9 +187,19 @@ def _choose(
     weights: tuple[float, float, float],
 ) -> np.ndarray:
     """The proposal of each object in each frame, (N, T); -1 where it gets none or does not show."""
+    rows = _rows(clicks, (video.length, video.height, video.width))
+    if per_frame:
+        hits = _hits_of(proposals, video, rows)
+        scores = [[p.score * (rle is not None) for rle in p.masks] for p in proposals]
+        shape = len(proposals), video.length
+        return _per_frame(hits, np.array(scores).reshape(shape), rows, len(clicks), weights)
+    found = assign(weighted(terms_of(proposals, video, clicks), weights))
+    return np.where(_shows(rows, len(clicks), video.length), found[:, None], -1)
+
+
+def _hits_of(proposals: Sequence[PredictedTrack], video: Video, rows: np.ndarray) -> np.ndarray:
+    """Which proposals cover which click, (R, K) bool; masks in frames of clicks alone are read."""
     size = [video.height, video.width]
-    there = np.zeros((len(proposals), video.length), dtype=bool)
-    rows = _rows(clicks, (video.length, *size))
     hits = np.zeros((len(proposals), len(rows)), dtype=bool)
     for r, proposal in enumerate(proposals):
         sizes = {tuple(rle["size"]) for rle in proposal.masks if rle is not None}
@@ -188,17 +207,12 @@ def _choose(
             problem = f"proposal {r} has {len(proposal.masks)} masks of the sizes {sorted(sizes)}"
             remedy = f"Give one or None for each of {video.length} frames, of the size {size}"
             raise DataError(problem, video=video.name, remedy=remedy)
-        there[r] = [rle is not None for rle in proposal.masks]
         for t in np.unique(rows[:, 1]):
-            if there[r, t]:
+            if proposal.masks[t] is not None:
                 here = rows[:, 1] == t
                 mask = masks.decode(proposal.masks[t])
                 hits[r, here] = mask[rows[here, 3], rows[here, 2]]
-    scores = np.array([proposal.score for proposal in proposals])
-    if per_frame:
-        return _per_frame(hits, there * scores[:, None], rows, len(clicks), weights)
-    found = assign(_weighted(_terms(hits, scores, rows, len(clicks)), weights))
-    return np.where(_shows(rows, len(clicks), video.length), found[:, None], -1)
+    return hits
 
 
 def _clicks(track: Track) -> list[Click]:
@@ -263,7 +277,8 @@ def _terms(hits: np.ndarray, scores: np.ndarray, rows: np.ndarray, objects: int)
     )
 
 
-def _weighted(of_terms: Terms, weights: tuple[float, float, float]) -> np.ndarray:
+def weighted(of_terms: Terms, weights: tuple[float, float, float] = WEIGHTS) -> np.ndarray:
+    """Eq. 4 of its terms: (N, R)."""
     return sum(weight * term for weight, term in zip(weights, of_terms, strict=True))
 
 
@@ -281,5 +296,5 @@ def _per_frame(
         shown, owner = np.unique(rows[here, 0], return_inverse=True)
         alone = np.column_stack([owner, np.zeros_like(owner), rows[here, 2:]])
         of_terms = _terms(hits[:, here], scores[:, t], alone, len(shown))
-        chosen[shown, t] = assign(_weighted(of_terms, weights))
+        chosen[shown, t] = assign(weighted(of_terms, weights))
     return chosen

@@ -101,7 +101,7 @@ def keyframes(scores: Sequence[float], every: int = 10) -> list[int]:
 
 def tidied(dataset: VISDataset) -> VISDataset:
     """DOOB in every frame of a data set of pseudo masks, by the boxes of its own tracks."""
-    _check_made(dataset)
+    check_made(dataset)
     tracks = []
     for video in dataset.videos:
         own = [track for track in dataset.tracks_of(video.id) if not track.is_crowd]
@@ -124,7 +124,7 @@ def best_of(first: VISDataset, *others: VISDataset) -> VISDataset:
     the paper. Where it has no mask the object stays without one, as the paper has it (Fig. 6).
     """
     for dataset in (first, *others):
-        _check_made(dataset)
+        check_made(dataset)
     theirs = [{(t.video_id, t.id): t for t in dataset.tracks} for dataset in others]
     tracks = []
     for track in first.tracks:
@@ -184,7 +184,7 @@ def _check(of_frame: np.ndarray | None, boxes: Sequence[Corners]) -> None:
         raise ValueError(f"a box holds NaN or infinity: {np.asarray(boxes).tolist()}")
 
 
-def _check_made(dataset: VISDataset) -> None:
+def check_made(dataset: VISDataset) -> None:
     if dataset.origin is None or any(None in (t.masks, t.boxes) for t in dataset.tracks):
         problem = "pseudo masks and their boxes are asked for, and this set has no such masks"
         raise DataError(problem, remedy="Make them from boxes: see evis.labels.from_boxes")

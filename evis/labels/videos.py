@@ -21,13 +21,12 @@ import evis
 from evis.data import annotations, files, masks, per_video
 from evis.data.errors import DataError
 from evis.data.masks import RLE, pairwise_iou
-from evis.data.types import Category, Track, VISDataset
-from evis.foundation import colour, dino, flow, sam
-from evis.labels import crf, curate, from_boxes, maskcut, select
-from evis.labels.datasets import made
+from evis.data.types import Track, VISDataset
+from evis.foundation import colour, dino, flow, pretrained, sam, sam2, stand_in, toy_dino
+from evis.labels import crf, curate, from_boxes, maskcut, select, tracking
+from evis.labels.datasets import OBJECT, made
 from evis.losses.tensors import Flavour
 
-OBJECT = Category(1, "object")  # the class of what is found without names
 SAME_OBJECT = 0.5  # IoU above which masks of neighbouring frames are one object's
 OF_BOXES: dict[str, from_boxes.Segmenter] = {
     "grabcut": from_boxes.grabcut,
@@ -41,7 +40,7 @@ class Labeller(Protocol):
     def origin(self) -> str:
         """What made the labels, in words."""
 
-    weights: str | None  # a file or folder of a network's, or its name in a cache
+    weights: tuple[str, ...]  # files or folders of networks', or their names in a cache
 
     def seen(self, dataset: VISDataset) -> VISDataset:
         """The data set as weak as the labeller sees it: what its labels cost."""
@@ -65,8 +64,7 @@ def make(
     """
     dataset = labeller.seen(dataset)
     made_by = [evis.__version__, type(labeller).__name__, asdict(labeller)]
-    if labeller.weights is not None and Path(labeller.weights).exists():
-        made_by.append(files.digest(labeller.weights))
+    made_by += [files.digest(path) for path in labeller.weights if Path(path).exists()]
     alone = len(dataset.videos) == 1 and progress
     calls = [
         joblib.delayed(_labelled)(one, labeller, folder, made_by, alone)
@@ -102,7 +100,7 @@ def _labelled(
 class Cuts:
     """MaskCut frame by frame, of appearance, or of appearance and motion (FlowCut).
 
-    features: "colour", or the weights of a DINO: a folder, its name in the cache, a .pth file.
+    features: "colour", "toy_dino", or a DINO's weights: a folder, its name in the cache, a .pth.
     alpha: the weight of appearance (FlowCut, Eq. 3); None for appearance alone.
     outlined: masks follow the picture's edges, by CRF; else they are blocks of patches.
 
@@ -118,13 +116,15 @@ class Cuts:
     outlined: bool = True
 
     @property
-    def weights(self) -> str | None:
-        return None if self.features == "colour" else self.features
+    def weights(self) -> tuple[str, ...]:
+        if self.features == "toy_dino":
+            return (str(stand_in.committed("toy_dino")),)
+        return () if self.features == "colour" else (self.features,)
 
     @property
     def origin(self) -> str:
         of = "" if self.alpha is None else f" and flow, alpha {self.alpha:g}"
-        name = self.features if self.features == "colour" else Path(self.features).name
+        name = Path(self.features).name
         outlines = ", outlines by CRF" if self.outlined else ""
         return f"MaskCut ({self.flavour}) of {name} features{of}{outlines}"
 
@@ -163,7 +163,9 @@ class Cuts:
 @cache
 def extractor(features: str) -> Callable[[np.ndarray], np.ndarray]:
     """A frame -> features of its patches; weights are read once a process."""
-    return colour.features if features == "colour" else dino.load(features)
+    if features == "colour":
+        return colour.features
+    return toy_dino.load() if features == "toy_dino" else dino.load(features)
 
 
 def linked(found: Sequence[Sequence[RLE]]) -> list[list[RLE | None]]:
@@ -198,8 +200,8 @@ class Boxes:
     tidy: bool = False
 
     @property
-    def weights(self) -> str | None:
-        return None if self.by in OF_BOXES else self.by
+    def weights(self) -> tuple[str, ...]:
+        return () if self.by in OF_BOXES else (self.by,)
 
     @property
     def origin(self) -> str:
@@ -218,3 +220,49 @@ class Boxes:
 def segmenter(by: str) -> from_boxes.Segmenter:
     """(picture, box) -> mask; weights are read once a process."""
     return OF_BOXES[by] if by in OF_BOXES else sam.load(by)
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Masks from boxes at each object's keyframes, carried through its video: PM-VIS's Track-masks.
+
+    by: what makes the keyframes' masks, as in `Boxes`; they are tidy always, as in the paper.
+    through: what carries them: likeness of "colour", or of the features of a DINO, or SAM 2; of
+        these two the weights, as in `Cuts`.
+    every: a keyframe for so many frames: the paper's K, 10 for YouTube-VIS, 100 for OVIS.
+    tidy: DOOB for what comes of it too.
+    """
+
+    by: str = "grabcut"
+    through: str = "colour"
+    every: int = 10
+    tidy: bool = False
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.by, self.through) if name not in {*OF_BOXES, "colour"})
+
+    @property
+    def origin(self) -> str:
+        keys = Boxes(self.by, tidy=True).origin
+        how = f"tracked by {Path(self.through).name}, K = {self.every}"
+        return f"{how}, from {keys}" + ", DOOB" * self.tidy
+
+    def seen(self, dataset: VISDataset) -> VISDataset:
+        return from_boxes.seen(dataset)
+
+    def __call__(self, dataset: VISDataset, progress: bool = False) -> tuple[Track, ...]:
+        keys = made(dataset, Boxes(self.by, tidy=True)(dataset, progress), self.by)
+        carry, origin = carrier(self.through), self.origin
+        labelled = tracking.label(dataset, keys, carry, origin, self.every, progress=progress)
+        return (select.tidied(labelled) if self.tidy else labelled).tracks
+
+
+@cache
+def carrier(through: str) -> tracking.Carrier:
+    """What carries a mask through a video; weights are read once a process."""
+    if through == "colour":
+        return tracking.BY_COLOUR
+    if Path(through).is_file() or pretrained.model_type(through, sam2.EXAMPLE) != sam2.KIND:
+        return tracking.by_likeness(extractor(through))
+    return sam2.load(through)

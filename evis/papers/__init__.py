@@ -5,6 +5,7 @@ asked for. A new paper adds its folder to `PAPERS`, and to the folder the module
 NAMES, `named` and `toy`) and `method` (what `evis.training.method` asks for).
 """
 
+from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -12,9 +13,13 @@ from typing import TYPE_CHECKING
 from evis.data.errors import DataError
 
 if TYPE_CHECKING:
-    from evis.training import Method, Recipe
+    from torch import nn
 
-PAPERS = ("eigencluster", "pmvis")
+    from evis.training import Method, Recipe
+    from evis.training.method import Loss
+
+PAPERS = ("eigencluster", "cutler", "uvis", "pointvis", "pmvis")
+MEASURED = ("eigencluster", "cutler", "uvis", "pointvis")  # those with experiments
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -30,6 +35,26 @@ def named(name: str, backbone: str = "r50", toy: bool = False) -> "Recipe":
 
 def method_of(recipe: "Recipe") -> "Method":
     return _module(_paper_of(recipe.name.removeprefix("toy.")), "method")
+
+
+def experiments(paper: str) -> ModuleType:
+    """What a paper measures, for another whose rows start from it: no paper imports another."""
+    return _module(paper, "experiments")
+
+
+def groups() -> dict[str, ModuleType]:
+    """Every group of experiments by name, and the module that has it: GROUPS, `group`, TESTS."""
+    modules = [experiments(paper) for paper in PAPERS if paper in MEASURED]
+    return {name: module for module in modules for name in module.GROUPS}
+
+
+def build(recipe: "Recipe", classes: Sequence[str]) -> "nn.Module":
+    """With `loss`, this package is a method too: of stages of any paper, each its own."""
+    return method_of(recipe).build(recipe, classes)
+
+
+def loss(recipe: "Recipe") -> "Loss":
+    return method_of(recipe).loss(recipe)
 
 
 def _paper_of(name: str) -> str:

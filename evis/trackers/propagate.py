@@ -73,15 +73,17 @@ def _carried(
     return torch.stack(rows, 1)
 
 
-def hard(soft: Tensor, patch: int) -> Tensor:
+def hard(soft: Tensor, patch: int | tuple[int, int]) -> Tensor:
     """(T, K, h, w) -> (T, h * patch, w * patch) long: the label of every pixel.
 
+    patch: its side in pixels; or the height and width of the frames, of which patches are shares.
     Each label of a frame is stretched to reach from 0 to 1 in it first, as in DINO's protocol, so
     that a small object doesn't lose to the background; one that is 0 everywhere stays so.
     """
+    size = tuple(side * patch for side in soft.shape[2:]) if isinstance(patch, int) else patch
     if not soft.numel():
-        return soft.new_zeros(len(soft), *(side * patch for side in soft.shape[2:])).long()
-    large = F.interpolate(soft, scale_factor=patch, mode="bilinear", align_corners=False)
+        return soft.new_zeros(len(soft), *size).long()
+    large = F.interpolate(soft, size, mode="bilinear", align_corners=False)
     low, high = large.amin((2, 3), True), large.amax((2, 3), True)
     span = torch.where(high > low, high - low, 1)
     return ((large - low) / span).argmax(1)

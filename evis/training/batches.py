@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from evis.data.clips import Clip, ClipDataset
+from evis.data.copy_paste import CopyPaste
 from evis.data.errors import DataError
 from evis.data.pseudo_clips import PseudoClips
 from evis.data.supervision import weaken
@@ -107,7 +108,10 @@ def together(clips: list[Clip]) -> Batch:
 
 
 def clips_of(recipe: Recipe, dataset: VISDataset) -> Dataset:
-    """A data set's clips by number, as the recipe draws and sizes them; views of still pictures."""
+    """A data set's clips by number, as the recipe draws and sizes them; views of still pictures.
+
+    Where it pastes, each with objects of another clip.
+    """
     size = {
         "shorter_sides": recipe.shorter_sides,
         "longest_side": recipe.longest_side,
@@ -115,8 +119,10 @@ def clips_of(recipe: Recipe, dataset: VISDataset) -> Dataset:
         "seed": recipe.seed,
     }
     if all(video.length == 1 for video in dataset.videos):
-        return PseudoClips(dataset, recipe.still_frames, recipe.rotation, recipe.shift, **size)
-    return ClipDataset(dataset, recipe.frames, recipe.frame_range, **size)
+        clips = PseudoClips(dataset, recipe.still_frames, recipe.rotation, recipe.shift, **size)
+    else:
+        clips = ClipDataset(dataset, recipe.frames, recipe.frame_range, **size)
+    return CopyPaste(clips, recipe.copy_paste) if recipe.copy_paste else clips
 
 
 def _keeping(dataset: VISDataset) -> VISDataset:

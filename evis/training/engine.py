@@ -31,9 +31,9 @@ from tqdm.auto import tqdm
 from evis.data import files
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
+from evis.models.allocator import keep_freed_memory
 from evis.training import folder as folders
 from evis.training import log
-from evis.training.allocator import keep_freed_memory
 from evis.training.batches import Batch, Batches, admit
 from evis.training.method import Method
 from evis.training.recipe import Recipe

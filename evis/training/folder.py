@@ -19,19 +19,19 @@ LOCK = ".lock"  # held while a process trains into the folder
 def manifest(
     recipe: Recipe, sources: Mapping[str, VISDataset], weights: Path | None
 ) -> dict[str, Any]:
-    """All that determines a run, as json: the content of recipe.json.
-
-    A data set is told by twelve digits that change with any video's name or frames, any track, any
-    category.
-    """
-    data = {
-        name: f"{set_!r}, {_digits(repr((set_.videos, set_.tracks, set_.categories)).encode())}"
-        for name, set_ in sources.items()
-    }
+    """All that determines a run, as json: the content of recipe.json."""
+    data = {name: told(set_) for name, set_ in sources.items()}
     start = weights and f"weights {_digits(weights.read_bytes())}"
     classes = [category.name for category in sources[recipe.mixture[0][0]].categories]
     content = {"recipe": recipe.to_json(), "data": data, "classes": classes, "start": start}
     return json.loads(json.dumps(content))  # as it will be read back
+
+
+def told(dataset: VISDataset) -> str:
+    """A data set in words, with twelve digits that change with any video's name or frames, any
+    track, any category."""
+    labels = dataset.videos, dataset.tracks, dataset.categories
+    return f"{dataset!r}, {_digits(repr(labels).encode())}"
 
 
 def _digits(content: bytes) -> str:

@@ -37,6 +37,9 @@ class Recipe(ABC):
     still_frames: int = 4  # views of a still picture in its pseudo clip
     rotation: float = 15.0  # of a view, degrees either way
     shift: float = 0.1  # of a view, share of its sides
+    # The least and the greatest size of objects of other clips that are pasted in, as shares of the
+    # picture (evis.data.copy_paste); (): none are.
+    copy_paste: tuple[float, ...] = ()
     shorter_sides: tuple[int, ...] = (360, 480)
     longest_side: int = 1333
     flip: float = 0.5
@@ -67,7 +70,12 @@ class Recipe(ABC):
         return self.batch // self.micro_batch
 
     def to_json(self) -> dict[str, Any]:
-        return _plain(asdict(self))
+        """All values by name; those of `_YOUNG` only where they are set."""
+        told = _plain(asdict(self))
+        for name in _YOUNG:
+            if getattr(self, name) == getattr(Recipe, name):
+                del told[name]
+        return told
 
     def model_among(self, sizes: Collection[str]) -> str:
         """`model`, which should be one of a network's sizes."""
@@ -77,6 +85,9 @@ class Recipe(ABC):
         return self.model
 
 
+# Fields that came after rows were stored, weights committed and runs begun. These are found by what
+# `to_json` says, so that a recipe says nothing of such a field while it changes nothing.
+_YOUNG = ("copy_paste",)
 # From the least to the most; between whole numbers only these are allowed. The most is far above
 # what anybody trains with: a slip of the keyboard shall not fill the memory or take for ever.
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -89,6 +100,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "still_frames": (1, 100),
     "rotation": (0.0, 180.0),
     "shift": (0.0, 0.99),
+    "copy_paste": (0.01, 1.0),
     "shorter_sides": (16, 4096),
     "longest_side": (16, 8192),
     "flip": (0.0, 1.0),
@@ -115,6 +127,10 @@ def _problem(recipe: Recipe) -> str | None:
         return f"the mixture should name sources with shares above 0, is {recipe.mixture!r}"
     if not (_are_pairs(recipe.renames) and all(isinstance(new, str) for _, new in recipe.renames)):
         return f"renames should be pairs of names, the old and the new, is {recipe.renames!r}"
+    if recipe.copy_paste and (
+        len(recipe.copy_paste) != 2 or recipe.copy_paste[0] > recipe.copy_paste[1]
+    ):
+        return f"copy_paste should be (least size, greatest size) or (), is {recipe.copy_paste!r}"
     if not recipe.shorter_sides:
         return "shorter_sides should hold one side at least, is ()"
     if recipe.init is not None and not isinstance(recipe.init, str):

@@ -139,7 +139,12 @@ def raising(error):
     ("error", "status", "line"),
     [
         (DataError("no such set", file="a", remedy="Try b"), 2, "file a: no such set. Try b"),
-        (PermissionError(13, "Permission denied", "/x"), 2, "Permission denied: '/x'"),
+        (
+            PermissionError(13, "Permission denied", "/x"),
+            2,
+            "'/x' can't be opened or made: Permission denied. Check the path",
+        ),
+        (OSError(28, "No space left on device", "/"), 2, "'/' can't be used: No space left on"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )

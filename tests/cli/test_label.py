@@ -1,6 +1,7 @@
 """`evis label`, as a reader types it: what it writes can be trained on, scored and drawn."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from PIL import Image
 from evis import cli
 from evis.data import annotations, clicks, own, paths, toy, ytvis
 from evis.data.supervision import weaken
+from evis.inference import Options, predict_dataset
 from evis.inference.video_writer import write_video
-from evis.labels import videos
+from evis.labels import points, videos
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STAGE1 = paths.data() / "weights" / "toy_stage1_tiny_s.safetensors"
@@ -113,6 +115,25 @@ def test_boxes_become_masks(here, tmp_path, capsys):
     assert "no such file or folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_masks_of_single_frames_are_carried_through_the_video(here, tmp_path, capsys):
+    truth = own.read(here / "truth.json")
+    boxes = ytvis.write(weaken(truth, "box"), tmp_path / "boxes.json")
+    out = tmp_path / "masks.json"
+    command = ("label", "boxes", boxes, "--frames", here / "JPEGImages", "--out", out)
+    assert evis(*command, "--with", "track", "--keys", "ellipse", "--every", 100) == 0
+    labelled = own.read(out, here / "JPEGImages")
+    assert labelled.origin == "tracked by colour, K = 100, from ellipse from boxes, DOOB"
+    wanted = videos.make(truth, videos.Tracked("ellipse", every=100), progress=False)
+    assert [t.masks for t in labelled.tracks] == [t.masks for t in wanted.tracks]
+    assert labelled.supervision == "box"
+    assert evis(*command, "--with", "track", "--through", "no/sam2") == 2
+    assert "no/sam2: there is no such file or folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        evis(*command, "--through", "no/sam2")
+    assert "--through goes with --with track" in capsys.readouterr().err
+
+
 def test_clicks_choose_among_a_models_tracks(here, tmp_path, capsys):
     truth = own.read(here / "truth.json")
     written = clicks.write(weaken(truth, "point"), tmp_path / "clicks.json")
@@ -120,12 +141,22 @@ def test_clicks_choose_among_a_models_tracks(here, tmp_path, capsys):
     command = ("label", "points", written, here / "truth.json", "--out", out, "--weights")
     assert evis(*command, STAGE1, "--proposals", 10) == 0
     labelled = own.read(out, here / "JPEGImages")
-    assert labelled.supervision == "point" and STAGE1.name in labelled.origin
+    assert labelled.supervision == "point"
+    assert labelled.origin == f"proposals of {STAGE1.name} by clicks and maskness"
+    how = Options(top=10, class_agnostic=True, score="maskness")
+    bare = replace(truth.bare(), categories=())
+    proposals = predict_dataset(STAGE1, bare, how, progress=False)
+    wanted = points.label(weaken(truth, "point"), proposals, "x")
+    assert {t.masks[0]["counts"] for t in labelled.tracks if t.masks[0]} == {
+        t.masks[0]["counts"] for t in wanted.tracks if t.masks[0]
+    }
     assert {t.category_id for t in labelled.tracks} <= {t.category_id for t in truth.tracks}
     assert 0 < len(labelled.tracks) <= len(truth.tracks)
     made = out.read_bytes()
     assert evis(*command, STAGE1, "--proposals", 10, "--per-frame") == 0
     assert out.read_bytes() != made
+    assert evis(*command, STAGE1, "--proposals", 10, "--score", "confidence") == 0
+    assert own.read(out, here / "JPEGImages").origin.endswith("by clicks and confidence")
     assert evis(*command, tmp_path / "none.safetensors") == 2
     assert "none.safetensors: there is no such file" in capsys.readouterr().err
 

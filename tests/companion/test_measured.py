@@ -104,7 +104,7 @@ def test_classes_that_stills_do_not_have_start_alike_whatever_was_drawn_before(m
     alone, classifiers = experiments.group("comparison", "tiny_s")["stage one only"].seeded(0), []
     for seed in (5, 6):
         torch.manual_seed(seed)
-        model = measured._model(alone, None, "cpu", progress=False)
+        model = measured._model(alone, measured.HERE)
         classifiers.append(model.decoder.classify.weight)
         assert torch.initial_seed() == seed
     assert torch.equal(*classifiers)
@@ -175,7 +175,7 @@ def test_stage_one_is_in_the_repository(size, tmp_path, monkeypatch):
     monkeypatch.delenv("EVIS_ROOT", raising=False)
     alone = experiments.group("comparison", size)["stage one only"].seeded(0)
     (recipe,) = alone.stages
-    path = measured.trained(alone, tmp_path)
+    path = measured.trained(alone, measured.Place(tmp_path))
     assert path.parent == paths.data() / "weights" and not (tmp_path / "runs").exists()
     about = read_about(path)
     assert about["recipe"] == json.loads(json.dumps(recipe.to_json()))

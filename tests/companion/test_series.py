@@ -161,6 +161,6 @@ def test_clips_are_measured_with_the_same_weights_and_not_in_percent(shelf, foun
     assert set((shelf / "runs").iterdir()) == before
     assert list(rows.columns) == ["row", "seed", "first", "Q", "L_eig", "relative L_eig"]
     assert rows["Q"].between(1, 10).all() and (rows["relative L_eig"] <= 1).all()
-    weights = measured.trained(brief(["boxes"])[0].seeded(1), shelf, progress=False)
+    weights = measured.trained(brief(["boxes"])[0].seeded(1), measured.Place(shelf, progress=False))
     by_hand = clips.score(load(weights), progress=False)  # on one thread, as rows are
     assert rows[rows["seed"] == 1].iloc[0, 3:].to_dict() == pytest.approx(by_hand)

@@ -3,12 +3,14 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from evis.data import DataError, annotations, own, paths, toy, ytvis
+from evis.data import DataError, annotations, catalog, own, paths, toy, ytvis
 from evis.data.supervision import weaken
 
 
@@ -34,6 +36,17 @@ def test_the_layout_is_seen_from_the_file(made, boxes, tmp_path):
         path.write_text(json.dumps(content))
         with pytest.raises(DataError, match=problem):
             own.read(path)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named_itself(tmp_path, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", denied)  # of what is in it: root would be let in
+    for look in (own.find, own.read, partial(catalog.check, "ovis")):
+        with pytest.raises(DataError, match="be looked into: Permission denied. Allow it") as told:
+            look(tmp_path)
+        assert told.value.file == tmp_path
 
 
 @pytest.mark.parametrize("place", ["", "JPEGImages", "frames", "images", "cats"])

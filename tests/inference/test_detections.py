@@ -1,20 +1,23 @@
 """Trackers of detections in `predict`: the reference's results, planted objects, every model."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from planted import COLOURS, HEIGHT, WIDTH, ByColour, truth
 
 from evis import cli, models
-from evis.data import masks, paths
+from evis.data import masks, paths, toy
 from evis.data.errors import DataError
 from evis.data.frame_prediction import FramePrediction
 from evis.data.types import Video
 from evis.inference import Options, detections, instances, predict
+from evis.labels import points
 from evis.models import IDOL, checkpoints
 from evis.models.idol import named
 from evis.trackers import idol, memory, minvis
@@ -184,6 +187,52 @@ def test_the_memory_links_as_defined():
     assert found["minvis"] != found["memory"]
     assert found["minvis"] == predict(model, noise, progress=False), "the default for pictures"
     assert found["minvis"] != predict(model, noise, Options(window=None), progress=False)
+
+
+@torch.inference_mode()
+def test_scores_by_maskness_are_those_of_the_soft_masks():
+    dataset = toy.sample("toy-ytvis19", 1)
+    dataset = dataset.subset([dataset.videos[0].id]).bare()
+    (of,) = dataset.videos
+    film = [dataset.frame(of.id, t) for t in range(of.length)]
+    model = models.load(paths.data() / "weights" / "toy_stage1_tiny_s.safetensors")
+    said = [model(torch.from_numpy(frame).permute(2, 0, 1)[None, None]) for frame in film]
+    parts = "embeddings", "class_logits", "mask_logits"
+    embeddings, classes, logits = (torch.cat([getattr(one, n) for one in said]) for n in parts)
+    _, logits = minvis.tracks(minvis.link(embeddings), classes, logits[:, :, 0])
+    soft = F.interpolate(logits, (of.height, of.width), mode="bilinear").sigmoid().numpy()
+    wanted = points.maskness(soft, "cited")
+    how = {"top": len(soft), "class_agnostic": True, "score": "maskness"}
+    found = predict(model, dataset, Options(tracker="minvis", **how), progress=False)
+    assert [track.score for track in found] == pytest.approx(sorted(wanted, reverse=True), abs=1e-5)
+    for track, n in zip(found, wanted.argsort()[::-1], strict=True):
+        own = [np.zeros_like(soft[n, 0]) if m is None else masks.decode(m) for m in track.masks]
+        assert (np.stack(own) != (soft[n] > 0.5)).mean() < 1e-3
+    sure = predict(model, dataset, Options(tracker="minvis", **how | {"score": "confidence"}))
+    assert [t.masks for t in sure] != [t.masks for t in found], "in another order"
+    assert {t.masks for t in map(plain, sure)} == {t.masks for t in map(plain, found)}
+    with pytest.raises(ValueError, match="score should be one of confidence, maskness"):
+        Options(score="area")
+
+
+def plain(track):
+    """The track with masks that can be told from others' in a set."""
+    rles = tuple(m if m is None else (tuple(m["size"]), m["counts"]) for m in track.masks)
+    return replace(track, masks=rles)
+
+
+@pytest.mark.parametrize("tracker", ["deepsort", "idol"])
+def test_detections_are_scored_by_maskness_too(tracker, idol_model, noise):
+    weights = paths.data() / "weights" / "toy_stage1_tiny_s.safetensors"
+    model = idol_model if tracker == "idol" else models.load(weights)
+    sure = predict(model, noise, Options(tracker=tracker), progress=False)
+    found = predict(model, noise, Options(tracker=tracker, score="maskness"), progress=False)
+    scores = [track.score for track in found]
+    assert scores == sorted(scores, reverse=True)
+    assert {plain(t).masks for t in sure} == {plain(t).masks for t in found}
+    for track in found:
+        seen = any(mask is not None for mask in track.masks)
+        assert 0.5 < track.score <= 1 if seen else track.score == 0
 
 
 def test_tracks_that_have_ended_and_cannot_win_are_forgotten():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,38 @@ def test_masks_are_the_same_however_many_are_enlarged_at_once(monkeypatch):
 def test_where_no_query_has_a_pixel_no_mask_is_made():
     assert instances.encode(torch.full((3, 6, 8), -1.0), 4, (22, 30), (40, 60)) == [None] * 3
     assert instances.encode(torch.zeros(0, 6, 8), 4, (22, 30), (40, 60)) == []
+
+
+def test_probabilities_are_summed_within_each_mask_alone(monkeypatch):
+    torch.manual_seed(0)
+    logits, how = torch.randn(7, 6, 8), (4, (22, 30), (40, 60))
+    logits[2] = -1.0
+    encoded, sums = instances.encode(logits, *how), instances.inside(logits, *how)
+    large = F.interpolate(logits[None], (24, 32), mode="bilinear")[..., :22, :30]
+    soft = F.interpolate(large, (40, 60), mode="bilinear")[0].sigmoid().double()
+    for n, rle in enumerate(encoded):
+        mask = torch.from_numpy(masks.decode(rle) > 0 if rle else np.zeros((40, 60), bool))
+        wanted = [float(soft[n][mask].sum()), float(mask.sum())]
+        assert sums[n].tolist() == pytest.approx(wanted, rel=1e-6) and (wanted[1] > 0) == (n != 2)
+    monkeypatch.setattr(instances, "AT_ONCE", (2 * 40 * 60, 2 * 40 * 60))
+    assert torch.equal(instances.inside(logits, *how), sums)
+    assert instances.inside(logits[:0], *how).shape == (0, 2)
+
+
+def test_tracks_by_maskness_are_ordered_anew_and_without_pixels_have_none():
+    sums = {4: torch.tensor([3.0, 4.0]), 7: torch.tensor([0.9, 1.0]), 8: torch.tensor([0.0, 0.0])}
+    best = [
+        (4, 1, 0.9, "a"),
+        (5, 1, 0.8, "b"),
+        (7, 0, 0.7, "c"),
+        (8, 0, 0.6, "d"),
+        (4, 2, 0.1, "e"),
+    ]
+    found = instances.by_maskness(best, sums)
+    assert [(t, label, kept) for t, label, _, kept in found] == [
+        *[(7, 0, "c"), (4, 1, "a"), (4, 2, "e"), (5, 1, "b"), (8, 0, "d")]
+    ]
+    assert [score for *_, score, _ in found] == pytest.approx([0.9, 0.75, 0.75, 0, 0])
 
 
 def test_the_best_of_all_tracks_and_classes_without_no_object():

@@ -3,6 +3,7 @@
 import pickle
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from evis.data.files import Spill
 from evis.data.masks import RLE, Kept, encode
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Video
-from evis.inference import Options, fitting, instances, predict, run_lengths, tracks
+from evis.inference import Options, fitting, instances, one_video, predict, run_lengths, tracks
 from evis.inference.tally import Tally
 from evis.models import VideoMask2Former, named
 from evis.trackers.windows import JOINS, plan
@@ -116,6 +117,17 @@ def test_an_object_that_comes_late_in_a_long_video_keeps_its_masks(monkeypatch):
     monkeypatch.setattr(fitting, "ON_DISK", 8 * 6 * 24 * 32 * 4)  # of 8 frames
     monkeypatch.setattr(tracks, "SPARE", 1)
     assert predict(ByColour(forgets=False), frames, options, progress=False) == wanted
+
+
+@pytest.mark.parametrize("room", [0, 2**40])
+def test_maskness_is_over_all_windows_whatever_room_there_is(room, monkeypatch):
+    monkeypatch.setattr(one_video, "room", lambda device: room)
+    frames = video(30, absent={1: range(0, 12)})
+    options = Options(window=4, shorter_side=None, top=3, score="maskness")
+    found = predict(ByColour(), frames, options, progress=False)
+    sure = predict(ByColour(), frames, replace(options, score="confidence"), progress=False)
+    assert found == tuple(replace(track, score=found[0].score) for track in sure)
+    assert found[0].score == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6)
 
 
 def test_ended_tracks_are_forgotten_once_they_cannot_win():

@@ -105,6 +105,24 @@ def test_per_frame_is_the_same_for_each_frame_as_if_alone(case, seed):
         check_assignment(chosen[shown, t], brute_cost(*here))
 
 
+def test_terms_of_encoded_proposals_are_those_of_their_pixels():
+    noise = np.random.default_rng(0)
+    soft = noise.random((5, 3, 6, 8)) * (noise.random((5, 3, 1, 1)) > 0.2)  # some frames are empty
+    of = Video(1, "v", 6, 8, ("",) * 3)
+    clicks = [[(0, 7, 5, True), (2, 0, 0, False)], [(0, 1, 1, True), (1, 3, 2, True)], []]
+    proposals = points.as_proposals(soft, 1, "cited")
+    found = points.terms_of(proposals, of, clicks)
+    wanted = points.terms(soft > 0.5, points.maskness(soft, "cited"), clicks)
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert points.terms_of([], of, clicks).annotated.shape == (3, 0)
+    np.testing.assert_array_equal(
+        points.weighted(found), sum(w * t for w, t in zip((5, 5, 2), found, strict=True))
+    )
+    with pytest.raises(DataError, match="lies outside the video"):
+        points.terms_of(proposals, of, [[(3, 0, 0, True)]])
+
+
 # odd cases, by hand
 
 

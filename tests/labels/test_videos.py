@@ -140,7 +140,7 @@ class Counted:
     note: str
     dies_at: int | None = None
     origin = "counting"
-    weights: str | None = None
+    weights: tuple[str, ...] = ()
 
     def seen(self, dataset):
         return replace(dataset.bare(), categories=(Category(1, "object"),))
@@ -190,7 +190,7 @@ def test_what_is_done_is_kept_and_nothing_else_is_taken_for_it(few, tmp_path, no
     weights = tmp_path / "weights"
     for content in "ab":
         weights.write_text(content)
-        make(few, replace(labeller, weights=str(weights)), folder, progress=False)
+        make(few, replace(labeller, weights=(str(weights),)), folder, progress=False)
     assert noted() == [*ids, ids[0], *ids, *ids, *ids]
     assert len(list(folder.iterdir())) == 3
 

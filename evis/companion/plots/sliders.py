@@ -6,13 +6,20 @@ from collections.abc import Callable, Sequence
 import ipywidgets
 
 
+def is_live() -> bool:
+    """Whether somebody is there to move or click anything: papermill and nbval have nobody.
+
+    Jupyter's server names the session in the kernel's environment; those two do not.
+    """
+    return "JPY_SESSION_NAME" in os.environ
+
+
 def interact(draw: Callable[..., None], **choices: Sequence) -> None:
     """Call `draw` with sliders over `choices` (argument = its values) in a live Jupyter session.
 
-    Elsewhere, draw once with `draw`'s own defaults: papermill and nbval have nobody to move
-    anything. Jupyter's server names the session in the kernel's environment; those two do not.
+    Elsewhere, draw once with `draw`'s own defaults.
     """
-    if "JPY_SESSION_NAME" not in os.environ:
+    if not is_live():
         draw()
         return
     defaults = dict(zip(choices, draw.__defaults__, strict=True))

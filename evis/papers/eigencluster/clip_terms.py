@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from evis.companion.held_out import HeldOut, Scoring
 from evis.data.clips import Clip, ClipDataset
 from evis.data.types import VISDataset
+from evis.inference import Options
 from evis.losses import tel
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.matching import match
@@ -73,8 +74,10 @@ def statistics(predictions: Sequence[Predicted]) -> dict[str, float]:
     return {n: fmean(c) if c else math.nan for n, c in zip(METRICS, columns, strict=True)}
 
 
-def on_clips(model: nn.Module, held_out: HeldOut, progress: bool = True) -> dict[str, float]:
-    """Q and L_eig of held-out clips, whatever the model was trained with."""
+def on_clips(
+    model: nn.Module, held_out: HeldOut, options: Options, progress: bool = True
+) -> dict[str, float]:
+    """Q and L_eig of held-out clips, whatever the model was trained with; options are of videos."""
     clips = tqdm(held_out_clips(held_out.dataset()), "clips", disable=not progress)
     return statistics(predict(model, clips))
 

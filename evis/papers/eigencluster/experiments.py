@@ -15,8 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from evis.companion.measured import Experiment
-from evis.data.errors import DataError
+from evis.companion.measured import Experiment, chosen
 from evis.papers.eigencluster import method, settings
 from evis.papers.eigencluster.beyond import VARIANTS
 from evis.papers.eigencluster.recipes import BACKBONES, changed, named, toy
@@ -189,15 +188,4 @@ GROUPS: dict[str, Callable[[str], dict[str, Experiment]]] = {
 
 
 def group(name: str, size: str) -> dict[str, Experiment]:
-    if name not in GROUPS:
-        raise DataError(
-            f"no group of experiments is called {name!r}", remedy=f"There are {', '.join(GROUPS)}"
-        )
-    if size not in SIZES.values():
-        raise DataError(
-            f"no experiment is made at size {size!r}", remedy=f"Sizes: {', '.join(SIZES.values())}"
-        )
-    return GROUPS[name](size)
-
-
-comparison, from_nothing = GROUPS["comparison"], GROUPS["from nothing"]
+    return chosen(GROUPS, name, size, SIZES.values())(size)

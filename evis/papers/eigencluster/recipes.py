@@ -15,6 +15,7 @@ from evis.data.errors import DataError
 from evis.papers.eigencluster.beyond import VARIANTS
 from evis.papers.eigencluster.settings import RELEASED, Settings
 from evis.papers.eigencluster.temporal import SCHEMES
+from evis.training.book import Book
 from evis.training.recipe import Recipe, changed
 
 
@@ -55,25 +56,12 @@ def _tuples(value: Any) -> Any:
 
 
 _CONTENT = tomllib.loads(Path(__file__).with_name("recipes.toml").read_text("utf-8"))
-_RECIPES = _stages(_CONTENT["stage"])
-NAMES = tuple(_RECIPES)
 OTHER_BACKBONES: dict[str, dict[str, dict[str, Any]]] = _CONTENT["backbones"]
 BACKBONES = ("r50", *OTHER_BACKBONES)
+_BOOK = Book(_stages(_CONTENT["stage"]).values(), BACKBONES, OTHER_BACKBONES)
+NAMES, named = _BOOK.names, _BOOK.named
 TOY: dict[str, Any] = {name: _tuples(value) for name, value in _CONTENT["toy"].items()}
 TOY_STAGES: dict[str, dict[str, Any]] = _CONTENT["toy_stages"]
-
-
-def named(name: str, backbone: str = "r50") -> Stage:
-    """A recipe by name, with the backbone's own numbers."""
-    if name not in _RECIPES:
-        raise DataError(f"no recipe is called {name!r}", remedy=f"There are {', '.join(NAMES)}")
-    if backbone not in BACKBONES:
-        raise DataError(
-            f"no paper trains with the backbone {backbone!r}",
-            remedy=f"There are {', '.join(BACKBONES)}; another size fits with --set model=NAME",
-        )
-    numbers = OTHER_BACKBONES.get(backbone, {}).get(name, {})
-    return changed(_RECIPES[name], {"model": backbone, **numbers})
 
 
 def toy(recipe: Stage) -> Stage:

@@ -24,7 +24,8 @@ def row(
     """
 
     def measure() -> Mapping[str, float]:
-        table = log.read(measured.trained(experiment, shelf, progress=progress).parent)
+        place = measured.Place(shelf, progress=progress)
+        table = log.read(measured.trained(experiment, place).parent)
         settings = experiment.stages[-1].settings
         means = {name: table[name].mean() for name in TERMS if name in table}
         if "tel" in table:

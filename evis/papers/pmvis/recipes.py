@@ -8,8 +8,8 @@ ours. `toy` shrinks any of them to 64 x 96 frames and two CPU cores.
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from evis.data.errors import DataError
 from evis.papers.pmvis.settings import Settings
+from evis.training.book import Book
 from evis.training.recipe import Recipe, changed
 
 
@@ -76,22 +76,9 @@ PMVIS = replace(
     settings=Settings(),
 )
 
-_RECIPES = {recipe.name: recipe for recipe in (STILLS, IDOL, IDOL_BOXINST, PMVIS)}
-NAMES = tuple(_RECIPES)
 BACKBONES = ("r50", "swin_l")
-
-
-def named(name: str, backbone: str = "r50") -> Stage:
-    """A recipe by name; both backbones have the same numbers."""
-    if name not in _RECIPES:
-        raise DataError(f"no recipe is called {name!r}", remedy=f"There are {', '.join(NAMES)}")
-    if backbone not in BACKBONES:
-        raise DataError(
-            f"PM-VIS does not train with the backbone {backbone!r}",
-            remedy=f"There are {', '.join(BACKBONES)}; another size fits with --set model=NAME",
-        )
-    return changed(_RECIPES[name], {"model": backbone})
-
+_BOOK = Book((STILLS, IDOL, IDOL_BOXINST, PMVIS), BACKBONES)
+NAMES, named = _BOOK.names, _BOOK.named
 
 # Everything that `toy` changes: what all stages share, and each kind of stage's own.
 TOY: dict[str, Any] = {

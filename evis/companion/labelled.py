@@ -1,0 +1,122 @@
+"""Labels that stages of measured rows learn from (`measured.Labels`)."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evis.companion import measured, store
+from evis.companion.measured import Experiment, Labels, Place
+from evis.data import files
+from evis.data.predictions import PredictedTrack
+from evis.data.types import VISDataset
+from evis.inference import Options, predict_dataset
+from evis.labels import self_training, videos
+from evis.labels.datasets import OBJECT, as_dataset
+
+ALONE = Options(window=None, shorter_side=None, class_agnostic=True)  # frames, one at a time
+
+
+@dataclass(frozen=True)
+class Made:
+    """By a labeller of `evis.labels.videos`, the same for all units."""
+
+    by: videos.Labeller
+
+    def content(self, seed: int = 0) -> dict[str, Any]:
+        told = {"made by": type(self.by).__name__} | asdict(self.by)
+        weights = [files.digest(path) for path in self.by.weights if Path(path).exists()]
+        return told | ({"weights": weights} if weights else {})
+
+    def label(
+        self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
+    ) -> VISDataset:
+        key = store.key({"name": "parts"} | self.content(), "", 0)
+        parts = place.build / "labels" / f"parts-{key}"
+        return videos.make(dataset, self.by, parts, jobs, place.progress)
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A trained model of objects of any class. unit: whose model all ask; None: each its own."""
+
+    experiment: Experiment
+    unit: int | None = None
+    top: int = 10  # detections a frame
+
+    def run(self, seed: int) -> Experiment:
+        return self.experiment.seeded(seed if self.unit is None else self.unit)
+
+    def content(self, seed: int) -> dict[str, Any]:
+        return {"top": self.top} | measured.content(self.run(seed))
+
+    def detections(
+        self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
+    ) -> list[PredictedTrack]:
+        """Of every frame for itself, each a track of the video with one mask."""
+        stills, origins = apart(dataset)
+        found = predict_dataset(
+            measured.trained(self.run(seed), place),
+            stills,
+            replace(ALONE, top=self.top),
+            jobs,
+            device=place.device,
+            progress=place.progress,
+        )
+        tracks = []
+        for track in found:
+            video, frame = origins[track.video_id]
+            masks = [None] * dataset.video(video).length
+            (masks[frame],) = track.masks
+            tracks.append(replace(track, video_id=video, masks=tuple(masks)))
+        return tracks
+
+
+def apart(dataset: VISDataset) -> tuple[VISDataset, dict[int, tuple[int, int]]]:
+    """Every frame as a video of its own, without labels; and the video and frame each was."""
+    stills, origins = [], {}
+    for video in dataset.videos:
+        for frame, name in enumerate(video.frames):
+            number = len(stills) + 1
+            origins[number] = video.id, frame
+            stills.append(replace(video, id=number, name=f"{video.name}-{frame}", frames=(name,)))
+    bare = dataset.bare()
+    return replace(bare, videos=tuple(stills), categories=(OBJECT,)), origins
+
+
+@dataclass(frozen=True)
+class Detected:
+    """What a detector is sure of, as objects."""
+
+    detector: Detector
+    least: float
+
+    def content(self, seed: int = 0) -> dict[str, Any]:
+        return {"detected by": self.detector.content(seed), "least": self.least}
+
+    def label(
+        self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
+    ) -> VISDataset:
+        found = self.detector.detections(dataset, seed, place, jobs)
+        sure = [track for track in found if track.score >= self.least]
+        objects = replace(dataset.bare(), categories=(OBJECT,))
+        return as_dataset(objects, sure, f"a detector's objects, scores from {self.least:g}")
+
+
+@dataclass(frozen=True)
+class NextRound:
+    """What the model of one round makes of the labels that it has learnt from (CutLER)."""
+
+    detector: Detector
+    before: Labels
+    least: float
+
+    def content(self, seed: int = 0) -> dict[str, Any]:
+        learned = {"before": self.before.content(seed), "least": self.least}
+        return {"next labels by": self.detector.content(seed)} | learned
+
+    def label(
+        self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
+    ) -> VISDataset:
+        labels = self.before.label(dataset, seed, place, jobs)
+        found = self.detector.detections(dataset, seed, place, jobs)
+        return self_training.next_labels(labels, found, self.least)

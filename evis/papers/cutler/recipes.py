@@ -1,0 +1,73 @@
+"""CutLER's rounds on our frame-wise Mask2Former: from MaskCut's masks, then from its own.
+
+Its iterations, DropLoss, pasted objects and scores are those of CutLER's released configuration,
+whose network is a Cascade Mask R-CNN trained by SGD; learning rates are therefore MinVIS's, which
+has the same network as here. `toy` shrinks any round to 64 x 96 pictures and two CPU cores.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from evis.training.book import Book
+from evis.training.mask_stage import MaskStage
+from evis.training.recipe import changed
+
+FIRST = MaskStage(
+    name="cutler",
+    title="CutLER on Mask2Former: objects of pictures, from MaskCut's masks",
+    source="CutLER's released configuration, with another network",
+    supervision="none",
+    init="imagenet",
+    mixture=(("stills", 1.0),),
+    still_frames=1,
+    rotation=0.0,
+    shift=0.0,
+    copy_paste=(0.3, 1.0),
+    drop_iou=0.01,
+    steps=160_000,
+    batch=16,
+    learning_rate=1e-4,
+    unknown=("learning rate and weight decay of this network", "sizes of pictures"),
+)
+NEXT = replace(
+    FIRST,
+    name="cutler.round1",
+    title="CutLER's first round of self-training",
+    init=FIRST.name,
+    copy_paste=(0.5, 1.0),
+    drop_iou=None,
+    steps=80_000,
+    learning_rate=5e-5,  # half of the first, as released
+)
+LAST = replace(
+    NEXT, name="cutler.round2", title="CutLER's second round of self-training", init=NEXT.name
+)
+
+BACKBONES = ("r50",)
+_BOOK = Book((FIRST, NEXT, LAST), BACKBONES)
+NAMES, named = _BOOK.names, _BOOK.named
+
+TOY: dict[str, Any] = {
+    "model": "tiny_s",
+    "shorter_sides": (64,),
+    "longest_side": 96,
+    "schedule": "cosine",
+    "warm_up_steps": 20,
+    "backbone_multiplier": 1.0,  # the toy backbone starts from nothing
+    "batch": 16,
+    "micro_batch": 16,
+    "points": 512,
+}
+
+
+def toy(recipe: MaskStage) -> MaskStage:
+    """The same round for `toy-coco`, a tiny model and two CPU cores."""
+    first = recipe.name == FIRST.name
+    words = {
+        "name": f"toy.{recipe.name}",
+        "source": f"{recipe.source}; sizes and schedule for toy data",
+        "init": None if first else f"toy.{recipe.init}",
+        "unknown": (),
+    }
+    schedule = {"steps": 1000 if first else 500, "learning_rate": 1e-3 if first else 5e-4}
+    return changed(recipe, words | TOY | schedule)

@@ -1,0 +1,1 @@
+"""UVIS: video instance segmentation from nothing but a list of class names."""

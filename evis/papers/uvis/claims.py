@@ -1,0 +1,37 @@
+"""UVIS's claim ledger: the claims of claims.toml, judged by its rows."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from evis.companion import claim_file, series
+from evis.companion import claims as ledger
+from evis.companion.held_out import TEST, HeldOut
+from evis.papers.uvis import baseline, checks
+from evis.papers.uvis.experiments import GROUPS, SEEDS, SETS, SIZES, TESTS
+
+FILE = Path(__file__).with_name("claims.toml")
+NAMES = {"toy-ytvis19": "test", "toy-ytvis21": "ytvis21", "toy-ovis": "ovis"}  # in the file
+TERMS = claim_file.Terms(
+    paper="uvis",
+    checks=checks,
+    held_out={NAMES[on]: test for on, test in SETS.items()},
+    sizes=SIZES,
+)
+CLAIMS = claim_file.read(FILE, TERMS)
+
+
+def verdicts() -> pd.DataFrame:
+    return ledger.verdicts(CLAIMS, table)
+
+
+def table(size: str, test: HeldOut) -> pd.DataFrame:
+    """The rows tested on these videos; DeepSORT, which nothing trains, beside each unit."""
+    of_test = [rows for name, rows in GROUPS.items() if TESTS.get(name, TEST) == test]
+    rows = {name: row for group in of_test for name, row in group.items()}
+    measured = series.table(rows.values(), held_out=test)
+    if linked := baseline.find(test):
+        scores = {name: 100 * value for name, value in linked.metrics.items()}
+        own = [{"row": "DeepSORT", "seed": seed, "first": seed} | scores for seed in SEEDS]
+        measured = pd.concat([measured, pd.DataFrame(own)], ignore_index=True)
+    return measured

@@ -1,0 +1,104 @@
+"""The measured rows of UVIS's tables at toy scale, as data.
+
+The toy sets stand for the papers' of the same names, `tiny_s` for R50, `toy-coco` for COCO and for
+the pictures that the detector has learnt from. The detector and the names are the same for all
+units, as the paper's are: a unit is a training on videos.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from evis import papers
+from evis.companion.held_out import TEST, HeldOut
+from evis.companion.labelled import Detector
+from evis.companion.measured import Experiment, Labels, chosen
+from evis.inference import Options
+from evis.labels.naming import Least
+from evis.papers.uvis import recipes
+from evis.papers.uvis.pseudo import PseudoLabels
+from evis.training import Recipe
+
+SIZES = ("tiny_s",)
+SEEDS, FEW = tuple(range(6)), tuple(range(3))  # of rows that claims hang on, and of others
+SEARCH_SEEDS = (100, 101)
+# Where a row is trained and tested: the videos that are held out are of the same set.
+SETS = {
+    "toy-ytvis19": TEST,
+    "toy-ytvis21": HeldOut("test", 150, 2, "toy-ytvis21"),
+    "toy-ovis": HeldOut("test", 60, 2, "toy-ovis"),
+}
+LINKED = Options(window=1, shorter_side=None)  # MinVIS: queries of a frame and the one before
+MEMORY = replace(LINKED, tracker="memory")  # Eqs. 2-3, lambda = 0.5
+
+COCO = papers.named("eigencluster.stage1", toy=True)  # masks of stills, the same network
+ON_COCO, ALONE, UVIS = (recipes.toy(recipes.named(name)) for name in recipes.NAMES)
+DETECTOR = Detector(papers.experiments("cutler").rounds()[-1], unit=0)
+
+# What Tables 2 and 3 take away: filters by objectness, name and prototypes.
+FILTERS = {
+    "A2: no filter": Least(None, None, None),
+    "A3: objectness": Least(name=None, prototype=None),
+    "A4: objectness, name": Least(prototype=None),
+    "tau = 0.5": Least(prototype=0.5),
+    "A5: objectness, name, prototypes": Least(),
+    "tau = 0.9": Least(prototype=0.9),
+}
+
+
+def _row(
+    name: str,
+    *stages: Recipe,
+    on: str = "toy-ytvis19",
+    options: Options = LINKED,
+    labels: Labels | None = None,
+    seeds: tuple[int, ...] = SEEDS,
+) -> Experiment:
+    first, *others = (replace(stage, model=SIZES[0]) for stage in stages)
+    return Experiment(
+        name,
+        (replace(first, init=None), *others),
+        papers,
+        seeds,
+        data=(("videos", on),) if on != "toy-ytvis19" else (),
+        labels=((UVIS.name, labels),) if labels else (),
+        options=options,
+    )
+
+
+def _named(rows: list[Experiment]) -> dict[str, Experiment]:
+    return {row.name: row for row in rows}
+
+
+def _of_set(on: str) -> dict[str, Experiment]:
+    """Table 1's rows of one set, and Table 4's: with and without the memory."""
+    seeds = SEEDS if on == "toy-ytvis19" else FEW
+    rows = []
+    for tracker, options in (("", LINKED), (", memory", MEMORY)):
+        same = {"on": on, "options": options, "seeds": seeds}
+        rows += [
+            _row(f"MinVIS, COCO{tracker}", COCO, ON_COCO, **same),
+            _row(f"MinVIS{tracker}", ALONE, **same),
+            _row(f"UVIS{tracker}", UVIS, labels=PseudoLabels(DETECTOR), **same),
+        ]
+    return _named(rows)
+
+
+GROUPS: Mapping[str, Mapping[str, Experiment]] = {
+    **{f"uvis {on}": _of_set(on) for on in SETS},
+    "uvis filters": _named(
+        [
+            _row(
+                name,
+                UVIS,
+                labels=PseudoLabels(DETECTOR, least),
+                seeds=FEW if "tau" in name else SEEDS,
+            )
+            for name, least in FILTERS.items()
+        ]
+    ),
+}
+TESTS = {f"uvis {on}": test for on, test in SETS.items()}  # of other groups: TEST
+
+
+def group(name: str, size: str = SIZES[0]) -> Mapping[str, Experiment]:
+    return chosen(GROUPS, name, size, SIZES)

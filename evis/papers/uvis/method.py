@@ -1,0 +1,5 @@
+"""How UVIS and MinVIS plug into the engine (`evis.training.Method`)."""
+
+from evis.training.mask_stage import build, loss
+
+__all__ = ["build", "loss"]

@@ -1,0 +1,80 @@
+"""UVIS's stages: MinVIS, frame by frame, on masks and names that algorithms made.
+
+Their numbers are MinVIS's, as its released configurations have them, which UVIS keeps but for what
+section 4.1 changes: pseudo labels in place of masks, a backbone from ImageNet in place of COCO, and
+320,000 iterations. `toy` shrinks any of them to 64 x 96 frames and two CPU cores.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from evis.training.book import Book
+from evis.training.mask_stage import MaskStage
+from evis.training.recipe import changed
+
+_SPREAD = "over how many GPUs a batch was spread (micro_batch)"
+
+MINVIS = MaskStage(
+    name="minvis",
+    title="MinVIS: Mask2Former on masks of single frames, after COCO",
+    source="MinVIS's released configuration for YouTube-VIS 2019",
+    init="eigencluster.stage1",  # the same network on masks of COCO pictures
+    mixture=(("videos", 1.0),),
+    frames=1,
+    steps=6_000,
+    batch=32,
+    learning_rate=1e-4,
+    schedule="step",
+    milestones=(4_000,),
+    unknown=(_SPREAD,),
+)
+MINVIS_ALONE = replace(
+    MINVIS,
+    name="minvis.alone",
+    title="MinVIS without COCO: what UVIS is measured against",
+    source=f"{MINVIS.source}; UVIS, Table 1",
+    init="imagenet",
+    unknown=(_SPREAD, "its iterations without COCO: as with it"),
+)
+UVIS = replace(
+    MINVIS_ALONE,
+    name="uvis",
+    title="UVIS: Mask2Former on single frames, from masks and names without annotation",
+    source="UVIS, section 4.1; what it does not change is MinVIS's",
+    supervision="none",
+    steps=320_000,
+    milestones=(),
+    schedule="constant",
+    unknown=(_SPREAD, "when the learning rate falls within 320,000 iterations: never, here"),
+)
+
+_BOOK = Book((MINVIS, MINVIS_ALONE, UVIS), backbones=("r50",))
+NAMES, named = _BOOK.names, _BOOK.named
+
+# Everything that `toy` changes. The backbone starts from nothing; 1,000 steps of 16 frames see each
+# of some 7,000 frames about twice.
+TOY: dict[str, Any] = {
+    "model": "tiny_s",
+    "shorter_sides": (64,),
+    "longest_side": 96,
+    "schedule": "cosine",
+    "milestones": (),
+    "warm_up_steps": 20,
+    "backbone_multiplier": 1.0,
+    "steps": 1000,
+    "batch": 16,
+    "micro_batch": 16,
+    "learning_rate": 1e-3,
+    "points": 512,
+}
+
+
+def toy(recipe: MaskStage) -> MaskStage:
+    """The same stage for `toy-ytvis19`, a tiny model and two CPU cores."""
+    words = {
+        "name": f"toy.{recipe.name}",
+        "source": f"{recipe.source}; sizes and schedule for toy data",
+        "init": None if recipe.init == "imagenet" else f"toy.{recipe.init}",
+        "unknown": (),
+    }
+    return changed(recipe, words | TOY)

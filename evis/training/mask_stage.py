@@ -1,0 +1,37 @@
+"""A stage that learns from masks, whoever or whatever made them: Mask2Former's loss and network.
+
+With `build` and `loss` this module is the method (`evis.training.method`) of all papers that make
+masks first and then train on them as if they were annotated.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evis.criterion.mask_loss import MaskLoss
+from evis.data.errors import DataError
+from evis.data.types import Supervision
+from evis.models import SIZES, VideoMask2Former, named
+from evis.training.recipe import Recipe, outside
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskStage(Recipe):
+    """A recipe, and at what level of annotation the masks may have been made."""
+
+    supervision: Supervision = "mask"
+    points: int = 12_544  # where the loss and the matching look at a mask, as in Mask2Former
+    drop_iou: float | None = None  # of CutLER's DropLoss (`MaskLoss`)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if problem := outside(self, {"points": (1, 1_000_000)}):
+            raise DataError(problem, field=f"recipe {self.name}")
+
+
+def build(recipe: MaskStage, classes: Sequence[str]) -> VideoMask2Former:
+    """A fresh network for these classes."""
+    return VideoMask2Former(named(recipe.model_among(SIZES), len(classes)))
+
+
+def loss(recipe: MaskStage) -> MaskLoss:
+    return MaskLoss(points=recipe.points, drop_iou=recipe.drop_iou)

@@ -1,0 +1,46 @@
+"""While a video's windows come, freed memory stays at hand; after the last one it is given back."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# In a process of its own, whose heap nothing else has shaped. What the heap takes from the system
+# is asked for whenever a window's tracks are added.
+HEAPS = """
+import ctypes, sys
+import numpy as np, torch
+from evis.inference import Options, one_video, tracks
+from evis.models import VideoMask2Former, named
+
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "abcdefghij"]
+
+mallinfo = ctypes.CDLL(None).mallinfo2
+mallinfo.restype = Info
+add, heaps = tracks.Tracks.add, []
+
+def noted(self, *arguments):
+    add(self, *arguments)
+    heaps.append(mallinfo().a)
+
+tracks.Tracks.add = noted
+torch.manual_seed(0)
+torch.set_num_threads(1)
+frame = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+model = VideoMask2Former(named("tiny_s", 40))
+one_video.predict(model, [frame] * 32 * 8, Options(window=32), progress=False)
+print(*heaps, mallinfo().a)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have other heaps")
+def test_the_heap_is_never_cut_between_windows_and_handed_back_after_the_last():
+    command = [sys.executable, "-c", HEAPS]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    *windows, after = map(int, found.split())
+    assert len(windows) == 8
+    assert windows == sorted(windows)
+    assert after < windows[-1]

@@ -1,0 +1,38 @@
+"""UVIS's ledger: claims compare rows that there are, as the paper prints them."""
+
+from evis.companion import claims as ledger
+from evis.companion import formulas, published
+from evis.companion.held_out import TEST
+from evis.papers.uvis.claims import CLAIMS, verdicts
+from evis.papers.uvis.experiments import GROUPS, TESTS
+
+TESTED = [(claim, test) for claim in CLAIMS for test in claim.tests]
+
+
+def test_every_side_is_a_row_of_the_videos_that_it_is_tested_on():
+    for claim, test in TESTED:
+        for side in (test.left, test.right):
+            groups = [g for name, g in GROUPS.items() if TESTS.get(name, TEST) == side.held_out]
+            rows = {name for group in groups for name in group} | {"DeepSORT"}
+            assert side.row in rows, claim.id
+            assert side.metric in side.held_out.scoring.metrics
+
+
+def test_what_is_claimed_is_what_is_printed():
+    printed = [(c.id, t) for c, t in TESTED if t.published]
+    assert len(printed) == 22
+    for name, test in printed:
+        assert formulas.evaluate(test.published, published.tables()).value > 0, name
+
+
+def test_every_claim_has_a_group_and_what_rows_decide_says_when_it_was_written():
+    for claim in CLAIMS:
+        assert claim.group and bool(claim.written) == bool(claim.tests), claim.id
+    assert sum(claim.headline for claim in CLAIMS) == 5
+
+
+def test_what_needs_no_row_is_decided():
+    table = verdicts().set_index("id")
+    assert table.loc["A1", "verdict"] == table.loc["M1", "verdict"] == ledger.HOLDS
+    untestable = {claim.id for claim in CLAIMS if claim.untestable}
+    assert set(table.index[table["verdict"] == ledger.UNTESTABLE]) == untestable

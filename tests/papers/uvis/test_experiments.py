@@ -1,0 +1,82 @@
+"""UVIS's rows: what each learns from and is found by; its DeepSORT baseline."""
+
+import numpy as np
+import pytest
+
+from evis import papers
+from evis.companion import measured
+from evis.companion.held_out import HeldOut
+from evis.data import masks, toy
+from evis.data.predictions import PredictedTrack
+from evis.labels.naming import Least, Named
+from evis.papers.uvis import baseline, experiments
+
+
+def test_every_row_of_the_tables_is_trained_on_its_own_set_and_found_apart():
+    rows = [row for group in experiments.GROUPS.values() for row in group.values()]
+    keys = {str(measured.content(row.seeded(0))) for row in rows}
+    assert len(keys) == len(rows) - 1  # A5 of Table 2 is UVIS without its memory
+    a5 = experiments.GROUPS["uvis filters"]["A5: objectness, name, prototypes"]
+    same = experiments.GROUPS["uvis toy-ytvis19"]["UVIS"]
+    assert measured.content(a5) == measured.content(same)
+    for on in experiments.SETS:
+        for row in experiments.GROUPS[f"uvis {on}"].values():
+            assert row.sets["videos"] == on
+
+
+def test_only_uvis_learns_without_annotation():
+    for group in experiments.GROUPS.values():
+        for name, row in group.items():
+            levels = {stage.supervision for stage in row.stages}
+            assert levels == ({"mask"} if "MinVIS" in name else {"none"}), name
+            assert bool(row.labels) == ("MinVIS" not in name)
+
+
+def test_deepsort_gives_tracks_the_name_that_they_are_surest_of():
+    """One square that moves a pixel a frame, once under a wrong name; another is too unsure."""
+    dataset = toy.sample("toy-ytvis19", 1)
+    (video,) = dataset.videos
+    detections, classes = [], []
+    for frame in range(5):
+        for left, score in ((10 + frame, 0.9), (60, 0.2)):
+            mask = np.zeros((video.height, video.width), dtype=bool)
+            mask[20:40, left : left + 20] = True
+            of_frames = [masks.encode(mask) if t == frame else None for t in range(video.length)]
+            detections.append(PredictedTrack(video.id, 1, score, tuple(of_frames)))
+            classes.append(3 if frame == 2 else 5)
+    named = Named(
+        detections=np.arange(10),
+        frames=np.repeat(np.arange(5), 2),
+        objectness=np.array([track.score for track in detections]),
+        embeddings=np.tile(np.eye(2), (5, 1)),
+        classes=np.array(classes),
+        certainty=np.full(10, 0.8),
+    )
+    (track,) = baseline.linked(dataset, detections, named)
+    assert track.category_id == dataset.categories[5].id
+    assert track.score == pytest.approx(0.9 * 0.8 * 4 / 5)
+    assert [rle is not None for rle in track.masks] == [t < 5 for t in range(video.length)]
+
+
+def test_nothing_detected_is_no_track():
+    dataset = toy.sample("toy-ytvis19", 1)
+    empty = np.zeros(0, dtype=int)
+    named = Named(empty, empty, np.zeros(0), np.zeros((0, 2)), empty, np.zeros(0))
+    assert baseline.linked(dataset, [], named) == []
+    assert named.stay(Least(prototype=None))["name"].shape == (0,)
+
+
+def test_held_out_sets_are_of_what_was_trained_on():
+    for on, test in experiments.SETS.items():
+        assert isinstance(test, HeldOut) and test.toy_set == on and test.seed == 2
+
+
+def test_recipes_have_the_papers_numbers():
+    numbers = {name: papers.named(name) for name in ("minvis", "minvis.alone", "uvis")}
+    assert {n: r.steps for n, r in numbers.items()} == {
+        "minvis": 6_000,
+        "minvis.alone": 6_000,
+        "uvis": 320_000,
+    }
+    assert {(r.batch, r.learning_rate, r.frames) for r in numbers.values()} == {(32, 1e-4, 1)}
+    assert [r.init for r in numbers.values()] == ["eigencluster.stage1", "imagenet", "imagenet"]
