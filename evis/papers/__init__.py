@@ -2,7 +2,8 @@
 
 Here recipes and methods are found by name across all of them; a paper is imported when it is first
 asked for. A new paper adds its folder to `PAPERS`, and to the folder the modules `recipes` (with
-NAMES, `named` and `toy`) and `method` (what `evis.training.method` asks for).
+NAMES, `named` and `toy`) and `method` (what `evis.training.method` asks for); with a module
+`experiments` (GROUPS, `group` and TESTS) it also goes into `MEASURED`, for `evis measure`.
 """
 
 from collections.abc import Sequence
