@@ -67,17 +67,17 @@ def measure(options: argparse.Namespace) -> None:
 
     if options.validation + options.generalisation + options.clips > 1:
         options.parser.error("--validation, --generalisation and --clips exclude each other")
-    known = papers.groups()
     if not options.groups:
+        known = ", ".join(papers.group_names())
         if options.rows:
-            raise DataError("--rows needs a group", remedy=f"There are {', '.join(known)}")
-        print("Groups: " + ", ".join(known))
+            raise DataError("--rows needs a group", remedy=f"There are {known}")
+        print(f"Groups: {known}")
         return
     experiments: dict = {}  # the rows of those groups that are tested on the same videos
     for name in options.groups:
-        rows = measured.chosen(known, name, "", [""]).group(name, options.size)
-        tests = getattr(known[name], "TESTS", {})
-        experiments.setdefault(tests.get(name, held_out.TEST), {}).update(rows)
+        paper = papers.measures(name)
+        test = getattr(paper, "TESTS", {}).get(name, held_out.TEST)
+        experiments.setdefault(test, {}).update(paper.group(name, options.size))
     names = {name: None for rows in experiments.values() for name in rows}
     if unknown := set(options.rows) - set(names):
         problem = f"these groups have no row {'; '.join(sorted(unknown))}"

@@ -43,10 +43,20 @@ def experiments(paper: str) -> ModuleType:
     return _module(paper, "experiments")
 
 
-def groups() -> dict[str, ModuleType]:
-    """Every group of experiments by name, and the module that has it: GROUPS, `group`, TESTS."""
-    modules = [experiments(paper) for paper in PAPERS if paper in MEASURED]
-    return {name: module for module in modules for name in module.GROUPS}
+def group_names() -> tuple[str, ...]:
+    """Of all groups of experiments that `evis measure` knows."""
+    return tuple(name for paper in MEASURED for name in experiments(paper).GROUPS)
+
+
+def measures(group: str) -> ModuleType:
+    """The module that has this group of experiments: GROUPS, `group` and, of some, TESTS."""
+    for paper in MEASURED:
+        if group in experiments(paper).GROUPS:
+            return experiments(paper)
+    raise DataError(
+        f"no group of experiments is called {group!r}",
+        remedy=f"There are {', '.join(group_names())}",
+    )
 
 
 def build(recipe: "Recipe", classes: Sequence[str]) -> "nn.Module":
