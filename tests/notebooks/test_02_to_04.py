@@ -12,7 +12,7 @@ from evis.companion.plots import style
 from evis.data import paths
 
 matplotlib.use("agg")
-EXERCISES = {"02_spectral_tel_intuition": 4, "03_qcc_clustering": 4}
+EXERCISES = {"02_spectral_tel_intuition": 4, "03_qcc_clustering": 4, "04_box_supervision": 4}
 EXERCISE = re.compile(r"^\*\*\d\.\*\* .*?</details>", re.DOTALL | re.MULTILINE)
 
 
