@@ -1,11 +1,14 @@
 """Frames of videos as pictures, and pictures side by side."""
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import HTML
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from evis.companion.plots import style
 from evis.data.predictions import PredictedTrack
@@ -91,6 +94,33 @@ def filmstrip(
 
     pictures = [[picture(tracks, frame) for frame in frames] for tracks in rows.values()]
     return strip(pictures, list(rows), [f"frame {frame}" for frame in frames])
+
+
+def moving(frames: Sequence[np.ndarray], name: str, told: str, seconds: float = 0.12) -> HTML:
+    """An animation, saved as figures/<name>.gif, to be shown in a notebook. told: what one sees."""
+    content = base64.b64encode(style.save_animation(frames, name, seconds)).decode()
+    return HTML(f'<img alt="{told}" src="data:image/gif;base64,{content}">')
+
+
+def judged(
+    picture: np.ndarray, found: ArrayLike, truth: ArrayLike | None = None, scale: int = 4
+) -> np.ndarray:
+    """A picture (h, w, 3) as a mask (h, w) leaves it: colours inside, dim grey outside.
+
+    With the true mask, what is wrongly inside is pink, what is wrongly outside yellow, and the
+    outline that would be right is white.
+    """
+    found = np.asarray(found, bool)
+    dim = (0.3 * picture.mean(-1, keepdims=True)).astype(np.uint8)
+    drawn = np.where(found[..., None], picture, dim)
+    if truth is None:
+        return drawing.enlarge(drawn, scale)
+    truth = np.asarray(truth, bool)
+    for wrong, colour in ((found & ~truth, style.TOO_MUCH), (truth & ~found, style.MISSED)):
+        drawn[wrong] = (0.3 * picture[wrong] + 0.7 * np.array(colour)).astype(np.uint8)
+    drawn, large = drawing.enlarge(drawn, scale), drawing.enlarge(truth, scale).astype(np.uint8)
+    outline, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.ascontiguousarray(drawn), outline, -1, WHITE, 1)
 
 
 def against_truth(

@@ -25,6 +25,9 @@ SUPERVISION_COLOURS = {
 }
 SUPERVISION_MARKERS = dict(zip(SUPERVISION_COLOURS, "osP^DX", strict=True))
 
+# Of pixels that a mask wrongly takes and wrongly leaves, RGB: light enough for any photograph.
+TOO_MUCH, MISSED = (230, 120, 190), (240, 228, 66)
+
 COLUMN = 3.5  # inches: the width of one column of a two-column paper
 PAGE = 7.2
 
@@ -86,6 +89,12 @@ def save_animation(frames: Sequence[np.ndarray], name: str, seconds: float = 0.1
     else:
         files.write_bytes(path, written)
     return path.read_bytes()
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """(h, w, 3) uint8: the figure as it is now, one frame of an animation."""
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
 
 
 def bare(axes: plt.Axes) -> plt.Axes:

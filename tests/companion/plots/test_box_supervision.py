@@ -108,3 +108,26 @@ def test_every_pixel_with_a_gradient_is_drawn(flower):
     figure = views.shadows(picture, torch.randn(106, 160), box, slope)
     drawn = [len(of.get_offsets()) for of in figure.axes[1].collections]
     assert drawn == [1, 3] and "4 of" in figure.axes[1].get_title()
+
+
+def test_objects_have_their_colours_on_a_dim_picture_in_white_boxes():
+    picture = np.full((12, 20, 3), 100, np.uint8)
+    found = torch.zeros(2, 12, 20, dtype=torch.bool)
+    found[0, 3:9, 2:8], found[1, 3:9, 12:18] = True, True
+    drawn = views.objects(picture, found, found.float(), scale=3)
+    assert drawn.shape == (36, 60, 3) and (drawn[1, 1] == 50).all()
+    for n, column in enumerate((5, 15)):
+        middle = drawn[3 * 6, 3 * column].astype(float)
+        assert np.abs(middle - (0.3 * 50 + 0.7 * np.array(views.OBJECTS[n]))).max() <= 1
+    assert (drawn[9, 6] == 255).all() and (drawn[26, 53] == 255).all()  # corners of the boxes
+    assert (views.objects(picture, found[:0], scale=3) == 100).all()
+
+
+def test_a_judged_mask_lies_in_a_window_with_its_box():
+    picture = np.full((12, 20, 3), 100, np.uint8)
+    box = torch.zeros(12, 20)
+    box[3:9, 2:8] = 1
+    window = views.around(box, margin=1)
+    drawn = views.judged(picture, box > 0, box > 0, box, window, scale=3)
+    assert drawn.shape == (24, 24, 3)
+    assert (drawn[3, 3] == 255).all() and (drawn[0, 0] == 30).all() and (drawn[12, 12] == 100).all()

@@ -1,11 +1,14 @@
 """Pictures of videos show what they are given; pictures of metrics show the metrics' numbers."""
 
+import base64
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from evis.companion import perturb
-from evis.companion.plots import metrics, pictures
-from evis.data import toy
+from evis.companion.plots import metrics, pictures, style
+from evis.data import paths, toy
 from evis.data.supervision import weaken
 from evis.inference import drawing
 from evis.metrics import davis, ytvis
@@ -71,3 +74,31 @@ def test_boundary_panels_carry_j_and_f(dataset):
     j, f = 100 * davis.j_measure(truth, moved), 100 * davis.f_measure(truth, moved)
     titles = [axis.get_title() for axis in figure.axes]
     assert titles == ["same\nJ 100, F 100", f"moved\nJ {j:.0f}, F {f:.0f}"]
+
+
+def test_a_judged_mask_shows_what_is_wrong_with_it():
+    picture = np.full((8, 12, 3), (40, 80, 120), np.uint8)
+    truth, found = np.zeros((2, 8, 12), bool)
+    truth[1:7, 1:7], found[1:7, 3:9] = True, True
+    drawn = pictures.judged(picture, found, truth, scale=4)[2::4, 2::4]  # amid each pixel
+    assert (drawn[found & truth] == picture[0, 0]).all()
+    assert (drawn[~found & ~truth] == 24).all()  # dim and grey
+    for wrong, colour in ((found & ~truth, style.TOO_MUCH), (truth & ~found, style.MISSED)):
+        assert (np.abs(drawn[wrong] - (0.3 * picture[0, 0] + 0.7 * np.array(colour))) < 1).all()
+    outlined = (pictures.judged(picture, found, truth, scale=4) == 255).all(-1)
+    assert outlined.sum() == 4 * (6 * 4 - 1)  # once around the true mask, enlarged
+    assert not (pictures.judged(picture, found) == 255).any()
+
+
+def test_a_moving_picture_is_told_and_is_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "figures", lambda: tmp_path)
+    figure, axis = plt.subplots(figsize=(2, 1), dpi=50)
+    frames = []
+    for height in (0, 1):
+        axis.plot([0, 1], [height, height])
+        frames.append(style.pixels(figure))
+    plt.close(figure)
+    assert frames[0].shape == (50, 100, 3) and (frames[0] != frames[1]).any()
+    shown = pictures.moving(frames, "moves", "two lines").data
+    content = (tmp_path / "moves.gif").read_bytes()
+    assert 'alt="two lines"' in shown and base64.b64encode(content).decode() in shown
