@@ -28,6 +28,7 @@ from evis.labels import points
 Clicks = Sequence[Sequence[points.Click]]  # a list an object, of (frame, x, y, positive)
 WIDE = 640  # pixels, about: a frame that one clicks on
 LISTED = 6  # proposals in a picture's table, the cheapest
+WIDTHS = (0.12, 0.22, 0.22, 0.18, 0.11, 0.15)  # of its columns
 # In the browser: where in the frame, from 0 to 1, becomes the text of a field that Python reads.
 TELL = (
     "const field=this.closest('.evis-clicking').querySelector('.evis-place input');"
@@ -118,7 +119,8 @@ def explained(
         sides = zip(table.index, numbers, table["goes to"], strict=True)
         cells = [[str(proposal), *row, owner] for proposal, row, owner in sides]
         heads = [name.replace(" that ", "\nthat ") for name in ("proposal", *table.columns)]
-        drawn = axes[1].table(cells, colLabels=heads, loc="center", cellLoc="center")
+        look = {"loc": "center", "cellLoc": "center", "colWidths": WIDTHS}
+        drawn = axes[1].table(cells, colLabels=heads, **look)
         drawn.auto_set_font_size(False)
         drawn.set_fontsize(6)
         for (row, _), cell in drawn.get_celld().items():

@@ -6,8 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from evis.companion import clicking
-from evis.companion.plots import sliders
+from evis.companion.plots import clicking, sliders
 from evis.data import clicks as click_files
 from evis.data import masks
 from evis.data.errors import DataError
