@@ -4,7 +4,7 @@ Features are judged by the masks that MaskCut makes of them, names by how many o
 own. No stand-in was trained on these pictures, and none was chosen by them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -27,21 +27,25 @@ def held_out(name: str, number: int) -> VISDataset:
     return toy.sample(name, number, seed=1, split="valid")
 
 
+def masks_key(features: str) -> tuple[dict[str, Any], str, int]:
+    """What the row of MaskCut's masks of these features, outlined by CRF, is found by."""
+    recipe = {"name": "masks without labels", **asdict(videos.Cuts(features))}
+    return recipe | _made_by(features), _words(*STILLS), 0
+
+
 def masks_row(features: str, recompute: bool = False, progress: bool = True) -> store.ResultRow:
-    """The stored row of MaskCut's masks, outlined by CRF, of these features; or a new one."""
-    labeller = videos.Cuts(features)
-    recipe = {"name": "masks without labels", **asdict(labeller), **_made_by(features, STILLS[0])}
+    """The stored row, or a new one."""
 
     def measure() -> Mapping[str, float]:
-        return mask_scores(held_out(*STILLS), labeller, progress)
+        return mask_scores(held_out(*STILLS), videos.Cuts(features), progress)
 
-    return store.measure(recipe, _words(*STILLS), 0, measure, recompute)
+    return store.measure(*masks_key(features), measure, recompute)
 
 
-def names_row(recompute: bool = False, progress: bool = True) -> store.ResultRow:
-    """As `masks_row`, of toy_clip's names for objects of stills and videos."""
-    data = {name: toy.SPECS[name].hash for name, _ in (STILLS, VIDEOS)}
-    recipe = {"name": "names without boxes", **_made_by("toy_clip", STILLS[0]), "data": data}
+def names_row(recompute: bool = False) -> store.ResultRow:
+    """The stored row of toy_clip's names for objects of stills and of videos, or a new one."""
+    recipe = {"name": "names without boxes"} | _made_by("toy_clip")
+    recipe["data"] |= {VIDEOS[0]: toy.SPECS[VIDEOS[0]].hash}
 
     def measure() -> Mapping[str, float]:
         model, found = toy_clip.load(), {}
@@ -91,10 +95,10 @@ def objects(dataset: VISDataset) -> tuple[list[np.ndarray], np.ndarray]:
     return crops, np.array([track.category_id for track in dataset.tracks])
 
 
-def _made_by(name: str, data: str) -> dict[str, Any]:
+def _made_by(name: str) -> dict[str, Any]:
     weights = stand_in.committed(name)
     digest = files.digest(weights)[:12] if weights.exists() else None
-    return {"weights": digest, "data": toy.SPECS[data].hash}
+    return {"weights": digest, "data": {STILLS[0]: toy.SPECS[STILLS[0]].hash}}
 
 
 def _words(name: str, number: int) -> str:
@@ -104,7 +108,3 @@ def _words(name: str, number: int) -> str:
 def default(rows: Mapping[str, store.ResultRow]) -> str:
     """Of features by name: those whose masks have the higher class-agnostic AP."""
     return max(rows, key=lambda name: rows[name].metrics["AP"])
-
-
-def rows(names_: Sequence[str] = FEATURES) -> dict[str, store.ResultRow]:
-    return {name: masks_row(name) for name in names_}

@@ -13,8 +13,7 @@ CELLS = 24  # along the longer side of a frame: 16 x 24 for 64 x 96 pixels
 # Distances in colour, texture (LAB's units) and place (of the longer side) at a cosine of 0.6.
 # Chosen among six by MaskCut's masks on 80 training stills of toy-coco, whose true masks were seen.
 COLOUR, TEXTURE, PLACE = 15.0, 15.0, 0.5
-# Random Fourier features: as many directions, from a generator whose numbers never change.
-DIRECTIONS = np.random.RandomState(0).standard_normal((8, 128))
+DIRECTIONS = 128
 
 
 def features(frame: np.ndarray, cells: int = CELLS) -> np.ndarray:
@@ -34,9 +33,17 @@ def features(frame: np.ndarray, cells: int = CELLS) -> np.ndarray:
     texture = np.sqrt(np.maximum(mean(lab**2) - colour**2, 0))
     place = np.mgrid[:rows, :columns].transpose(1, 2, 0) / max(rows, columns)
     scaled = np.concatenate([colour / COLOUR, texture / TEXTURE, place / PLACE], axis=-1)
-    angles = scaled @ DIRECTIONS
+    return spread(scaled)
+
+
+def spread(places: np.ndarray) -> np.ndarray:
+    """(..., C) -> (..., 256) of length 1, whose cosines are about exp(-d^2 / 2), d the distance.
+
+    Random Fourier features; the generator's numbers never change.
+    """
+    angles = places @ np.random.RandomState(0).standard_normal((places.shape[-1], DIRECTIONS))
     made = np.concatenate([np.cos(angles), np.sin(angles)], axis=-1)
-    return (made / np.sqrt(len(DIRECTIONS[0]))).astype(np.float32)
+    return (made / np.sqrt(DIRECTIONS)).astype(np.float32)
 
 
 def grid(height: int, width: int, cells: int) -> tuple[int, int]:
