@@ -7,7 +7,7 @@ import pytest
 
 from evis.companion import paired, series, store
 from evis.data import paths
-from evis.papers.eigencluster import experiments, tables
+from evis.papers.eigencluster import experiments, free_masks, tables
 from evis.papers.eigencluster.experiments import BOTH, CONTROL, TK
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,8 +107,22 @@ def _spread(values):
     return mean if len(values) == 1 else f"{mean} ± {values.std():.1f}"
 
 
-def test_what_the_readme_says_of_masks_and_tk_is_what_the_seeds_say():
-    table = series.table(experiments.group("comparison", "tiny").values())
-    for row in (TK, CONTROL, BOTH):
-        for metric, found in (("AP50", "higher"), ("AP75", "lower"), ("AP", "lower")):
-            assert paired.outcome(paired.difference(table, row, "masks", metric)) == found
+def test_what_the_readme_says_of_masks_tk_and_stage_three_is_what_the_units_say():
+    table = series.table(experiments.group("comparison", "tiny_s").values())
+    assert paired.outcome(paired.difference(table, "masks", "boxes")) == "higher"
+    for row in ("masks", "boxes", TK):
+        assert paired.outcome(paired.difference(table, row, "stage one only")) == "higher"
+    of_tk = paired.difference(table, TK, "boxes")
+    assert paired.outcome(of_tk) == "lower"
+    assert f"({of_tk.mean:.1f} AP,\np = {of_tk.p():.2f} over {WORDS[of_tk.seeds]} units)" in README
+    assert paired.outcome(paired.difference(table, BOTH, CONTROL)) == "not resolved"
+
+
+def test_what_the_readme_says_of_free_masks_is_stored():
+    table = free_masks.measured("free")
+    gains = [table["TK"] - table["boxes"], table["TEL"] - table[free_masks.PLACEBOS["TEL"]]]
+    words = "TK brings {:.1f} points of mIoU over boxes, TEL\n{:.1f} less than a constant"
+    assert words.format(gains[0].mean(), -gains[1].mean()) in README
+
+
+WORDS = {6: "six", 9: "nine", 11: "eleven"}
