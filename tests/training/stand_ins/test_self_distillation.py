@@ -168,3 +168,21 @@ def test_no_label_is_looked_at(stills):
         task = small().task(given)
         totals.append(task(0, torch.Generator().manual_seed(0))["total"].item())
     assert totals[0] == totals[1]
+
+
+@pytest.mark.slow
+def test_a_student_learns_what_another_network_says_if_that_stays(stills):
+    """The loss of a run need not fall, since the teacher moves: here it does not."""
+    torch.manual_seed(0)
+    task = small(momentum=1.0, centre_momentum=1.0, batch=4).task(stills)
+    task.network.load_state_dict(small().task(stills).network.state_dict())  # other random numbers
+    optimiser = torch.optim.Adam(task.learned.parameters(), lr=5e-3)
+    above = []  # the loss is never below the entropy of what the teacher says
+    for step in range(80):
+        terms = task(step, torch.Generator().manual_seed(step))
+        optimiser.zero_grad()
+        terms["total"].backward()
+        optimiser.step()
+        task.after(step)
+        above.append(terms["total"].item() - terms["entropy_of_patch"].item())
+    assert np.mean(above[-10:]) < 0.5 * np.mean(above[:10])
