@@ -72,7 +72,7 @@ def check_clips(clips: Sequence[Clip], prediction: ClipPrediction, by: By) -> No
             raise DataError(
                 f"the clip carries no {by}",
                 video=clip.video_id,
-                remedy=f"Learning from {by} needs them",
+                remedy=f"Learning from {by} needs them; evis label makes masks of what there is",
             )
         if by == "boxes" and not clip.boxes.isfinite().all():
             raise DataError("a box holds NaN or infinity", video=clip.video_id, field="boxes")
