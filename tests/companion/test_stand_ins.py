@@ -55,7 +55,7 @@ class Known:
 
     numbers: tuple[int, ...]
     origin = "a test"
-    weights = None
+    weights = ()
 
     def seen(self, dataset):
         return replace(dataset.bare(), categories=(Category(1, "object"),))
