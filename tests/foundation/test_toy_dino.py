@@ -92,8 +92,8 @@ def test_bad_frames_are_refused(file):
 
 def test_labels_are_cut_by_the_repositorys_own():
     labeller = videos.Cuts("toy_dino", outlined=False)
-    assert labeller.weights == str(stand_in.committed("toy_dino"))
-    assert files.digest(labeller.weights) and "toy_dino features" in labeller.origin
+    assert labeller.weights == (str(stand_in.committed("toy_dino")),)
+    assert files.digest(*labeller.weights) and "toy_dino features" in labeller.origin
     picture = frame(64, 96)
     patches = videos.extractor("toy_dino")(picture)
     assert np.array_equal(patches, toy_dino.load()(picture))
