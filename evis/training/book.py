@@ -1,4 +1,4 @@
-"""A paper's recipes, found by name."""
+"""A paper's recipes: found by name, and shrunk to toy data."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Generic, TypeVar
@@ -35,3 +35,27 @@ class Book(Generic[AnyRecipe]):
             )
         numbers = self._numbers.get(backbone, {}).get(name, {})
         return changed(self._recipes[name], {"model": backbone, **numbers})
+
+
+# What toy stages of all networks share: frames of 64 x 96, a short schedule, a backbone that starts
+# from nothing.
+SMALL: dict[str, Any] = {
+    "shorter_sides": (64,),
+    "longest_side": 96,
+    "schedule": "cosine",
+    "milestones": (),
+    "warm_up_steps": 20,
+    "backbone_multiplier": 1.0,
+}
+
+
+def shrunk(recipe: AnyRecipe, values: Mapping[str, Any]) -> AnyRecipe:
+    """The recipe's toy stage, with these values: its name, and what it starts from, say so."""
+    from_nothing = recipe.init in (None, "imagenet")
+    words = {
+        "name": f"toy.{recipe.name}",
+        "source": f"{recipe.source}; sizes and schedule for toy data",
+        "init": None if from_nothing else f"toy.{recipe.init}",
+        "unknown": (),
+    }
+    return changed(recipe, words | values)

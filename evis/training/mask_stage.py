@@ -11,6 +11,7 @@ from evis.criterion.mask_loss import MaskLoss
 from evis.data.errors import DataError
 from evis.data.types import Supervision
 from evis.models import SIZES, VideoMask2Former, named
+from evis.training.book import SMALL
 from evis.training.recipe import Recipe, outside
 
 
@@ -26,6 +27,10 @@ class MaskStage(Recipe):
         super().__post_init__()
         if problem := outside(self, {"points": (1, 1_000_000)}):
             raise DataError(problem, field=f"recipe {self.name}")
+
+
+# Of a toy stage, beside its steps and its learning rate.
+TOY = SMALL | {"model": "tiny_s", "batch": 16, "micro_batch": 16, "points": 512}
 
 
 def build(recipe: MaskStage, classes: Sequence[str]) -> VideoMask2Former:

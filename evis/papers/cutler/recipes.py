@@ -6,11 +6,9 @@ has the same network as here. `toy` shrinks any round to 64 x 96 pictures and tw
 """
 
 from dataclasses import replace
-from typing import Any
 
-from evis.training.book import Book
-from evis.training.mask_stage import MaskStage
-from evis.training.recipe import changed
+from evis.training.book import Book, shrunk
+from evis.training.mask_stage import TOY, MaskStage
 
 FIRST = MaskStage(
     name="cutler",
@@ -47,27 +45,9 @@ BACKBONES = ("r50",)
 _BOOK = Book((FIRST, NEXT, LAST), BACKBONES)
 NAMES, named = _BOOK.names, _BOOK.named
 
-TOY: dict[str, Any] = {
-    "model": "tiny_s",
-    "shorter_sides": (64,),
-    "longest_side": 96,
-    "schedule": "cosine",
-    "warm_up_steps": 20,
-    "backbone_multiplier": 1.0,  # the toy backbone starts from nothing
-    "batch": 16,
-    "micro_batch": 16,
-    "points": 512,
-}
-
 
 def toy(recipe: MaskStage) -> MaskStage:
     """The same round for `toy-coco`, a tiny model and two CPU cores."""
-    first = recipe.name == FIRST.name
-    words = {
-        "name": f"toy.{recipe.name}",
-        "source": f"{recipe.source}; sizes and schedule for toy data",
-        "init": None if first else f"toy.{recipe.init}",
-        "unknown": (),
-    }
-    schedule = {"steps": 1000 if first else 500, "learning_rate": 1e-3 if first else 5e-4}
-    return changed(recipe, words | TOY | schedule)
+    is_first = recipe.name == FIRST.name
+    steps, learning_rate = (1000, 1e-3) if is_first else (500, 5e-4)
+    return shrunk(recipe, TOY | {"steps": steps, "learning_rate": learning_rate})

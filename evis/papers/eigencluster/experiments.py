@@ -18,8 +18,9 @@ from typing import Any
 from evis.companion.measured import Experiment, chosen
 from evis.papers.eigencluster import method, settings
 from evis.papers.eigencluster.beyond import VARIANTS
-from evis.papers.eigencluster.recipes import BACKBONES, changed, named, toy
+from evis.papers.eigencluster.recipes import BACKBONES, named, toy
 from evis.papers.eigencluster.temporal import SCHEMES
+from evis.training import changed
 
 SIZES = dict(zip(BACKBONES, ("tiny_s", "tiny", "tiny_l"), strict=True))  # what stands for what
 UNITS_OF_STAGE_ONE = 3  # of the sizes other than the smallest

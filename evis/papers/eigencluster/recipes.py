@@ -15,8 +15,8 @@ from evis.data.errors import DataError
 from evis.papers.eigencluster.beyond import VARIANTS
 from evis.papers.eigencluster.settings import RELEASED, Settings
 from evis.papers.eigencluster.temporal import SCHEMES
-from evis.training.book import Book
-from evis.training.recipe import Recipe, changed
+from evis.training.book import Book, shrunk
+from evis.training.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +68,7 @@ def toy(recipe: Stage) -> Stage:
     """The same stage for `toy-coco` and `toy-ytvis19`, the `tiny` model and two CPU cores."""
     roles = [role for role, _ in recipe.mixture]
     kind = "stills" if roles == ["stills"] else "frozen" if recipe.freeze_backbone else "videos"
-    words = {
-        "name": f"toy.{recipe.name}",
-        "source": f"{recipe.source}; sizes and schedule for toy data",
-        "init": None if recipe.init in (None, "imagenet") else f"toy.{recipe.init}",
-        "unknown": (),
-    }
-    values = words | TOY | TOY_STAGES[kind]
+    values = TOY | TOY_STAGES[kind]
     if not recipe.settings.temporal_factor:  # without a temporal term it stays without
         values["settings.temporal_factor"] = 0.0
-    return changed(recipe, values)
+    return shrunk(recipe, values)

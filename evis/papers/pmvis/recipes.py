@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from evis.papers.pmvis.settings import Settings
-from evis.training.book import Book
-from evis.training.recipe import Recipe, changed
+from evis.training.book import SMALL, Book, shrunk
+from evis.training.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,17 +80,8 @@ BACKBONES = ("r50", "swin_l")
 _BOOK = Book((STILLS, IDOL, IDOL_BOXINST, PMVIS), BACKBONES)
 NAMES, named = _BOOK.names, _BOOK.named
 
-# Everything that `toy` changes: what all stages share, and each kind of stage's own.
-TOY: dict[str, Any] = {
-    "model": "tiny",
-    "shorter_sides": (64,),
-    "longest_side": 96,
-    "schedule": "cosine",
-    "milestones": (),
-    "warm_up_steps": 20,
-    "backbone_multiplier": 1.0,  # the toy backbone starts from nothing
-    "clip_norm": 0.1,
-}
+# What `toy` changes: what all stages share, and each kind of stage's own.
+TOY: dict[str, Any] = SMALL | {"model": "tiny", "clip_norm": 0.1}
 TOY_STAGES: dict[str, dict[str, Any]] = {
     "stills": {"steps": 2000, "batch": 8, "micro_batch": 8, "learning_rate": 1e-3},
     "videos": {"steps": 300, "batch": 8, "micro_batch": 8, "learning_rate": 5e-4},
@@ -100,10 +91,4 @@ TOY_STAGES: dict[str, dict[str, Any]] = {
 def toy(recipe: Stage) -> Stage:
     """The same stage for `toy-coco` and `toy-ytvis19`, the `tiny` model and two CPU cores."""
     ((kind, _),) = recipe.mixture
-    words = {
-        "name": f"toy.{recipe.name}",
-        "source": f"{recipe.source}; sizes and schedule for toy data",
-        "init": None if recipe.init == "imagenet" else f"toy.{recipe.init}",
-        "unknown": (),
-    }
-    return changed(recipe, words | TOY | TOY_STAGES[kind])
+    return shrunk(recipe, TOY | TOY_STAGES[kind])

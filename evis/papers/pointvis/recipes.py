@@ -5,11 +5,9 @@ it does not print. `toy` shrinks either to 64 x 96 frames and two CPU cores.
 """
 
 from dataclasses import replace
-from typing import Any
 
-from evis.training.book import Book
-from evis.training.mask_stage import MaskStage
-from evis.training.recipe import changed
+from evis.training.book import Book, shrunk
+from evis.training.mask_stage import TOY, MaskStage
 
 FIRST = MaskStage(
     name="pointvis",
@@ -41,28 +39,7 @@ BACKBONES = ("r50", "swin_l")
 _BOOK = Book((FIRST, SELF), BACKBONES)
 NAMES, named = _BOOK.names, _BOOK.named
 
-TOY: dict[str, Any] = {
-    "model": "tiny_s",
-    "shorter_sides": (64,),
-    "longest_side": 96,
-    "schedule": "cosine",
-    "milestones": (),
-    "warm_up_steps": 20,
-    "backbone_multiplier": 1.0,
-    "steps": 300,
-    "batch": 16,
-    "micro_batch": 16,
-    "learning_rate": 1e-3,
-    "points": 512,
-}
-
 
 def toy(recipe: MaskStage) -> MaskStage:
     """The same stage for `toy-ytvis19`, a tiny model and two CPU cores."""
-    words = {
-        "name": f"toy.{recipe.name}",
-        "source": f"{recipe.source}; sizes and schedule for toy data",
-        "init": f"toy.{recipe.init}",
-        "unknown": (),
-    }
-    return changed(recipe, words | TOY)
+    return shrunk(recipe, TOY | {"steps": 300, "learning_rate": 1e-3})
