@@ -83,7 +83,8 @@ def measure(
     with tqdm(total=total, desc="stages", disable=not progress or not total) as bar:
         for level in levels:
             for run, _ in level:  # before the processes start, so that no two make the same
-                measured.training_sets(run, place, jobs)
+                if run.labels:
+                    measured.training_sets(run, place, jobs)
             tasks = (joblib.delayed(make)(run, rows) for run, rows in level)
             for _ in joblib.Parallel(jobs, return_as="generator_unordered")(tasks):
                 bar.update()
@@ -137,7 +138,9 @@ def _trainings(
         for run in runs:
             if len(run.stages) >= length:
                 first = run.of(*run.stages[:length])
-                _, ending = level.setdefault((first.stages, first.labels), (first, []))
+                data = tuple(first.sets.items())
+                same = first.stages, first.labels, data, first.videos
+                _, ending = level.setdefault(same, (first, []))
                 ending.extend([run] * (len(run.stages) == length))
         yield list(level.values())
 

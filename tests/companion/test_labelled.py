@@ -97,3 +97,13 @@ def test_a_stage_may_learn_from_another_toy_set():
     other = replace(row("a"), data=(("videos", "toy-ytvis21"),))
     assert row("a").sets == {"videos": "toy-ytvis19"} and other.sets == {"videos": "toy-ytvis21"}
     assert measured.content(other)["data"] == {"toy-ytvis21": toy.SPECS["toy-ytvis21"].hash}
+
+
+def test_rows_of_other_data_share_no_training():
+    here = replace(row("a"), seeds=(0,))
+    rows = [here, replace(here, data=(("videos", "toy-ovis"),)), replace(here, videos=VIDEOS + 1)]
+    (level,) = series._trainings([each.seeded(0) for each in rows])
+    assert [ending for _, ending in level] == [[each.seeded(0)] for each in rows]
+    same = replace(here, name="by another name", data=(("videos", "toy-ytvis19"),))
+    (level,) = series._trainings([here.seeded(0), same.seeded(0)])
+    assert [len(ending) for _, ending in level] == [2]
