@@ -19,9 +19,9 @@ def register(commands) -> None:
         add("videos VIDEOS", videos, type=Path)
         _common(add)
         features = (
-            "what patches are told by: colour, toy_dino, or a DINO's folder, .pth or name in "
+            "what patches are told by: colour, toy_dino, or a DINO's folder, .pth or name in the "
+            "cache"
         )
-        features += "the cache"
         add("--features F", features, default="colour")
         if name == "motion":
             alpha = "weight of appearance against motion, which the paper does not state"

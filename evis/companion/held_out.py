@@ -21,6 +21,7 @@ SCORES = ("AP", "AP50", "AP75", "AR1", "AR10")
 AGNOSTIC_SCORES = ("AP", "AP50", "AP75", "AP_S", "AP_M", "AP_L", "AR1", "AR10")
 SPLITS = ("mbor", "instances", "keypoints")
 WHOLE = Options(window=None, shorter_side=None)  # a model for pictures, too
+LINKED = Options(window=1, shorter_side=None)  # MinVIS: queries of a frame and the one before
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,12 @@ class HeldOut:
 
 VALIDATION = HeldOut("validation", 100, 1)  # for choices
 TEST = HeldOut("test", 300, 2)  # for what is reported
+# By class, on videos of the set that was trained on.
+OF_SET = {
+    VIDEOS: TEST,
+    "toy-ytvis21": HeldOut("test", 150, 2, "toy-ytvis21"),
+    "toy-ovis": HeldOut("test", 60, 2, "toy-ovis"),
+}
 # For detectors of objects: pictures, each a video of one frame.
 STILLS = HeldOut("validation", 300, 1, "toy-coco", OF_OBJECTS)
 # Other sets, never trained on: Table V and Fig. 6.

@@ -11,7 +11,7 @@ from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
 from evis.inference import Options, predict_dataset
 from evis.labels import self_training, videos
-from evis.labels.datasets import OBJECT, as_dataset
+from evis.labels.datasets import OBJECT
 
 ALONE = Options(window=None, shorter_side=None, class_agnostic=True)  # frames, one at a time
 
@@ -81,25 +81,6 @@ def apart(dataset: VISDataset) -> tuple[VISDataset, dict[int, tuple[int, int]]]:
             stills.append(replace(video, id=number, name=f"{video.name}-{frame}", frames=(name,)))
     bare = dataset.bare()
     return replace(bare, videos=tuple(stills), categories=(OBJECT,)), origins
-
-
-@dataclass(frozen=True)
-class Detected:
-    """What a detector is sure of, as objects."""
-
-    detector: Detector
-    least: float
-
-    def content(self, seed: int = 0) -> dict[str, Any]:
-        return {"detected by": self.detector.content(seed), "least": self.least}
-
-    def label(
-        self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
-    ) -> VISDataset:
-        found = self.detector.detections(dataset, seed, place, jobs)
-        sure = [track for track in found if track.score >= self.least]
-        objects = replace(dataset.bare(), categories=(OBJECT,))
-        return as_dataset(objects, sure, f"a detector's objects, scores from {self.least:g}")
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,10 @@ class Experiment:
         return {role: known[role] for role in sorted(roles)}
 
 
+def by_name(*rows: Experiment) -> dict[str, Experiment]:
+    return {row.name: row for row in rows}
+
+
 def chosen(groups: Mapping[str, T], name: str, size: str, sizes: Collection[str]) -> T:
     """A paper's group of experiments, of one of its sizes; DataError that says what there is."""
     if name not in groups:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from evis.companion.held_out import STILLS
 from evis.companion.labelled import Detector, Made, NextRound
-from evis.companion.measured import Experiment, Labels, chosen
+from evis.companion.measured import Experiment, Labels, by_name, chosen
 from evis.labels.self_training import ROUNDS
 from evis.labels.videos import Cuts
 from evis.papers.cutler import method
@@ -34,7 +34,7 @@ def rounds(cuts: Made = CUTS) -> tuple[Experiment, ...]:
 
 
 SIZES = ("tiny_s",)
-GROUPS = {"cutler": {run.name: run for run in rounds()}}
+GROUPS = {"cutler": by_name(*rounds())}
 TESTS = {"cutler": STILLS}
 
 

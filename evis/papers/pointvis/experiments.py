@@ -8,21 +8,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from evis import papers
-from evis.companion.held_out import TEST, HeldOut
-from evis.companion.measured import Experiment, chosen
+from evis.companion.held_out import LINKED, OF_SET, VIDEOS
+from evis.companion.measured import Experiment, by_name, chosen
 from evis.data.supervision import P1, P1N1, P5N5, P10, PointScheme
-from evis.inference import Options
 from evis.papers.pointvis import recipes
 from evis.papers.pointvis.pseudo import Clicked
 
 SIZES = ("tiny_s",)
 SEEDS, FEW = tuple(range(6)), tuple(range(3))  # of rows that claims hang on, and of others
-SETS = {
-    "toy-ytvis19": TEST,
-    "toy-ytvis21": HeldOut("test", 150, 2, "toy-ytvis21"),
-    "toy-ovis": HeldOut("test", 60, 2, "toy-ovis"),
-}
-LINKED = Options(window=1, shorter_side=None)  # MinVIS: queries of a frame and the one before
 STILLS = replace(papers.named("eigencluster.stage1", toy=True), model=SIZES[0], init=None)
 MASKS = papers.named("minvis", toy=True)
 FIRST, SELF = (recipes.toy(recipes.named(name)) for name in recipes.NAMES)
@@ -37,18 +30,18 @@ SHARES = (0.05, 0.1, 0.5)  # of a video's frames that carry clicks (Table 6), be
 def _masks(on: str) -> Experiment:
     """The full supervision that shares are of, as long on videos as PointVIS is."""
     stage = replace(MASKS, steps=FIRST.steps)
-    return Experiment("masks", (STILLS, stage), papers, SEEDS, data=_data(on), options=LINKED)
+    return Experiment(
+        "masks", (STILLS, stage), papers, SEEDS, data=(("videos", on),), options=LINKED
+    )
 
 
-def _row(
-    name: str, by: Clicked, on: str = "toy-ytvis19", seeds: tuple[int, ...] = SEEDS
-) -> Experiment:
+def _row(name: str, by: Clicked, on: str = VIDEOS, seeds: tuple[int, ...] = SEEDS) -> Experiment:
     return Experiment(
         name,
         (STILLS, FIRST),
         papers,
         seeds,
-        data=_data(on),
+        data=(("videos", on),),
         labels=((FIRST.name, by),),
         options=LINKED,
     )
@@ -61,21 +54,13 @@ def _self_trained(name: str, first: Experiment) -> Experiment:
     return replace(first, name=name, stages=(STILLS, SELF), labels=((SELF.name, again),))
 
 
-def _data(on: str) -> tuple[tuple[str, str], ...]:
-    return (("videos", on),) if on != "toy-ytvis19" else ()
-
-
-def _named(*rows: Experiment) -> dict[str, Experiment]:
-    return {row.name: row for row in rows}
-
-
 def _of_set(on: str) -> dict[str, Experiment]:
     """Table 1's rows of one set."""
-    seeds = SEEDS if on == "toy-ytvis19" else FEW
+    seeds = SEEDS if on == VIDEOS else FEW
     clicked = {"P1": Clicked(PROPOSES), "P1N1": Clicked(PROPOSES, P1N1)}
     rows = [_row(f"PointVIS ({name})", by, on, seeds) for name, by in clicked.items()]
     again = [_self_trained(f"{row.name}, self-trained", row) for row in rows]
-    return _named(replace(_masks(on), seeds=seeds), *rows, *again)
+    return by_name(replace(_masks(on), seeds=seeds), *rows, *again)
 
 
 def _clicked(name: str, scheme: PointScheme, **others) -> Experiment:
@@ -83,21 +68,21 @@ def _clicked(name: str, scheme: PointScheme, **others) -> Experiment:
 
 
 GROUPS: Mapping[str, Mapping[str, Experiment]] = {
-    **{f"pointvis {on}": _of_set(on) for on in SETS},
+    **{f"pointvis {on}": _of_set(on) for on in OF_SET},
     # Table 2. Its last two rows are in "pointvis toy-ytvis19".
-    "pointvis costs": _named(
+    "pointvis costs": by_name(
         _row("annotated cost alone", Clicked(PROPOSES, weights=ANNOTATED)),
         _row("without maskness", Clicked(PROPOSES, weights=WITH_OTHERS)),
     ),
     # Tables 3 and 4: how clicks are drawn, and how many.
-    "pointvis clicks": _named(
+    "pointvis clicks": by_name(
         _clicked("P1, by distance", DISTANCE),
         _clicked("P1N1, around the box", AROUND),
         _clicked("P10", P10),
         _clicked("P5N5", P5N5),
     ),
     # Table 6, without self-training.
-    "pointvis frames": _named(
+    "pointvis frames": by_name(
         *(
             _clicked(f"{how}, {share:.0%} of frames", replace(P1N1, frame_share=share), **own)
             for share in (*SHARES, 1.0)
@@ -106,7 +91,7 @@ GROUPS: Mapping[str, Mapping[str, Experiment]] = {
         )
     ),
 }
-TESTS = {f"pointvis {on}": test for on, test in SETS.items()}  # of other groups: TEST
+TESTS = {f"pointvis {on}": test for on, test in OF_SET.items()}  # of other groups: TEST
 
 
 def group(name: str, size: str = SIZES[0]) -> Mapping[str, Experiment]:

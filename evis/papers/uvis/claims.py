@@ -6,16 +6,16 @@ import pandas as pd
 
 from evis.companion import claim_file, series
 from evis.companion import claims as ledger
-from evis.companion.held_out import TEST, HeldOut
+from evis.companion.held_out import OF_SET, TEST, HeldOut
 from evis.papers.uvis import baseline, checks
-from evis.papers.uvis.experiments import GROUPS, SEEDS, SETS, SIZES, TESTS
+from evis.papers.uvis.experiments import GROUPS, SEEDS, SIZES, TESTS
 
 FILE = Path(__file__).with_name("claims.toml")
 NAMES = {"toy-ytvis19": "test", "toy-ytvis21": "ytvis21", "toy-ovis": "ovis"}  # in the file
 TERMS = claim_file.Terms(
     paper="uvis",
     checks=checks,
-    held_out={NAMES[on]: test for on, test in SETS.items()},
+    held_out={NAMES[on]: test for on, test in OF_SET.items()},
     sizes=SIZES,
 )
 CLAIMS = claim_file.read(FILE, TERMS)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from evis import papers
-from evis.companion.held_out import TEST, HeldOut
+from evis.companion.held_out import LINKED, OF_SET, VIDEOS
 from evis.companion.labelled import Detector
-from evis.companion.measured import Experiment, Labels, chosen
+from evis.companion.measured import Experiment, Labels, by_name, chosen
 from evis.inference import Options
 from evis.labels.naming import Least
 from evis.papers.uvis import recipes
@@ -21,13 +21,6 @@ from evis.training import Recipe
 SIZES = ("tiny_s",)
 SEEDS, FEW = tuple(range(6)), tuple(range(3))  # of rows that claims hang on, and of others
 SEARCH_SEEDS = (100, 101)
-# Where a row is trained and tested: the videos that are held out are of the same set.
-SETS = {
-    "toy-ytvis19": TEST,
-    "toy-ytvis21": HeldOut("test", 150, 2, "toy-ytvis21"),
-    "toy-ovis": HeldOut("test", 60, 2, "toy-ovis"),
-}
-LINKED = Options(window=1, shorter_side=None)  # MinVIS: queries of a frame and the one before
 MEMORY = replace(LINKED, tracker="memory")  # Eqs. 2-3, lambda = 0.5
 
 COCO = papers.named("eigencluster.stage1", toy=True)  # masks of stills, the same network
@@ -48,7 +41,7 @@ FILTERS = {
 def _row(
     name: str,
     *stages: Recipe,
-    on: str = "toy-ytvis19",
+    on: str = VIDEOS,
     options: Options = LINKED,
     labels: Labels | None = None,
     seeds: tuple[int, ...] = SEEDS,
@@ -59,19 +52,15 @@ def _row(
         (replace(first, init=None), *others),
         papers,
         seeds,
-        data=(("videos", on),) if on != "toy-ytvis19" else (),
+        data=(("videos", on),),
         labels=((UVIS.name, labels),) if labels else (),
         options=options,
     )
 
 
-def _named(rows: list[Experiment]) -> dict[str, Experiment]:
-    return {row.name: row for row in rows}
-
-
 def _of_set(on: str) -> dict[str, Experiment]:
     """Table 1's rows of one set, and Table 4's: with and without the memory."""
-    seeds = SEEDS if on == "toy-ytvis19" else FEW
+    seeds = SEEDS if on == VIDEOS else FEW
     rows = []
     for tracker, options in (("", LINKED), (", memory", MEMORY)):
         same = {"on": on, "options": options, "seeds": seeds}
@@ -80,13 +69,13 @@ def _of_set(on: str) -> dict[str, Experiment]:
             _row(f"MinVIS{tracker}", ALONE, **same),
             _row(f"UVIS{tracker}", UVIS, labels=PseudoLabels(DETECTOR), **same),
         ]
-    return _named(rows)
+    return by_name(*rows)
 
 
 GROUPS: Mapping[str, Mapping[str, Experiment]] = {
-    **{f"uvis {on}": _of_set(on) for on in SETS},
-    "uvis filters": _named(
-        [
+    **{f"uvis {on}": _of_set(on) for on in OF_SET},
+    "uvis filters": by_name(
+        *(
             _row(
                 name,
                 UVIS,
@@ -94,10 +83,10 @@ GROUPS: Mapping[str, Mapping[str, Experiment]] = {
                 seeds=FEW if "tau" in name else SEEDS,
             )
             for name, least in FILTERS.items()
-        ]
+        )
     ),
 }
-TESTS = {f"uvis {on}": test for on, test in SETS.items()}  # of other groups: TEST
+TESTS = {f"uvis {on}": test for on, test in OF_SET.items()}  # of other groups: TEST
 
 
 def group(name: str, size: str = SIZES[0]) -> Mapping[str, Experiment]:

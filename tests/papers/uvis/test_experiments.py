@@ -5,7 +5,7 @@ import pytest
 
 from evis import papers
 from evis.companion import measured
-from evis.companion.held_out import HeldOut
+from evis.companion.held_out import OF_SET, HeldOut
 from evis.data import masks, toy
 from evis.data.predictions import PredictedTrack
 from evis.labels.naming import Least, Named
@@ -19,7 +19,7 @@ def test_every_row_of_the_tables_is_trained_on_its_own_set_and_found_apart():
     a5 = experiments.GROUPS["uvis filters"]["A5: objectness, name, prototypes"]
     same = experiments.GROUPS["uvis toy-ytvis19"]["UVIS"]
     assert measured.content(a5) == measured.content(same)
-    for on in experiments.SETS:
+    for on in OF_SET:
         for row in experiments.GROUPS[f"uvis {on}"].values():
             assert row.sets["videos"] == on
 
@@ -67,7 +67,7 @@ def test_nothing_detected_is_no_track():
 
 
 def test_held_out_sets_are_of_what_was_trained_on():
-    for on, test in experiments.SETS.items():
+    for on, test in OF_SET.items():
         assert isinstance(test, HeldOut) and test.toy_set == on and test.seed == 2
 
 
