@@ -13,7 +13,7 @@ from evis.inference import drawing
 from evis.losses import tk
 from evis.losses.neighbours import WINDOW
 
-OBJECTS = ((230, 159, 0), (0, 158, 115), (204, 121, 167))  # orange, green, pink, as in notebook 03
+OBJECTS = ((230, 159, 0), (0, 158, 115), (204, 121, 167))  # orange, green, pink, as in notebook 06
 MARKS = ("#ff3b30", "#ffd60a", "#32d1ff", "#5ef08a", "#ff7af5")  # bright: drawn on photographs
 
 Window = tuple[slice, slice]  # rows and columns

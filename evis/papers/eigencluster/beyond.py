@@ -3,7 +3,7 @@
 They have the interface of `temporal`: what they return takes the place of TK and TEL.
 Eigenvalues grow with the square of the logits and with the number of pixels, so that in Eq. 13 one
 beta means another thing at every size; and the first three of a mask are two zeros and one that
-hangs on a single pixel (notebook 02). The variants mend the first of these, or both. TK, and 3D
+hangs on a single pixel (notebook 05). The variants mend the first of these, or both. TK, and 3D
 pairwise in its place, are means over matches here, as released; Eq. 12 divides by all pixels.
 """
 

@@ -1,4 +1,4 @@
-"""Notebooks 02 to 04: solutions print what is said, figures are there, no link is dead."""
+"""Notebooks 04 to 06: solutions print what is said, figures are there, no link is dead."""
 
 import re
 from contextlib import redirect_stdout
@@ -12,7 +12,7 @@ from evis.companion.plots import style
 from evis.data import paths
 
 matplotlib.use("agg")
-EXERCISES = {"02_spectral_tel_intuition": 4, "03_qcc_clustering": 4, "04_box_supervision": 4}
+EXERCISES = {"04_box_supervision": 4, "05_spectral_tel_intuition": 4, "06_qcc_clustering": 4}
 EXERCISE = re.compile(r"^\*\*\d\.\*\* .*?</details>", re.DOTALL | re.MULTILINE)
 
 
