@@ -17,6 +17,7 @@ from evis.inference.datasets import fitted_to, predict_dataset
 from evis.inference.options import Options
 from evis.inference.table import table
 from evis.inference.video_writer import ENCODERS
+from evis.models.allocator import share_one_heap
 
 RESULTS, TRACKS, MADE_BY, PARTS = "results.json", "tracks.csv", "made_by.json", "videos"
 OVERLAY, OVERLAYS = "overlay", "overlays"
@@ -50,6 +51,7 @@ def predict_and_write(
 
     What an earlier run wrote there, but for videos/, is removed before the first video.
     """
+    share_one_heap()
     folder = Path(folder)
     fitted = fitted_to(weight_files.load(weights, device), dataset, options)
     dataset = weight_files.with_classes(dataset, weights)

@@ -4,7 +4,8 @@ doesn't creep up with the length of a video.
 By default glibc hands large blocks back to the system and asks for them again, which then clears
 them page by page. What lies between the blocks differs each time, so that the heap of a long run
 grows though nothing in it does: by up to 80 MiB in 10,000 frames of 64 x 96 pixels. A heap that is
-never cut settles with the first windows. Other C libraries are left as they are.
+never cut settles with the first windows, if it is one heap: by default each thread has its own, and
+what one makes and another frees leaves holes in both. Other C libraries are left as they are.
 """
 
 import ctypes
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8  # of malloc.h
 
 
 def keep_freed_memory(ahead: int = 2**26) -> None:
@@ -25,6 +26,12 @@ def keep_freed_memory(ahead: int = 2**26) -> None:
         libc.mallopt(_MMAP_THRESHOLD, 2**25)  # the largest that glibc takes
         libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
         libc.mallopt(_TOP_PAD, ahead)
+
+
+def share_one_heap() -> None:
+    """No heap of their own for threads that start from now on, tqdm's among them."""
+    if libc := _glibc():
+        libc.mallopt(_ARENA_MAX, 1)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ HEAPS = """
 import ctypes, sys
 import numpy as np, torch
 from evis.inference import Options, one_video, tracks
-from evis.models import VideoMask2Former, named
+from evis.models import VideoMask2Former, allocator, named
 
 class Info(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in "abcdefghij"]
@@ -25,22 +25,45 @@ def noted(self, *arguments):
     add(self, *arguments)
     heaps.append(mallinfo().a)
 
+def count_heaps():  # a line each, after what Python wrote
+    print(flush=True)
+    libc = ctypes.CDLL(None)
+    stdout = ctypes.c_void_p.in_dll(libc, "stdout")
+    libc.malloc_info(0, stdout)
+    libc.fflush(stdout)
+
 tracks.Tracks.add = noted
 torch.manual_seed(0)
 torch.set_num_threads(1)
 frame = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
 model = VideoMask2Former(named("tiny_s", 40))
+count_heaps()
+allocator.share_one_heap()
 one_video.predict(model, [frame] * 32 * 8, Options(window=32), progress=False)
+count_heaps()
 print(*heaps, mallinfo().a)
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have other heaps")
-def test_the_heap_is_never_cut_between_windows_and_handed_back_after_the_last():
+@pytest.fixture(scope="module")
+def told() -> str:
     command = [sys.executable, "-c", HEAPS]
-    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    *windows, after = map(int, found.split())
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries differ"),
+]
+
+
+def test_the_heap_is_never_cut_between_windows_and_handed_back_after_the_last(told):
+    *windows, after = map(int, told.splitlines()[-1].split())
     assert len(windows) == 8
     assert windows == sorted(windows)
     assert after < windows[-1]
+
+
+def test_the_thread_that_reads_ahead_has_no_heap_of_its_own(told):
+    before, after = (part.count("<heap nr=") for part in told.split("<malloc ")[1:])
+    assert before == after
