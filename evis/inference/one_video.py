@@ -19,8 +19,10 @@ from evis.inference.frames import Frames, as_dataset, read_clips
 from evis.inference.options import OF_DETECTIONS, Options
 from evis.inference.tracks import Tracks
 from evis.models import IDOL, VideoMask2Former
-from evis.models.allocator import freed_memory_at_hand
+from evis.models.allocator import freed_memory_at_hand, give_back
 from evis.trackers.windows import Window, plan
+
+GROUPS_BETWEEN = 32  # of windows, before free memory goes back to the system
 
 
 def predict(
@@ -49,10 +51,12 @@ def predict(
         windows = plan(video.length, options.window, options.overlap)
         number = windows_at_once(options, model, video)
         groups = [windows[n : n + number] for n in range(0, len(windows), number)]
-        for group, clips in read_clips(dataset, groups, options, device):
+        for done, (group, clips) in enumerate(read_clips(dataset, groups, options, device), 1):
             with explained(group, video):
                 tracks.add(group, _run(model, clips, options.precision))
             bar.update(group[-1].last - group[0].first)
+            if done % GROUPS_BETWEEN == 0:
+                give_back()
         found, classes = tracks.best(), tracks.classes
     ids = _category_ids(categories, classes)
     return tuple(
