@@ -2,7 +2,8 @@
 
 With masks, the cost of a pair is 2 * class + 5 * BCE + 5 * dice on random points. With boxes only,
 predicted and target masks are first filled up to their tight box in every frame, and the cost is
-2 * class + 5 * dice (Eigen-Cluster VIS, section III-E, last paragraph).
+2 * class + 5 * dice (Eigen-Cluster VIS, section III-E, last paragraph). With clicks, it is the
+first sum, over what is known of an object at its own points.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from evis.losses.masks import random_points, sample_points
+from evis.losses.masks import bce, dice, random_points, sample_points
 from evis.losses.tensors import (
     Diverged,
     check_choice,
@@ -44,6 +45,14 @@ class Weights(NamedTuple):
 
 
 WEIGHTS = Weights()
+
+
+class Clicks(NamedTuple):
+    """What is known of N objects at K points at most of each frame."""
+
+    places: Tensor  # (N, T, K, 2) x, y in [0, 1]
+    positive: Tensor  # (N, T, K): 1 on the object, 0 off it
+    counted: Tensor  # (N, T, K) bool: where there is a point
 
 
 def match(
@@ -85,7 +94,8 @@ def match_layers(
     layers: class and mask logits each. The host waits for a device once: for the costs of all
     layers, and whether their logits are finite.
     """
-    _check(layers, targets, by, names)
+    check_choice("by", by, ("masks", "boxes"))
+    _check(layers, targets, names)
     batch, device = len(targets), layers[0][1].device
     if not isinstance(points, Tensor):
         number = POINTS if points is None else points
@@ -94,20 +104,64 @@ def match_layers(
     if points.ndim != 3 or points.shape[0] not in (1, batch) or not points.shape[1]:
         raise ValueError(f"points should be (1 or B, P, 2), got {tuple(points.shape)}")
     points = points.to(device, non_blocking=True).expand(batch, -1, -1)
-    labels, masks = (
-        pad_sequence(of_clips, batch_first=True).to(device, non_blocking=True)
-        for of_clips in zip(*((labels.long(), masks) for labels, masks in targets), strict=True)
-    )  # (B, N), (B, N, T, H, W)
+    labels, masks = _padded([(labels.long(), masks) for labels, masks in targets], device)
     truth = seen(masks, by, points)
     guess = _seen([mask_logits for _, mask_logits in layers], by, points)
     class_logits = torch.stack([class_logits for class_logits, _ in layers])
     found = costs(class_logits, guess, labels, truth, by, weights)
+    return _assigned(found, layers, [len(labels) for labels, _ in targets], names)
+
+
+@torch.no_grad()
+def match_clicks(
+    layers: Sequence[tuple[Tensor, Tensor]],
+    labels: Sequence[Tensor],
+    clicks: Sequence[Clicks],
+    names: Sequence[str],
+    weights: Weights = WEIGHTS,
+) -> list[Assigned]:
+    """As `match_layers`, to objects of which only clicks are known: labels (N,) and clicks a clip.
+
+    All frames' points of an object are taken together, as those of a mask are.
+    """
+    _check(layers, [(of, known.places) for of, known in zip(labels, clicks, strict=True)], names)
+    clips = [(of.long(), *known) for of, known in zip(labels, clicks, strict=True)]
+    of_objects, places, positive, counted = _padded(clips, layers[0][1].device)
+    batch, objects, frames, each = counted.shape
+    at = places.transpose(1, 2).reshape(batch * frames, objects * each, 2)
+    guess = torch.stack(
+        [sample_points(masks.transpose(1, 2).flatten(0, 1), at) for _, masks in layers]
+    )  # (L, B * T, Q, N * K)
+    guess = guess.unflatten(3, (objects, each)).unflatten(1, (batch, frames))
+    guess = guess.permute(0, 1, 3, 4, 2, 5)  # (L, B, Q, N, T, K)
+    known = (x.unsqueeze(1).expand_as(guess).flatten(0, 3).flatten(1) for x in (positive, counted))
+    rows = guess.flatten(0, 3).flatten(1), *known
+    found = _class_costs(torch.stack([classes for classes, _ in layers]), of_objects, weights)
+    for weight, loss in ((weights.masks, bce), (weights.dice, dice)):
+        found += weight * loss(*rows).view(found.shape).double()
+    return _assigned(found, layers, list(map(len, labels)), names)
+
+
+def _padded(clips: Sequence[tuple[Tensor, ...]], device: torch.device) -> list[Tensor]:
+    """Tensors a clip, (N, ...) each -> (B, most N, ...) each, on the device."""
+    return [
+        pad_sequence(of_clips, batch_first=True).to(device, non_blocking=True)
+        for of_clips in zip(*clips, strict=True)
+    ]
+
+
+def _assigned(
+    found: Tensor,
+    layers: Sequence[tuple[Tensor, Tensor]],
+    counts: Sequence[int],
+    names: Sequence[str],
+) -> list[Assigned]:
+    """The cheapest pairs of costs (L, B, Q, most N)."""
     ends = [end for layer in layers for logits in layer for end in logits.aminmax()]
     together = torch.cat([found.flatten(), torch.stack(ends).double()]).cpu().numpy()
     cost, ends = np.split(together, [found.numel()])
     if not np.isfinite(ends).all():
         raise _diverged(layers, names)
-    counts = [len(labels) for labels, _ in targets]
     return [
         [linear_sum_assignment(clip[:, :count]) for clip, count in zip(layer, counts, strict=True)]
         for layer in cost.reshape(found.shape)
@@ -157,13 +211,18 @@ def costs(
     (L, B, Q, N). guess and truth: what is `seen` of predictions and targets.
     """
     with torch.autocast(class_logits.device.type, enabled=False):
-        chances = full_precision(class_logits).softmax(-1)
-        of_labels = labels.unsqueeze(1).expand(*chances.shape[:-1], -1)
-        cost = -weights.classes * chances.gather(-1, of_labels).double()
+        cost = _class_costs(class_logits, labels, weights)
         if by == "masks":
             cost += weights.masks * _bce(guess, truth)
             guess = guess.sigmoid()
         return cost + weights.dice * _dice(guess, truth)
+
+
+def _class_costs(class_logits: Tensor, labels: Tensor, weights: Weights) -> Tensor:
+    """(L, B, Q, C+1), (B, N) -> float64 (L, B, Q, N)"""
+    chances = full_precision(class_logits).softmax(-1)
+    of_labels = labels.unsqueeze(1).expand(*chances.shape[:-1], -1)
+    return -weights.classes * chances.gather(-1, of_labels).double()
 
 
 def _bce(logits: Tensor, targets: Tensor) -> Tensor:
@@ -198,10 +257,8 @@ def _diverged(layers: Sequence[tuple[Tensor, Tensor]], names: Sequence[str]) -> 
 def _check(
     layers: Sequence[tuple[Tensor, Tensor]],
     targets: Sequence[Target],
-    by: str,
     names: Sequence[str],
 ) -> None:
-    check_choice("by", by, ("masks", "boxes"))
     for class_logits, mask_logits in layers:
         check_shapes(class_logits=(class_logits, "B Q C"), mask_logits=(mask_logits, "B Q T h w"))
         if 0 in (*class_logits.shape, *mask_logits.shape):

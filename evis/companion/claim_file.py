@@ -9,7 +9,7 @@ A test compares two rows; `metric` ("AP" unless said), `size` and `set` (of held
 lists, which make a comparison of each; with `pooled = true`, one test is made over the units of all
 sizes, each pair within its size, and the published difference is the mean over sizes. Where the
 sides differ in them, a side is a table with its own: `left = { row = "TK", size = "tiny" }`.
-`direction` is "higher" unless "lower" is said.
+`direction` is "higher" unless "lower" is said. `share = 0.87`: above that share of the right side.
 `published` is a formula over printed cells; `table` makes one, of the rows that the file names in
 `[printed.TABLE.SIZE]`. A claim with `each = [{ n = 1 }, ...]` is one for each: "{n}" is filled in.
 `[groups]` says how the ids begin that stand together, the longest beginning counts, and `[written]`
@@ -33,6 +33,7 @@ from evis.companion.held_out import HeldOut
 from evis.data.errors import DataError
 
 _TEST = {"left", "right", "metric", "size", "set", "direction", "table", "published", "pooled"}
+_TEST |= {"share"}
 _CLAIM = {"id", "place", "says", "quote", "tests", "check", "untestable", "note"}
 _DECIDES = ("tests", "check", "untestable")
 
@@ -117,6 +118,7 @@ def _tests(test: dict[str, Any], printed: Mapping, terms: Terms) -> Iterable[Com
     if direction not in ("higher", "lower"):
         raise ValueError(f'the direction is "higher" or "lower", not {direction!r}')
     unless_said = {"size": terms.sizes[0], "metric": "AP", "set": next(iter(terms.held_out))}
+    share = float(test.get("share", 1))
     lists = [_list(test.get(name, value)) for name, value in unless_said.items()]
     comparisons = []
     for values in itertools.product(*lists):
@@ -126,8 +128,8 @@ def _tests(test: dict[str, Any], printed: Mapping, terms: Terms) -> Iterable[Com
         if table := test.get("table"):
             rows, place = printed[str(table)], f"{terms.paper}/{table}"
             cells = (f"[{place}/{rows[s.size][s.row]}/{s.metric}]" for s in (left, right))
-            formula = " - ".join(cells)
-        comparisons.append(Comparison(left, right, formula, direction))
+            formula = (" - " if share == 1 else f" - {share:g} * ").join(cells)
+        comparisons.append(Comparison(left, right, formula, direction, share=share))
     return _pooled(comparisons, tuple(lists[0])) if test.get("pooled") else comparisons
 
 

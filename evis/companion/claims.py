@@ -47,6 +47,7 @@ class Comparison:
     direction: paired.Direction = "higher"
     # Sizes whose units are in one test, each pair of one size, in place of the sides' own.
     pooled: tuple[str, ...] = ()
+    share: float = 1.0  # of the right side, which `left` is held against
 
 
 @dataclass(frozen=True)
@@ -130,18 +131,18 @@ def difference(test: Comparison, table: Table) -> paired.Difference:
     sides = [(test.left, test.right)]
     if test.pooled:
         sides = [[replace(side, size=size) for side in sides[0]] for size in test.pooled]
-    of_sizes = [_gains(*both, table) for both in sides]
+    of_sizes = [_gains(*both, test.share, table) for both in sides]
     return paired.Difference(tuple(pd.concat(of_sizes)) if all(map(len, of_sizes)) else ())
 
 
-def _gains(left: Side, right: Side, table: Table) -> pd.Series:
+def _gains(left: Side, right: Side, share: float, table: Table) -> pd.Series:
     """By first stage, those of the side that has fewer."""
     both = [table(side.size, side.held_out).query("row == @side.row") for side in (left, right)]
     own, other = (rows.set_index("seed") for rows in both)
     if not (left.metric in own and right.metric in other):
         return pd.Series(dtype=float)
     first = min(own["first"], other["first"], key=pd.Series.nunique)
-    return (own[left.metric] - other[right.metric]).dropna().groupby(first).mean()
+    return (own[left.metric] - share * other[right.metric]).dropna().groupby(first).mean()
 
 
 def joint_verdict(results: Sequence[Result]) -> str:
@@ -279,7 +280,8 @@ def describe(test: Comparison) -> str:
     shared = [trait for trait, d in zip(left, differ, strict=True) if not d]
     if test.pooled:
         shared[-1] = f"pooled over {', '.join(test.pooled)}"
-    return ", ".join([" − ".join(names), *shared])
+    of_share = f" − {test.share:g} × " if test.share != 1 else " − "
+    return ", ".join([of_share.join(names), *shared])
 
 
 def sentence(ledger: pd.DataFrame, name: str) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from evis.criterion.matched import grouped, matched
 from evis.criterion.step import Step
-from evis.criterion.terms import by_layer, class_term, mask_terms, objects_of, summed
+from evis.criterion.terms import class_term, mask_terms, objects_of, weighed
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.matching import Weights
@@ -57,10 +57,4 @@ class MaskLoss:
                         match, queries, objects, self.no_object_weight, self.drop_iou
                     )
                     parts.append((match, terms))
-            terms = summed(parts, len(prediction.layers) + 1)
-            total = (
-                weights.classes * terms["class"]
-                + weights.masks * terms["bce"]
-                + weights.dice * terms["dice"]
-            ).sum()
-        return by_layer(terms) | {"total": total}
+            return weighed(parts, len(prediction.layers) + 1, weights)

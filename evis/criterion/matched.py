@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evis.criterion.targets import check_clips, pad, target_masks
+from evis.criterion.targets import ToldBy, check_clips, pad, target_masks
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.losses.tensors import full_precision, moved
-from evis.matching import WEIGHTS, Assigned, By, Weights, match_layers
+from evis.matching import WEIGHTS, Assigned, Weights, match_layers
 
 
 @dataclass(frozen=True)
@@ -20,17 +21,42 @@ class Group:
     """B clips of one size, N objects in all, and what L decoder layers say of them."""
 
     clips: list[Clip]
-    by: By  # what their objects are told by
+    by: ToldBy  # what their objects are told by
     layers: list[ClipPrediction]  # as large as the clips, up to the stride; the last one last
     labels: Tensor  # (N,) long: the objects, one clip after another
     clip_of: Tensor  # (N,) long
-    targets: Tensor  # (N, T, H, W) bool: masks or filled boxes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """H, W: the clips' canvas, which holds them to the last logit's pixels."""
+        logits, stride = self.layers[-1].mask_logits, self.layers[-1].stride
+        return stride * logits.shape[-2], stride * logits.shape[-1]
+
+    @property
+    def logits(self) -> list[tuple[Tensor, Tensor]]:
+        """Of classes and masks, a layer each."""
+        return [(layer.class_logits, layer.mask_logits) for layer in self.layers]
+
+    @property
+    def names(self) -> list[str]:
+        """What errors call the clips."""
+        return [f"video {clip.video_id}" for clip in self.clips]
+
+    @property
+    def counts(self) -> list[int]:
+        """Objects a clip."""
+        return [len(clip.labels) for clip in self.clips]
+
+    @cached_property
+    def targets(self) -> Tensor:
+        """(N, T, H, W) bool: masks or filled boxes."""
+        return target_masks(self.clips, self.by, self.size, self.labels.device)
 
     @property
     def frames(self) -> Tensor:
         """(B, T, 3, H, W) RGB, zeros where a clip ends within a logit's pixels."""
-        size = tuple(self.targets.shape[-2:])
-        return torch.stack([pad(clip.frames, size) for clip in self.clips]).to(self.targets.device)
+        frames = torch.stack([pad(clip.frames, self.size) for clip in self.clips])
+        return frames.to(self.labels.device)
 
 
 @dataclass(frozen=True)
@@ -62,7 +88,7 @@ class Matched:
 
 
 def grouped(
-    prediction: ClipPrediction, clips: Sequence[Clip], by: By, as_padded: bool
+    prediction: ClipPrediction, clips: Sequence[Clip], by: ToldBy, as_padded: bool
 ) -> list[Group]:
     """Clips of one size together, so that no loss depends on what a clip is padded to in its batch.
 
@@ -83,7 +109,6 @@ def grouped(
             layers.append(ClipPrediction(classes, masks, stride=stride))
         own, device = [clips[number] for number in members], prediction.mask_logits.device
         clip_of = np.repeat(np.arange(len(own)), [len(clip.labels) for clip in own])
-        size = stride * height, stride * width
         groups.append(
             Group(
                 clips=own,
@@ -91,7 +116,6 @@ def grouped(
                 layers=layers,
                 labels=moved(torch.cat([clip.labels for clip in own]), device),
                 clip_of=moved(clip_of, device),
-                targets=target_masks(own, by, size, device),
             )
         )
     return groups
@@ -104,20 +128,25 @@ def matched(
     weights: Weights = WEIGHTS,
 ) -> list[Matched]:
     """All layers together or, where they leave out different objects, one by one."""
-    counts = [len(clip.labels) for clip in group.clips]
+    labels = [clip.labels for clip in group.clips]
     found = match_layers(
-        [(layer.class_logits, layer.mask_logits) for layer in group.layers],
-        list(zip([clip.labels for clip in group.clips], group.targets.split(counts), strict=True)),
+        group.logits,
+        list(zip(labels, group.targets.split(group.counts), strict=True)),
         group.by,
         points,
         generator,
-        [f"video {clip.video_id}" for clip in group.clips],
+        group.names,
         weights,
     )
+    return in_layers(group, found)
+
+
+def in_layers(group: Group, found: Sequence[Assigned]) -> list[Matched]:
+    """What was assigned in each layer: all together or, where they leave out others, apart."""
     queries, objects = zip(*[_rows(pairs, group) for pairs in found], strict=True)
     together = all(np.array_equal(other, objects[0]) for other in objects)
     runs = [range(len(found))] if together else [[number] for number in range(len(found))]
-    device = group.targets.device
+    device = group.labels.device
     return [
         Matched(
             group,

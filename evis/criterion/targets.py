@@ -1,9 +1,10 @@
-"""What a clip asks of its prediction: objects as masks, or as boxes filled.
+"""What a clip asks of its prediction: objects as masks, as boxes filled, or as clicked points.
 
-Under boxes nothing here reads a mask.
+Under boxes and points nothing here reads a mask.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,15 @@ from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip
 from evis.data.errors import DataError
 from evis.losses.tensors import check_shapes
-from evis.matching import By
+from evis.matching import By, Clicks
+
+ToldBy = Literal["masks", "boxes", "points"]  # kinds of a clip's annotations
+_MADE = "evis label makes masks of what there is"
+_HAD = {
+    "masks": _MADE,
+    "boxes": _MADE,
+    "points": "evis.data.supervision.weaken draws some of masks",
+}
 
 
 def target_masks(
@@ -59,7 +68,46 @@ def pad(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return F.pad(picture, (0, size[1] - width, 0, size[0] - height))
 
 
-def check_clips(clips: Sequence[Clip], prediction: ClipPrediction, by: By) -> None:
+def clicked(
+    clips: Sequence[Clip], size: tuple[int, int], device: torch.device, cross_instance: bool
+) -> Clicks:
+    """What the clicks say of all clips' objects, one after another, each clip on such a canvas.
+
+    cross_instance: positive clicks on others are negatives of an object where it has a click too.
+    """
+    first, parts = 0, []
+    for clip in clips:
+        rows = clip.points
+        if cross_instance:
+            rows = torch.cat([rows, _of_others(rows, len(clip.labels), len(clip.frames))])
+        parts.append(rows + torch.tensor([first, 0, 0, 0, 0]))
+        first += len(clip.labels)
+    rows = torch.cat(parts)
+    frames = len(clips[0].frames)
+    cell = rows[:, 0] * frames + rows[:, 1]  # an object in a frame
+    rows = rows[cell.argsort(stable=True)]
+    counts = torch.bincount(cell, minlength=first * frames)
+    counted = torch.arange(max([1, *counts.tolist()])) < counts[:, None]
+    positive, places = torch.zeros_like(counted), torch.zeros(*counted.shape, 2)
+    positive[counted] = rows[:, 4] == 1
+    places[counted] = (rows[:, 2:4] + 0.5) / torch.tensor([size[1], size[0]])
+    return Clicks(
+        *(x.unflatten(0, (first, frames)).to(device) for x in (places, positive, counted))
+    )
+
+
+def _of_others(rows: Tensor, objects: int, frames: int) -> Tensor:
+    """A clip's positive rows, as negative ones of every other object that the frame shows."""
+    shows = torch.zeros(objects, frames, dtype=torch.bool)
+    shows[rows[:, 0], rows[:, 1]] = True
+    owner, frame, x, y, _ = rows[rows[:, 4] == 1].unbind(1)
+    target, click = (
+        (shows[:, frame] & (torch.arange(objects)[:, None] != owner)).nonzero().unbind(1)
+    )
+    return torch.stack([target, frame[click], x[click], y[click], torch.zeros_like(target)], 1)
+
+
+def check_clips(clips: Sequence[Clip], prediction: ClipPrediction, by: ToldBy) -> None:
     """Whether the clips carry what they are matched by and fit what was predicted for them."""
     layers = (*prediction.layers, prediction)
     check_shapes(**{f"layer {n}": (x.mask_logits, "B Q T h w") for n, x in enumerate(layers)})
@@ -72,7 +120,7 @@ def check_clips(clips: Sequence[Clip], prediction: ClipPrediction, by: By) -> No
             raise DataError(
                 f"the clip carries no {by}",
                 video=clip.video_id,
-                remedy=f"Learning from {by} needs them; evis label makes masks of what there is",
+                remedy=f"Learning from {by} needs them; {_HAD[by]}",
             )
         if by == "boxes" and not clip.boxes.isfinite().all():
             raise DataError("a box holds NaN or infinity", video=clip.video_id, field="boxes")

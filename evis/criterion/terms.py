@@ -14,6 +14,7 @@ from evis.criterion.step import Step
 from evis.data.clips import Clip
 from evis.losses import boxinst, masks
 from evis.losses.tensors import Flavour, full_precision, moved
+from evis.matching import Clicks, Weights
 
 Terms = dict[str, Tensor]
 
@@ -93,6 +94,20 @@ def mask_terms(
     }
 
 
+def click_terms(logits: Tensor, clicks: Clicks, objects: float) -> Terms:
+    """BCE and dice where people clicked, summed over frames; logits (L, M, T, h, w), clicks of M.
+
+    A frame of an object without a click costs nothing.
+    """
+    layers = len(logits)
+    at, wanted, counted = (x.expand(layers, *x.shape).flatten(0, 2) for x in clicks)
+    drawn = masks.sample_points(logits.flatten(0, 2), at)
+    return {
+        name: loss(drawn, wanted, counted).unflatten(0, (layers, -1)).sum(1) / objects
+        for name, loss in (("bce", masks.bce), ("dice", masks.dice))
+    }
+
+
 def box_terms(
     logits: Tensor, boxes: Tensor, similar: Tensor, objects: float, flavour: Flavour
 ) -> Terms:
@@ -122,6 +137,17 @@ def summed(parts: Iterable[tuple[Matched, Terms]], layers: int) -> Terms:
                 value = empty.index_add(0, places, value)
             sums[name] = sums[name] + value if name in sums else value
     return sums
+
+
+def weighed(parts: Iterable[tuple[Matched, Terms]], layers: int, weights: Weights) -> Terms:
+    """The batch's terms of Mask2Former, by layer, and their weighted sum, "total"."""
+    terms = summed(parts, layers)
+    total = (
+        weights.classes * terms["class"]
+        + weights.masks * terms["bce"]
+        + weights.dice * terms["dice"]
+    ).sum()
+    return by_layer(terms) | {"total": total}
 
 
 def by_layer(terms: Terms) -> Terms:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from evis.data.clips import Clip, ClipDataset
-from evis.data.errors import DataError
 from evis.data.types import VISDataset
 
 
@@ -39,11 +38,6 @@ class PseudoClips(ClipDataset):
                 "frames should be at least 1, rotation in [0, 180] and shift in [0, 1), "
                 f"got {frames}, {rotation} and {shift}"
             )
-        if "points" in dataset.kinds:
-            raise DataError(
-                "pseudo clips are made under masks, boxes or nothing, and this set has points",
-                remedy='Weaken it to "none", or use the set that the points were drawn from',
-            )
         super().__init__(dataset, frames=1, **sizes_flip_seed)
         self.views, self.rotation, self.shift = frames, rotation, shift
 
@@ -55,6 +49,9 @@ class PseudoClips(ClipDataset):
         size = picture.frames.shape[-2:]
         moves = [_move(*size, angle, *shift) for angle, shift in zip(angles, shifts, strict=True)]
         return views(picture, moves)
+
+
+_TRUE = torch.tensor(True)
 
 
 def _move(height: int, width: int, angle: float, right: float, down: float) -> np.ndarray:
@@ -85,7 +82,15 @@ def views(picture: Clip, moves: list[np.ndarray]) -> Clip:
         sides = boxes[..., 2:] - boxes[..., :2]
         visible = visible & (sides >= 1).all(-1)
         moved["boxes"] = boxes * visible.unsqueeze(-1)
+    points = None
+    if picture.points is not None:
+        points = torch.cat([_clicks(picture, t, move) for t, move in enumerate(moves)])
+        if not moved:  # a click is all that tells where the object is
+            visible = torch.zeros_like(visible).index_put((points[:, 0], points[:, 1]), _TRUE)
     kept = visible.any(1)
+    if points is not None:
+        moved["points"] = points[kept[points[:, 0]]]
+        moved["points"][:, 0] = (kept.cumsum(0) - 1)[moved["points"][:, 0]]
     return replace(
         picture,
         frames=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
@@ -93,8 +98,18 @@ def views(picture: Clip, moves: list[np.ndarray]) -> Clip:
         track_ids=tuple(t for t, k in zip(picture.track_ids, kept.tolist(), strict=True) if k),
         labels=picture.labels[kept],
         visible=visible[kept],
-        **{name: values[kept] for name, values in moved.items()},
+        **{name: x if name == "points" else x[kept] for name, x in moved.items()},
     )
+
+
+def _clicks(picture: Clip, view: int, move: np.ndarray) -> torch.Tensor:
+    """The clicks that stay within this view: (M, 5) target, view, x, y, positive."""
+    height, width = picture.frames.shape[-2:]
+    target, _, *place, positive = picture.points.unbind(1)
+    matrix = torch.from_numpy(move)
+    x, y = ((torch.stack(place, 1) + 0.5).double() @ matrix[:, :2].T + matrix[:, 2]).floor().T
+    rows = torch.stack([target, torch.full_like(target, view), x.long(), y.long(), positive], 1)
+    return rows[(x >= 0) & (x < width) & (y >= 0) & (y < height)]
 
 
 def _warp(picture: np.ndarray, move: np.ndarray, interpolation: int) -> np.ndarray:

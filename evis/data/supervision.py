@@ -49,12 +49,16 @@ class PointScheme:
     def __post_init__(self) -> None:
         if self.positives < 1 or self.negatives < 0:
             raise ValueError("a point scheme needs at least one positive and no negative count")
-        if not 0 < self.frame_share <= 1:
-            raise ValueError(f"frame_share should be in (0, 1], is {self.frame_share}")
+        _check_share(self.frame_share)
         if self.positive_sampling not in ("uniform", "distance"):
             raise ValueError(f"unknown positive_sampling {self.positive_sampling!r}")
         if self.negative_sampling not in ("in box", "around box"):
             raise ValueError(f"unknown negative_sampling {self.negative_sampling!r}")
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share <= 1:
+        raise ValueError(f"frame_share should be in (0, 1], is {share}")
 
 
 P1 = PointScheme(1, 0)
@@ -112,14 +116,45 @@ def _only(track: Track, **annotation: tuple) -> Track:
 def _draw(track: Track, scheme: PointScheme, seed: int) -> tuple[tuple[Point, ...] | None, ...]:
     """Points of one object, in the frames of its video that carry any: the same for all objects."""
     length = len(track.masks)
-    count = max(1, ceil(scheme.frame_share * length - 1e-9))
     drawn: list[tuple[Point, ...] | None] = [None] * length
-    for frame in _generator(seed, track.video_id).choice(length, count, replace=False).tolist():
+    for frame in frames_of(track.video_id, length, scheme.frame_share, seed):
         mask = track.mask(frame)
         if mask is not None:
             generator = _generator(seed, track.video_id, track.id, frame)
             drawn[frame] = sample_points(mask, scheme, generator)
     return tuple(drawn)
+
+
+def frames_of(video_id: int, length: int, share: float, seed: int) -> list[int]:
+    """Which of a video's frames are annotated if a share of them is: one at least, ascending."""
+    count = max(1, ceil(share * length - 1e-9))
+    return sorted(_generator(seed, video_id).choice(length, count, replace=False).tolist())
+
+
+def in_frames(dataset: VISDataset, frame_share: float, seed: int = 0) -> VISDataset:
+    """Videos of those frames alone that `weaken` clicks on, given the same share and seed.
+
+    To learn from few annotated frames: where the others stay, they count as showing no object.
+    """
+    _check_share(frame_share)
+    kept = {
+        video.id: frames_of(video.id, video.length, frame_share, seed) for video in dataset.videos
+    }
+
+    def cut(values: tuple | None, video_id: int) -> tuple | None:
+        return None if values is None else tuple(values[frame] for frame in kept[video_id])
+
+    kinds = ("boxes", "masks", "areas", "points")
+    return replace(
+        dataset,
+        videos=tuple(
+            replace(video, frames=cut(video.frames, video.id)) for video in dataset.videos
+        ),
+        tracks=tuple(
+            replace(track, **{kind: cut(getattr(track, kind), track.video_id) for kind in kinds})
+            for track in dataset.tracks
+        ),
+    )
 
 
 def _generator(seed: int, *identifiers: int) -> np.random.Generator:

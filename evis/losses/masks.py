@@ -1,7 +1,8 @@
 """Mask losses on point samples, as Mask2Former trains: BCE, dice, and where to sample.
 
 Every loss takes (M, P) logits and targets in [0, 1] and returns one value a row, (M,): the caller
-sums and normalises. Arithmetic is in float32 at least, under autocast too.
+sums and normalises. Where rows have points of different numbers, `counted` (M, P) bool says which
+count; a row without any costs nothing. Arithmetic is in float32 at least, under autocast too.
 """
 
 import torch
@@ -13,16 +14,21 @@ from evis.losses.tensors import check_shapes, full_precision
 OVERSAMPLE, IMPORTANCE = 3, 0.75  # as Mask2Former chooses points
 
 
-def bce(logits: Tensor, targets: Tensor) -> Tensor:
+def bce(logits: Tensor, targets: Tensor, counted: Tensor | None = None) -> Tensor:
     """Binary cross-entropy, averaged over a row's points."""
     logits = full_precision(logits)
-    return F.binary_cross_entropy_with_logits(logits, targets.to(logits), reduction="none").mean(1)
+    entropy = F.binary_cross_entropy_with_logits(logits, targets.to(logits), reduction="none")
+    if counted is None:
+        return entropy.mean(1)
+    return entropy.masked_fill(~counted, 0).sum(1) / counted.sum(1).clamp(min=1)
 
 
-def dice(logits: Tensor, targets: Tensor) -> Tensor:
+def dice(logits: Tensor, targets: Tensor, counted: Tensor | None = None) -> Tensor:
     """1 - (2 sum(p t) + 1) / (sum(p) + sum(t) + 1); the ones make two empty rows a match."""
     p = full_precision(logits).sigmoid()
     targets = targets.to(p)
+    if counted is not None:
+        p, targets = (values.masked_fill(~counted, 0) for values in (p, targets))
     return 1 - (2 * (p * targets).sum(1) + 1) / (p.sum(1) + targets.sum(1) + 1)
 
 

@@ -1,6 +1,7 @@
 """YouTube-VIS average precision and recall, with the official evaluator's numbers, and mIoU."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,17 @@ class Evaluation:
     def __repr__(self) -> str:
         summary = ", ".join(f"{name} {value:.4f}" for name, value in self.stats.items())
         return f"Evaluation({summary})"
+
+    def of_classes(self, names: Collection[str]) -> "Evaluation":
+        """Of these alone: means over classes leave out the others, as if they were not there."""
+        kept = [k for k, category in enumerate(self.classes) if category.name in names]
+        classes = tuple(self.classes[k] for k in kept)
+        return replace(
+            self,
+            classes=classes,
+            precision=self.precision[:, :, kept],
+            recall=self.recall[:, kept],
+        )
 
     def table(self) -> pd.DataFrame:
         """`stats`, a row each: metric, value."""

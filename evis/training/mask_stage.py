@@ -33,7 +33,7 @@ class MaskStage(Recipe):
 TOY = SMALL | {"model": "tiny_s", "batch": 16, "micro_batch": 16, "points": 512}
 
 
-def build(recipe: MaskStage, classes: Sequence[str]) -> VideoMask2Former:
+def build(recipe: Recipe, classes: Sequence[str]) -> VideoMask2Former:
     """A fresh network for these classes."""
     return VideoMask2Former(named(recipe.model_among(SIZES), len(classes)))
 

@@ -54,6 +54,14 @@ def test_lists_are_every_combination_and_a_table_gives_the_printed_cells(read):
     assert {test.direction for test in claim.tests} == {"lower"}
 
 
+def test_a_share_is_of_the_right_side(read):
+    test = 'left = "ours", right = "theirs", share = "0.87"'
+    (claim,) = read(a_claim(f"tests = [{{ {test}, table = 1 }}]") + PRINTED)
+    sides = (Side(row, "AP", "small", TEST) for row in ("ours", "theirs"))
+    formula = "[made-up/1/2/AP] - 0.87 * [made-up/1/1/AP]"
+    assert claim.tests == (Comparison(*sides, formula, share=0.87),)
+
+
 def test_pooled_sizes_are_one_comparison_beside_the_mean_of_what_is_printed(read):
     test = 'left = "ours", right = "theirs", size = ["small", "large"], metric = ["AP", "AR"]'
     (claim,) = read(a_claim(f"tests = [{{ {test}, table = 1, pooled = true }}]") + PRINTED)

@@ -71,6 +71,19 @@ def test_a_difference_is_the_paired_one_of_the_rows():
     assert line["resolvable"] == found.smallest
 
 
+def test_a_share_of_a_row_is_what_the_other_is_held_against():
+    table = a_table(ours=27.0, base=30.0)
+    rows = table("small", TEST).pivot(index="seed", columns="row", values="AP")
+    for share, verdict in ((0.8, "holds"), (1.0, "contradicted"), (0.95, "contradicted")):
+        test = replace(GAIN.tests[0], share=share)
+        found = claims.difference(test, table)
+        assert found.values == pytest.approx(tuple(rows["ours"] - share * rows["base"]))
+        line = claims.verdicts([replace(GAIN, tests=(test,))], table).iloc[0]
+        assert line["verdict"] == verdict
+        assert ("× base" in line["compared"]) == (share != 1)
+    assert line["compared"].startswith("ours − 0.95 × base, AP")
+
+
 def test_rows_that_are_lacking_make_no_verdict():
     ledger = claims.verdicts([GAIN, BOXES, JOINT], a_table(ours=34.0, boxes=30.0))
     assert set(ledger["verdict"]) == {"not measured yet"}

@@ -18,6 +18,7 @@ from evis.data.supervision import (
     P5N5,
     P10,
     PointScheme,
+    in_frames,
     sample_points,
     weaken,
 )
@@ -307,6 +308,30 @@ def test_a_share_of_a_videos_frames_carries_points(share, frames):
     assert all(len(frames_of) == frames for frames_of in chosen)
     assert all(a == b for a, b in zip(chosen[::2], chosen[1::2], strict=True)), "same frames"
     assert share == 1 or len(set(chosen)) > 1, "another video, other frames"
+
+
+@pytest.mark.parametrize("share", [0.01, 0.4, 1.0])
+def test_videos_are_cut_to_the_frames_that_carry_points(share):
+    given = many()
+    weak = weaken(given, "point", replace(P1N1, frame_share=share), seed=3)
+    for dataset in (weak, given):
+        cut = in_frames(dataset, share, seed=3)
+        assert cut.tracks_of(4)[0].id == given.tracks_of(4)[0].id
+        for video, whole in zip(cut.videos, given.videos, strict=True):
+            kept = [whole.frames.index(name) for name in video.frames]
+            assert kept == sorted(kept) and len(kept) == int(np.ceil(share * 20 - 1e-9))
+            clicked = {t for x in weak.tracks_of(video.id) for t in range(20) if x.points[t]}
+            assert clicked <= set(kept)
+            for track, true in zip(
+                cut.tracks_of(video.id), dataset.tracks_of(video.id), strict=True
+            ):
+                for kind in ("masks", "boxes", "areas", "points"):
+                    values = getattr(true, kind)
+                    wanted = values and tuple(values[frame] for frame in kept)
+                    assert getattr(track, kind) == wanted
+    assert in_frames(given, 1.0) == given
+    with pytest.raises(ValueError, match="frame_share"):
+        in_frames(given, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,21 @@ def test_no_rows_give_no_values(loss):
 
 
 @pytest.mark.parametrize("loss", [masks.bce, masks.dice])
+def test_points_that_do_not_count_are_as_if_they_were_not_there(loss):
+    logits, targets = torch.randn(3, 7, requires_grad=True), torch.rand(3, 7)
+    with torch.no_grad():
+        logits[0, 4] = 1e30
+    counted = torch.zeros(3, 7, dtype=torch.bool)
+    counted[0, :4] = counted[1] = True
+    found = loss(logits, targets, counted)
+    torch.testing.assert_close(found[:1], loss(logits[:1, :4], targets[:1, :4]))
+    torch.testing.assert_close(found[1:2], loss(logits[1:2], targets[1:2]))
+    assert found[2] == 0
+    found.sum().backward()
+    assert logits.grad[counted].all() and not logits.grad[~counted].any()
+
+
+@pytest.mark.parametrize("loss", [masks.bce, masks.dice])
 def test_autocast_changes_nothing(loss):
     logits, targets = torch.randn(2, 50), torch.rand(2, 50)
     with torch.autocast("cpu", dtype=torch.bfloat16):

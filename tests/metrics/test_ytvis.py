@@ -56,6 +56,23 @@ def same(found: dict, expected: dict) -> None:
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_some_classes_are_scored_as_if_there_were_no_others(path):
+    truth, predicted, _ = load_golden(path)
+    whole = evaluate(truth, predicted)
+    for kept in ([c.name for c in whole.classes[::2]], [whole.classes[-1].name]):
+        found = whole.of_classes(kept)
+        ids = {c["id"] for c in truth["categories"] if c["name"] in kept}
+        fewer = truth | {
+            "categories": [c for c in truth["categories"] if c["id"] in ids],
+            "annotations": [a for a in truth["annotations"] if a["category_id"] in ids],
+        }
+        alone = evaluate(fewer, [p for p in predicted if p["category_id"] in ids])
+        same(found.stats, alone.stats)
+        assert found.per_class().equals(alone.per_class())
+    assert math.isnan(whole.of_classes([]).stats["AP"])
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_equals_the_official_evaluator(path, tmp_path):
     truth, predicted, official = load_golden(path)
     aware, agnostic = evaluate(truth, predicted), evaluate(truth, predicted, class_agnostic=True)

@@ -1,11 +1,12 @@
 """Pseudo clips: what moves, moves alike in picture, mask and box; nothing else gets in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from evis.data.clips import Clip
-from evis.data.errors import DataError
 from evis.data.pseudo_clips import PseudoClips, _move, views
 from evis.data.supervision import weaken
 
@@ -98,8 +99,47 @@ def test_under_boxes_there_is_no_mask_and_the_boxes_are_the_same(small):
     assert nothing.boxes is None and nothing.labels.shape == (0,)
 
 
-def test_points_and_impossible_moves_are_refused(small):
-    with pytest.raises(DataError, match="this set has points"):
-        PseudoClips(weaken(small.dataset(frames=1), "point"))
+def test_clicks_move_with_what_they_are_on():
+    one = _picture()
+    rows = [(0, 0, x, y, int(one.masks[0, 0, y, x])) for x in range(80) for y in range(60)]
+    clicked = replace(one, points=torch.tensor(rows))
+    moves = [_move(60, 80, 0, 0, 0), _move(60, 80, 0, 0.1, -0.05), _move(60, 80, 90, 0, 0)]
+    clip = views(clicked, moves)
+    assert torch.equal(clip.points[: len(rows)], clicked.points)
+    for t in (1, 2):
+        _, frames, x, y, positive = clip.points.unbind(1)
+        here = frames == t
+        assert torch.equal(clip.masks[0, t, y[here], x[here]], positive[here] == 1)
+        assert positive[here].sum() == 400
+    assert (clip.points[:, 1] == 1).sum() == 72 * 57  # the others left the picture
+
+
+def test_without_masks_an_object_shows_where_a_click_does():
+    one = replace(_picture(), masks=None, boxes=None, labels=torch.tensor([1, 0, 1]))
+    one = replace(one, visible=torch.ones(3, 1, dtype=torch.bool), track_ids=(5, 6, 7))
+    points = torch.tensor([[0, 0, 70, 30, 1], [1, 0, 75, 30, 1], [2, 0, 5, 9, 1], [2, 0, 70, 9, 0]])
+    right = [_move(60, 80, 0, share, 0) for share in (0.1, 0.2)]
+    clip = views(replace(one, points=points), right)
+    assert clip.track_ids == (5, 7) and clip.labels.tolist() == [1, 1]
+    assert clip.visible.tolist() == [[True, False], [True, True]]
+    expected = [[0, 0, 78, 30, 1], [1, 0, 13, 9, 1], [1, 0, 78, 9, 0], [1, 1, 21, 9, 1]]
+    assert clip.points.tolist() == expected
+    gone = views(replace(one, points=points[:2]), [_move(60, 80, 0, 0.9, 0)])
+    assert gone.labels.shape == (0,) and gone.points.shape == (0, 5)
+
+
+def test_clips_of_clicked_pictures_carry_clicks_on_the_objects(small):
+    given = small.dataset(frames=1)
+    clips = PseudoClips(weaken(given, "point"), 3, shorter_sides=(32,))
+    whole = PseudoClips(given, 3, shorter_sides=(32,))
+    for step in range(4):
+        clip, true = clips[step], whole[step]
+        assert torch.equal(clip.frames, true.frames) and clip.masks is None
+        for n, t, x, y, _ in clip.points.tolist():
+            mask = true.masks[true.track_ids.index(clip.track_ids[n]), t]
+            assert mask[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].any()
+
+
+def test_impossible_moves_are_refused(small):
     with pytest.raises(ValueError, match="rotation in"):
         PseudoClips(small.dataset(frames=1), rotation=-1)
