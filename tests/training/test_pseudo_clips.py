@@ -6,7 +6,7 @@ import torch
 
 from evis.data.clips import Clip
 from evis.data.errors import DataError
-from evis.data.pseudo_clips import PseudoClips, _move, views
+from evis.data.pseudo_clips import PseudoClips, turn_and_shift, views
 from evis.data.supervision import weaken
 
 
@@ -27,7 +27,9 @@ def _picture(height=60, width=80):
 
 
 def test_a_shift_by_whole_pixels_is_exact():
-    clip = views(_picture(), [_move(60, 80, 0, 0, 0), _move(60, 80, 0, 0.1, -0.05)])
+    clip = views(
+        _picture(), [turn_and_shift(60, 80, 0, 0, 0), turn_and_shift(60, 80, 0, 0.1, -0.05)]
+    )
     assert clip.boxes[0].tolist() == [[20, 10, 40, 30], [28, 7, 48, 27]]
     expected = torch.zeros(60, 80, dtype=torch.bool)
     expected[7:27, 28:48] = True
@@ -38,7 +40,7 @@ def test_a_shift_by_whole_pixels_is_exact():
 
 
 def test_a_quarter_turn_is_exact_about_the_centre():
-    clip = views(_picture(80, 80), [_move(80, 80, 90, 0, 0)])
+    clip = views(_picture(80, 80), [turn_and_shift(80, 80, 90, 0, 0)])
     turned = torch.rot90(_picture(80, 80).masks[0, 0], -1)  # x right, y down: from x towards y
     assert torch.equal(clip.masks[0, 0], turned)
     assert torch.equal(clip.frames[0, 0] > 128, turned)
@@ -47,7 +49,7 @@ def test_a_quarter_turn_is_exact_about_the_centre():
 
 @pytest.mark.parametrize("angle", [-30, 7, 15, 45])
 def test_a_turned_box_encloses_the_turned_mask(angle):
-    clip = views(_picture(), [_move(60, 80, angle, 0.03, 0.02)])
+    clip = views(_picture(), [turn_and_shift(60, 80, angle, 0.03, 0.02)])
     rows, columns = np.nonzero(clip.masks[0, 0].numpy())
     x0, y0, x1, y1 = clip.boxes[0, 0].tolist()
     assert x0 - 1 <= columns.min() and columns.max() + 1 <= x1 + 1
@@ -57,8 +59,8 @@ def test_a_turned_box_encloses_the_turned_mask(angle):
 
 
 def test_what_leaves_the_view_is_not_visible_and_what_leaves_all_is_no_target():
-    away = _move(60, 80, 0, 0.75, 0)
-    clip = views(_picture(), [_move(60, 80, 0, 0, 0), away])
+    away = turn_and_shift(60, 80, 0, 0.75, 0)
+    clip = views(_picture(), [turn_and_shift(60, 80, 0, 0, 0), away])
     assert clip.visible.tolist() == [[True, False]]
     assert clip.boxes[0, 1].tolist() == [0, 0, 0, 0] and not clip.masks[0, 1].any()
     gone = views(_picture(), [away, away])
