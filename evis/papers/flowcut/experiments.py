@@ -64,15 +64,19 @@ CUTLER = _row("CutLER", options=LINKED)
 ON_PICTURES = _row("VideoCutLER", VIDEOCUTLER, labels=_CUTLER.CUTS)
 
 
-def _of_tables() -> dict[str, Experiment]:
-    """The rows of Tables 2 to 5, of which two each are tested on one set's videos."""
-    rows = [CUTLER, ON_PICTURES]
-    for year, trained_on in (("2021", LATER), ("2019", VIDEOS)):
-        rows += [
-            _row(f"FlowCut, {year}", FLOWCUT, labels=pairs(), on=trained_on),
-            _row(f"FlowCut, {year}, no flow", FLOWCUT, labels=pairs(NO_FLOW), on=trained_on),
-        ]
-    return by_name(*rows)
+def _flowcut(name: str, on: str, alpha: float = ALPHA) -> Experiment:
+    return _row(name, FLOWCUT, labels=pairs(alpha), on=on)
+
+
+# Those of Tables 2 to 5, of which two each are tested on one set's videos.
+ROWS = by_name(
+    CUTLER,
+    ON_PICTURES,
+    _flowcut("FlowCut, 2021", LATER),
+    _flowcut("FlowCut, 2021, no flow", LATER, NO_FLOW),
+    _flowcut("FlowCut, 2019", VIDEOS),
+    _flowcut("FlowCut, 2019, no flow", VIDEOS, NO_FLOW),
+)
 
 
 def _part(name: str, labels: Labels, stage: Recipe = FLOWCUT) -> Experiment:
@@ -80,12 +84,12 @@ def _part(name: str, labels: Labels, stage: Recipe = FLOWCUT) -> Experiment:
 
 
 GROUPS: Mapping[str, Mapping[str, Experiment]] = {
-    **{f"flowcut {on}": _of_tables() for on in (VIDEOS, LATER)},
+    **{f"flowcut {on}": ROWS for on in (VIDEOS, LATER)},
     # Table 1.
     "flowcut davis": by_name(
         CUTLER,
         ON_PICTURES,
-        _row("FlowCut, 2021", FLOWCUT, labels=pairs(), on=LATER),
+        ROWS["FlowCut, 2021"],
         _row("FlowCut, stills", WITH_STILLS, labels=ByKind(pairs(), _CUTLER.CUTS), on=LATER),
     ),
     # Beside "FlowCut, 2019": each without, or with another kind of, one part.
