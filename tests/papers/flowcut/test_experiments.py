@@ -1,15 +1,16 @@
 """FlowCut's rows: what each learns from and is found by; its labels; a short run of all stages."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from evis import papers
 from evis.companion import measured, series
-from evis.companion.held_out import DAVIS, OF_SURE, SURE
+from evis.companion.held_out import DAVIS, LINKED, OF_SURE, SURE
 from evis.companion.labelled import Made
-from evis.companion.measured import Place
+from evis.companion.measured import Experiment, Place
 from evis.data import masks, toy
 from evis.data.errors import DataError
 from evis.labels import curate
@@ -140,24 +141,35 @@ def test_pictures_and_videos_have_a_maker_each(few, place):
     assert set(both.content(0)) == {"videos", "stills"}
 
 
+@pytest.fixture
+def brief(monkeypatch):
+    """Rows whose stages are a step each, on two pictures and two videos."""
+
+    def short(recipe):
+        return replace(recipe, steps=1, batch=2, micro_batch=2, warm_up_steps=1)
+
+    cutler = papers.experiments("cutler")
+    rounds, toy_of = cutler.rounds, cutler.toy
+    monkeypatch.setattr(cutler, "toy", lambda recipe: short(toy_of(recipe)))
+    monkeypatch.setattr(cutler, "Experiment", partial(Experiment, videos=2))
+    monkeypatch.setattr(cutler, "rounds", lambda: rounds(ROUGH_STILLS))
+    both = ByKind(Pairs(ROUGH, gaps=(1,)), ROUGH_STILLS)
+    rows = [
+        experiments._row("CutLER", options=LINKED),
+        experiments._row("VideoCutLER", short(experiments.VIDEOCUTLER), labels=ROUGH_STILLS),
+        experiments._row("FlowCut, stills", short(experiments.WITH_STILLS), labels=both),
+    ]
+    return [replace(row, seeds=(0,)) for row in rows]
+
+
 @pytest.mark.slow
-def test_a_row_is_trained_through_all_its_stages_and_tested(tmp_path):
-    """In steps that teach nothing, on two stills and two videos."""
-
-    def brief(row):
-        short = {"steps": 1, "batch": 2, "micro_batch": 2, "warm_up_steps": 1}
-        stages = tuple(replace(stage, **short) for stage in row.stages)
-        rough = {"toy.flowcut.stills": ByKind(Pairs(ROUGH, gaps=(1,)), ROUGH_STILLS)}
-        labels = tuple((name, rough.get(name, by)) for name, by in row.labels)
-        return replace(row, stages=stages, videos=2, seeds=(0,), labels=labels)
-
-    rows = experiments.group("flowcut davis")
-    rows = [brief(rows[name]) for name in ("CutLER", "VideoCutLER", "FlowCut, stills")]
+def test_a_row_is_trained_through_all_its_stages_and_tested(brief, tmp_path):
+    """In steps that teach nothing."""
     few = replace(DAVIS, videos=2)
-    table = series.measure(rows, held_out=few, shelf=tmp_path, progress=False)
+    table = series.measure(brief, held_out=few, shelf=tmp_path, progress=False)
     assert table["row"].tolist() == ["CutLER", "VideoCutLER", "FlowCut, stills"]
     assert list(table.columns) == ["row", "seed", "first", *DAVIS.scoring.metrics]
     assert len(list((tmp_path / "runs").iterdir())) == 5, "three rounds are shared"
     few = replace(SURE["toy-ytvis19"], videos=2)
-    again = series.measure(rows[:1], held_out=few, shelf=tmp_path, progress=False)
+    again = series.measure(brief[:1], held_out=few, shelf=tmp_path, progress=False)
     assert again.loc[0, "AP, any score"] >= again.loc[0, "AP"] >= 0
