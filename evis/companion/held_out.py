@@ -5,20 +5,24 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from evis.data import toy
+from evis.data import masks, toy
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
 from evis.inference import Options, predict_dataset
 from evis.labels.datasets import OBJECT
-from evis.metrics import attributes, stability, ytvis
+from evis.metrics import attributes, davis, motion, stability, ytvis
 
 VIDEOS = "toy-ytvis19"
 SCORES = ("AP", "AP50", "AP75", "AR1", "AR10")
 AGNOSTIC_SCORES = ("AP", "AP50", "AP75", "AP_S", "AP_M", "AP_L", "AR1", "AR10")
+AT_ANY_SCORE = "AP, any score"
+DAVIS_SCORES = ("J&F", "J", "F")
+LEAST_SCORE, LEAST_OF_DAVIS = 0.8, 0.3  # of what counts as found (FlowCut, section 4.1)
 SPLITS = ("mbor", "instances", "keypoints")
 WHOLE = Options(window=None, shorter_side=None)  # a model for pictures, too
 LINKED = Options(window=1, shorter_side=None)  # MinVIS: queries of a frame and the one before
@@ -111,14 +115,72 @@ def objects(
     model: nn.Module, held_out: "HeldOut", options: Options = WHOLE, progress: bool = True
 ) -> dict[str, Any]:
     """AP and AR of a model that knows objects alone, and their mIoU."""
+    dataset = _without_classes(held_out)
+    found = predict_dataset(model, dataset.bare(), options, progress=progress)
+    return _of_objects(found, dataset, progress)
+
+
+def sure_objects(
+    model: nn.Module, held_out: "HeldOut", options: Options = WHOLE, progress: bool = True
+) -> dict[str, Any]:
+    """As `objects`, of what scores `LEAST_SCORE` or more alone; and AP of whatever was found."""
+    dataset = _without_classes(held_out)
+    found = predict_dataset(model, dataset.bare(), options, progress=progress)
+    sure = [track for track in found if track.score >= LEAST_SCORE]
+    of_all = _of_objects(found, dataset, progress)["AP"]
+    return _of_objects(sure, dataset, progress) | {AT_ANY_SCORE: of_all}
+
+
+def _without_classes(held_out: "HeldOut") -> VISDataset:
     truth = held_out.dataset()
     merged = tuple(replace(track, category_id=OBJECT.id) for track in truth.tracks)
-    dataset = replace(truth, categories=(OBJECT,), tracks=merged)
-    found = predict_dataset(model, dataset.bare(), options, progress=progress)
+    return replace(truth, categories=(OBJECT,), tracks=merged)
+
+
+def _of_objects(
+    found: Sequence[PredictedTrack], dataset: VISDataset, progress: bool
+) -> dict[str, Any]:
     stats = ytvis.evaluate(dataset, found, class_agnostic=True, progress=progress).stats
     ious = ytvis.object_ious(dataset, found, progress=False)
     means = {"mIoU": float(ious["iou"].mean()), "per_video": _per_video(dataset, ious)}
     return {name: stats[name] for name in AGNOSTIC_SCORES} | means
+
+
+def davis_objects(
+    model: nn.Module, held_out: "HeldOut", options: Options = WHOLE, progress: bool = True
+) -> dict[str, Any]:
+    """J&F, J and F of what scores `LEAST_OF_DAVIS` or more, matched with objects one to one.
+
+    Under "motion ...", the same of the objects that move (`evis.metrics.motion`). As in the
+    challenge's files, a pixel belongs to one prediction: to the surest.
+    """
+    truth = held_out.dataset()
+    found = predict_dataset(model, truth.bare(), options, progress=progress)
+    values: dict[str, Any] = {}
+    for kind, labels in (("", truth), ("motion ", motion.moving(truth))):
+        videos = [video.id for video in labels.videos if labels.tracks_of(video.id)]
+        pairs = [(labels.mask_stack(number), _apart(found, labels, number)) for number in videos]
+        scored = davis.evaluate(*zip(*pairs, strict=True), progress=False)
+        values |= {kind + name: scored[name] for name in DAVIS_SCORES}
+        if not kind:
+            parts = scored["objects"].groupby("video")[["J_mean", "F_mean"]].mean().mean(axis=1)
+            means = dict(zip(videos, parts.round(3).tolist(), strict=True))
+            values["per_video"] = [means.get(video.id) for video in truth.videos]
+    return values
+
+
+def _apart(found: Sequence[PredictedTrack], dataset: VISDataset, video_id: int) -> np.ndarray:
+    """(predictions, T, h, w) bool of a video's sure ones, none of which overlap."""
+    video = dataset.video(video_id)
+    own = [t for t in found if t.video_id == video_id and t.score >= LEAST_OF_DAVIS]
+    stack = np.zeros((len(own), video.length, video.height, video.width), dtype=bool)
+    taken = np.zeros(stack.shape[1:], dtype=bool)
+    for mine, track in zip(stack, sorted(own, key=lambda t: t.score, reverse=True), strict=True):
+        for frame, rle in enumerate(track.masks):
+            if rle is not None:
+                mine[frame] = masks.decode(rle) & ~taken[frame]
+        taken |= mine
+    return stack
 
 
 @cache
@@ -137,6 +199,10 @@ IN_HALVES = Scoring(
 
 OF_SEEN = Scoring(SCORES, of_seen_classes)
 OF_OBJECTS = Scoring((*AGNOSTIC_SCORES, "mIoU"), objects)
+OF_SURE = Scoring((*AGNOSTIC_SCORES, "mIoU", AT_ANY_SCORE), sure_objects)
+OF_DAVIS = Scoring(
+    tuple(kind + name for kind in ("", "motion ") for name in DAVIS_SCORES), davis_objects
+)
 
 
 @dataclass(frozen=True)
@@ -176,6 +242,9 @@ OF_SET = {
     "toy-ovis": HeldOut("test", 60, 2, "toy-ovis"),
 }
 SEEN = replace(TEST, name="test, classes of stills", scoring=OF_SEEN)
+# The same for models of objects alone (FlowCut), and DAVIS.
+SURE = {on: replace(OF_SET[on], name="objects", scoring=OF_SURE) for on in (VIDEOS, "toy-ytvis21")}
+DAVIS = HeldOut("objects", 60, 2, "toy-davis", OF_DAVIS)
 # For detectors of objects: pictures, each a video of one frame.
 STILLS = HeldOut("validation", 300, 1, "toy-coco", OF_OBJECTS)
 # Other sets, never trained on: Table V and Fig. 6.

@@ -5,6 +5,7 @@ object's place in one frame and in the next are known without any video.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,68 +48,97 @@ class PseudoClips(ClipDataset):
         angles = generator.uniform(-self.rotation, self.rotation, self.views)
         shifts = generator.uniform(-self.shift, self.shift, (self.views, 2))
         size = picture.frames.shape[-2:]
-        moves = [_move(*size, angle, *shift) for angle, shift in zip(angles, shifts, strict=True)]
+        moves = [turn_and_shift(*size, a, *by) for a, by in zip(angles, shifts, strict=True)]
         return views(picture, moves)
 
 
 _TRUE = torch.tensor(True)
 
 
-def _move(height: int, width: int, angle: float, right: float, down: float) -> np.ndarray:
-    """A turn about the centre, then a shift by shares of the sides: (2, 3), acting on (x, y, 1)."""
+def turn_and_shift(
+    height: int,
+    width: int,
+    angle: float,
+    right: float = 0.0,
+    down: float = 0.0,
+    centre: Sequence[float] = (0.5, 0.5),
+) -> np.ndarray:
+    """A turn about the centre, then a shift, both in shares of the sides, across first: (2, 3),
+    acting on (x, y, 1)."""
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     turn = np.array([[cosine, -sine], [sine, cosine]])
-    centre = np.array([width, height]) / 2
+    centre = np.array([width, height]) * centre
     offset = centre - turn @ centre + np.array([right * width, down * height])
     return np.concatenate([turn, offset[:, None]], axis=1)
 
 
 def views(picture: Clip, moves: list[np.ndarray]) -> Clip:
     """The clip of one frame, seen under each of the (2, 3) moves; targets that leave all go."""
-    height, width = picture.frames.shape[-2:]
-    frame = picture.frames[0].permute(1, 2, 0).numpy()
-    frames = np.stack([_warp(frame, move, cv2.INTER_LINEAR) for move in moves])
-    moved: dict[str, torch.Tensor] = {}
-    visible = picture.visible.expand(-1, len(moves))
-    if picture.masks is not None:
-        masks = picture.masks[:, 0].numpy().astype(np.uint8)
-        warped = [[_warp(mask, move, cv2.INTER_NEAREST) for move in moves] for mask in masks]
-        bitmaps = np.array(warped, dtype=bool).reshape(len(masks), len(moves), height, width)
-        moved["masks"] = torch.from_numpy(bitmaps)
-        visible = visible & moved["masks"].flatten(2).any(-1)
-    if picture.boxes is not None:
-        boxes = torch.stack([_turned(picture.boxes[:, 0], move) for move in moves], 1)
+    length = len(moves)
+    own = {name: getattr(picture, name) for name in ("visible", "masks", "boxes")}
+    points = picture.points
+    if points is not None:
+        in_view = points.new_tensor([0, 1, 0, 0, 0])
+        points = torch.cat([points + view * in_view for view in range(length)])
+    repeated = replace(
+        picture,
+        points=points,
+        frames=picture.frames.expand(length, -1, -1, -1),
+        frame_indices=picture.frame_indices * length,
+        **{n: v if v is None else v.repeat_interleave(length, 1) for n, v in own.items()},
+    )
+    return moved(repeated, moves)
+
+
+def moved(clip: Clip, moves: list[np.ndarray]) -> Clip:
+    """Each frame of the clip under its own (2, 3) move; targets that leave all frames go."""
+    length, _, height, width = clip.frames.shape
+    pictures = clip.frames.permute(0, 2, 3, 1).numpy()
+    each = list(zip(pictures, moves, strict=True))
+    frames = np.stack([_warp(*of_frame, cv2.INTER_LINEAR) for of_frame in each])
+    there: dict[str, torch.Tensor] = {}
+    visible = clip.visible
+    if clip.masks is not None:
+        warped = [
+            [_warp(mask, move, cv2.INTER_NEAREST) for mask, move in zip(own, moves, strict=True)]
+            for own in clip.masks.numpy().astype(np.uint8)
+        ]
+        bitmaps = np.array(warped, dtype=bool).reshape(-1, length, height, width)
+        there["masks"] = torch.from_numpy(bitmaps)
+        visible = visible & there["masks"].flatten(2).any(-1)
+    if clip.boxes is not None:
+        boxes = zip(clip.boxes.unbind(1), moves, strict=True)
+        boxes = torch.stack([_turned(of_frame, move) for of_frame, move in boxes], 1)
         boxes = boxes.clamp(min=torch.zeros(4), max=torch.tensor([width, height] * 2))
         sides = boxes[..., 2:] - boxes[..., :2]
         visible = visible & (sides >= 1).all(-1)
-        moved["boxes"] = boxes * visible.unsqueeze(-1)
+        there["boxes"] = boxes * visible.unsqueeze(-1)
     points = None
-    if picture.points is not None:
-        points = torch.cat([_clicks(picture, t, move) for t, move in enumerate(moves)])
-        if not moved:  # a click is all that tells where the object is
+    if clip.points is not None:
+        points = torch.cat([_clicks(clip, t, move) for t, move in enumerate(moves)])
+        if not there:  # a click is all that tells where the object is
             visible = torch.zeros_like(visible).index_put((points[:, 0], points[:, 1]), _TRUE)
     kept = visible.any(1)
     if points is not None:
-        moved["points"] = points[kept[points[:, 0]]]
-        moved["points"][:, 0] = (kept.cumsum(0) - 1)[moved["points"][:, 0]]
+        there["points"] = points[kept[points[:, 0]]]
+        there["points"][:, 0] = (kept.cumsum(0) - 1)[there["points"][:, 0]]
     return replace(
-        picture,
+        clip,
         frames=torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
-        frame_indices=picture.frame_indices * len(moves),
-        track_ids=tuple(t for t, k in zip(picture.track_ids, kept.tolist(), strict=True) if k),
-        labels=picture.labels[kept],
+        track_ids=tuple(t for t, k in zip(clip.track_ids, kept.tolist(), strict=True) if k),
+        labels=clip.labels[kept],
         visible=visible[kept],
-        **{name: x if name == "points" else x[kept] for name, x in moved.items()},
+        **{name: x if name == "points" else x[kept] for name, x in there.items()},
     )
 
 
-def _clicks(picture: Clip, view: int, move: np.ndarray) -> torch.Tensor:
-    """The clicks that stay within this view: (M, 5) target, view, x, y, positive."""
-    height, width = picture.frames.shape[-2:]
-    target, _, *place, positive = picture.points.unbind(1)
+def _clicks(clip: Clip, frame: int, move: np.ndarray) -> torch.Tensor:
+    """The frame's clicks that stay within it: (M, 5) target, frame, x, y, positive."""
+    height, width = clip.frames.shape[-2:]
+    target, in_frame, *place, positive = clip.points[clip.points[:, 1] == frame].unbind(1)
     matrix = torch.from_numpy(move)
     x, y = ((torch.stack(place, 1) + 0.5).double() @ matrix[:, :2].T + matrix[:, 2]).floor().T
-    rows = torch.stack([target, torch.full_like(target, view), x.long(), y.long(), positive], 1)
+    rows = torch.stack([target, in_frame, x.long(), y.long(), positive], 1)
     return rows[(x >= 0) & (x < width) & (y >= 0) & (y < height)]
 
 

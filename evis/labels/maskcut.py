@@ -53,7 +53,7 @@ def combined(appearance: np.ndarray, motion: np.ndarray, alpha: float) -> np.nda
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha should be 0 to 1, is {alpha}")
-    parts = np.sqrt(alpha) * _unit(appearance), np.sqrt(1 - alpha) * _unit(motion)
+    parts = np.sqrt(alpha) * unit_length(appearance), np.sqrt(1 - alpha) * unit_length(motion)
     return np.concatenate(parts, axis=-1)
 
 
@@ -67,19 +67,17 @@ def cuts(
     repeat the mask before, from the second cut on, and leaves them in.
     """
     check_choice("flavour", flavour, FLAVOURS)
-    unit = _unit(features)
-    grid = unit.shape[:2]
-    linked = _linked(unit.reshape(grid[0] * grid[1], unit.shape[2]), tau)
+    linked, grid = links(features, tau), np.shape(features)[:2]
     taken, before = np.zeros((2, *grid), bool)
     for number in range(count):
         present = ~taken if flavour == "paper" else np.ones(grid, bool)
-        if _all_alike(linked.sum(1)[present.ravel()]):
+        if all_alike(linked.sum(1)[present.ravel()]):
             return
         affinity = ncut.Thresholded(linked, present=present.ravel())
         if flavour == "released" and taken.size <= _RELEASED_DENSE:
             vector = ncut.dense(affinity)
         else:
-            vector = _settled(ncut.second_eigenvector(affinity))
+            vector = settled(ncut.second_eigenvector(affinity))
         foreground, seed, turned = object_side(vector.reshape(grid), present)
         regions, _ = ndimage.label(foreground)  # 4-connected
         component = regions == regions[seed]
@@ -96,7 +94,7 @@ def cuts(
         linked[:, before.ravel()] = False
 
 
-def _settled(vector: np.ndarray) -> np.ndarray:
+def settled(vector: np.ndarray) -> np.ndarray:
     """Its most extreme value is 1; rounded, so that patches which tie do so on every machine."""
     vector = np.round(vector / np.abs(vector).max(), 9)
     return vector * vector[np.abs(vector).argmax()]
@@ -120,7 +118,7 @@ def object_side(
     return foreground, (int(row), int(column)), turned
 
 
-def _unit(features: np.ndarray) -> np.ndarray:
+def unit_length(features: np.ndarray) -> np.ndarray:
     """(h, w, C) float64, each patch of length 1; empty ones stay 0 and are linked to nothing."""
     features = np.asarray(features, dtype=np.float64)
     if features.ndim != 3:
@@ -132,8 +130,10 @@ def _unit(features: np.ndarray) -> np.ndarray:
     return features / np.maximum(lengths, 1e-12)
 
 
-def _linked(unit: np.ndarray, tau: float) -> np.ndarray:
-    """(n, C) -> (n, n) bool: a cosine above tau (FlowCut, Eq. 1)."""
+def links(features: np.ndarray, tau: float) -> np.ndarray:
+    """(h, w, C) -> (h * w, h * w) bool: a cosine above tau (FlowCut, Eq. 1)."""
+    unit = unit_length(features)
+    unit = unit.reshape(unit.shape[0] * unit.shape[1], unit.shape[2])
     linked = np.zeros((len(unit), len(unit)), bool)
     for start in range(0, len(unit), _ROWS):
         rows = slice(start, min(start + _ROWS, len(unit)))
@@ -143,7 +143,7 @@ def _linked(unit: np.ndarray, tau: float) -> np.ndarray:
     return linked
 
 
-def _all_alike(links: np.ndarray) -> bool:
+def all_alike(links: np.ndarray) -> bool:
     """Whether patches that have so many links each are linked to all, or none but to itself."""
     return len(links) == 0 or ((links == links[0]).all() and links[0] in (0, 1, len(links)))
 

@@ -75,6 +75,34 @@ def second_eigenvector(affinity: np.ndarray | LinearOperator) -> np.ndarray:
     return scale * vector
 
 
+def in_every_part(affinity: np.ndarray | LinearOperator, parts: int) -> np.ndarray:
+    """As `second_eigenvector`, among the vectors that cut each of so many equal parts for itself.
+
+    Such a vector is at right angles (in D) to the constant on every part, not only to that on all:
+    no part lies on one side as a whole. Of one part it is the same.
+    """
+    affinity, degrees = _checked(affinity)
+    root = np.sqrt(degrees)
+    scale = np.divide(1, root, out=np.zeros(len(root)), where=root > 0)[:, None]
+    constant = root.reshape(parts, -1, 1)
+    length = np.linalg.norm(constant, axis=1, keepdims=True)
+    constant = np.divide(constant, length, out=np.zeros(constant.shape), where=length > 0)
+
+    def known(x: np.ndarray) -> np.ndarray:
+        """(n, k): what of x lies along the constants."""
+        x = x.reshape(parts, -1, x.shape[1])
+        return (constant * (constant * x).sum(1, keepdims=True)).reshape(len(root), -1)
+
+    def step(x: np.ndarray) -> np.ndarray:
+        """D^(-1/2) W D^(-1/2) within what is allowed; -2 for the rest, and for patches out."""
+        x = x.reshape(len(root), -1)
+        allowed = x - known(x)
+        product = scale * (affinity @ (scale * allowed))
+        return product - known(product) - 2 * (x - allowed) - 2 * (root == 0)[:, None] * x
+
+    return scale[:, 0] * _largest(step, len(root))
+
+
 def dense(affinity: np.ndarray | LinearOperator) -> np.ndarray:
     """The same as released code solves it, by LAPACK on float matrices; the sign is LAPACK's too.
 

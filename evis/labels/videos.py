@@ -141,11 +141,14 @@ class Cuts:
         for frame in frames:
             of_frame = self.masks(dataset, frame)
             found.append([masks.encode(mask) for mask in of_frame if mask.any()])
-        tracks = linked(found)
         return [
             Track(number, video.id, OBJECT.id).with_masks(rles)
-            for number, rles in enumerate(tracks, start=1)
+            for number, rles in enumerate(self.tracked(found), start=1)
         ]
+
+    def tracked(self, found: Sequence[Sequence[RLE]]) -> list[list[RLE | None]]:
+        """The masks of each frame -> those of each track."""
+        return linked(found)
 
     def masks(self, dataset: VISDataset, frame: int) -> np.ndarray:
         """(count, h, w) bool of one frame of a video, empty ones too."""

@@ -96,6 +96,7 @@ class ModelConfig(_Checked):
     encoder_feed_forward: int = 1024
     decoder_layers: int = 9
     decoder_feed_forward: int = 2048
+    dropout: float = 0.0  # in training, in the layers of both decoders
 
 
 _FULL = ModelConfig(classes=1)

@@ -124,12 +124,14 @@ class EncoderLayer(nn.Module):
         self.fc1 = nn.Linear(width, config.encoder_feed_forward)
         self.fc2 = nn.Linear(config.encoder_feed_forward, width)
         self.final_layer_norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, tokens: Tensor, position: Tensor, grid: Grid) -> Tensor:
         """tokens (N * S, C), position (S, C) -> (N * S, C)"""
         read = self.self_attn(tokens, position, grid)
-        tokens = self.self_attn_layer_norm(tokens + read)
-        return self.final_layer_norm(tokens + self.fc2(F.relu(self.fc1(tokens))))
+        tokens = self.self_attn_layer_norm(tokens + self.dropout(read))
+        grown = self.dropout(F.relu(self.fc1(tokens)))
+        return self.final_layer_norm(tokens + self.dropout(self.fc2(grown)))
 
 
 class DeformableAttention(nn.Module):

@@ -107,9 +107,9 @@ class DecoderLayer(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         width, heads = config.hidden, config.heads
-        self.cross_attention = Attention(width, heads)
+        self.cross_attention = Attention(width, heads, config.dropout)
         self.cross_norm = nn.LayerNorm(width)
-        self.self_attention = Attention(width, heads)
+        self.self_attention = Attention(width, heads, config.dropout)
         self.self_norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(
             nn.Linear(width, config.decoder_feed_forward),
@@ -117,6 +117,7 @@ class DecoderLayer(nn.Module):
             nn.Linear(config.decoder_feed_forward, width),
         )
         self.feed_forward_norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(config.dropout)
         for parameter in self.parameters():
             if parameter.ndim > 1:
                 nn.init.xavier_uniform_(parameter)
@@ -131,11 +132,13 @@ class DecoderLayer(nn.Module):
         """
         batch = len(closed)
         read, _ = self.cross_attention(queries + position, keys, values, batch, attn_mask=closed)
-        queries = self.cross_norm(queries + read)
+        queries = self.cross_norm(queries + self.dropout(read))
         placed = queries + position
         read, _ = self.self_attention(placed, placed, queries, batch)
-        queries = self.self_norm(queries + read)
-        return self.feed_forward_norm(queries + self.feed_forward(queries))
+        queries = self.self_norm(queries + self.dropout(read))
+        grow, cut_off, shrink = self.feed_forward
+        grown = self.dropout(cut_off(grow(queries)))
+        return self.feed_forward_norm(queries + self.dropout(shrink(grown)))
 
 
 class Attention(nn.MultiheadAttention):
@@ -171,7 +174,8 @@ class Attention(nn.MultiheadAttention):
         heads = [x.transpose(1, 2) for x in heads]  # (B, heads, Q or L, C / heads)
         first = heads[0].chunk(2, 1) if keys is queries else heads[:1]
         is_open = None if attn_mask is None else ~attn_mask.unsqueeze(1)
-        read = F.scaled_dot_product_attention(*first, *heads[1:], is_open)
+        dropout = self.dropout if self.training else 0.0
+        read = F.scaled_dot_product_attention(*first, *heads[1:], is_open, dropout)
         return self.out_proj(read.transpose(1, 2).reshape(len(queries), -1)), None
 
 

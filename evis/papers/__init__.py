@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from evis.training import Method, Recipe
     from evis.training.method import Loss
 
-PAPERS = ("eigencluster", "cutler", "uvis", "pointvis", "pmvis")
-MEASURED = ("eigencluster", "cutler", "uvis", "pointvis")  # those with experiments
+PAPERS = ("eigencluster", "cutler", "uvis", "flowcut", "pointvis", "pmvis")
+MEASURED = ("eigencluster", "cutler", "uvis", "flowcut", "pointvis")  # those with experiments
 
 
 def recipe_names() -> tuple[str, ...]:

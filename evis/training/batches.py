@@ -19,6 +19,7 @@ from evis.data.errors import DataError
 from evis.data.pseudo_clips import PseudoClips
 from evis.data.supervision import weaken
 from evis.data.types import VISDataset
+from evis.data.varied import Varied
 from evis.training.recipe import Recipe
 
 KEPT_BYTES = 2**30  # of decoded frames, by each process
@@ -108,9 +109,8 @@ def together(clips: list[Clip]) -> Batch:
 
 
 def clips_of(recipe: Recipe, dataset: VISDataset) -> Dataset:
-    """A data set's clips by number, as the recipe draws and sizes them; views of still pictures.
-
-    Where it pastes, each with objects of another clip.
+    """A data set's clips by number, as the recipe draws and sizes them; views of still pictures,
+    each with objects of another where the recipe pastes. Where it varies frames, so varied.
     """
     size = {
         "shorter_sides": recipe.shorter_sides,
@@ -120,9 +120,11 @@ def clips_of(recipe: Recipe, dataset: VISDataset) -> Dataset:
     }
     if all(video.length == 1 for video in dataset.videos):
         clips = PseudoClips(dataset, recipe.still_frames, recipe.rotation, recipe.shift, **size)
+        clips = CopyPaste(clips, recipe.copy_paste) if recipe.copy_paste else clips
     else:
         clips = ClipDataset(dataset, recipe.frames, recipe.frame_range, **size)
-    return CopyPaste(clips, recipe.copy_paste) if recipe.copy_paste else clips
+    varied = recipe.frame_rotation, recipe.brightness, recipe.contrast
+    return Varied(clips, *varied, seed=recipe.seed) if any(varied) else clips
 
 
 def _keeping(dataset: VISDataset) -> VISDataset:

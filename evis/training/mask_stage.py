@@ -22,10 +22,11 @@ class MaskStage(Recipe):
     supervision: Supervision = "mask"
     points: int = 12_544  # where the loss and the matching look at a mask, as in Mask2Former
     drop_iou: float | None = None  # of CutLER's DropLoss (`MaskLoss`)
+    dropout: float = 0.0  # in both decoders
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if problem := outside(self, {"points": (1, 1_000_000)}):
+        if problem := outside(self, {"points": (1, 1_000_000), "dropout": (0.0, 0.9)}):
             raise DataError(problem, field=f"recipe {self.name}")
 
 
@@ -35,7 +36,8 @@ TOY = SMALL | {"model": "tiny_s", "batch": 16, "micro_batch": 16, "points": 512}
 
 def build(recipe: Recipe, classes: Sequence[str]) -> VideoMask2Former:
     """A fresh network for these classes."""
-    return VideoMask2Former(named(recipe.model_among(SIZES), len(classes)))
+    size = recipe.model_among(SIZES)
+    return VideoMask2Former(named(size, len(classes), dropout=recipe.dropout))
 
 
 def loss(recipe: MaskStage) -> MaskLoss:

@@ -37,9 +37,14 @@ class Recipe(ABC):
     still_frames: int = 4  # views of a still picture in its pseudo clip
     rotation: float = 15.0  # of a view, degrees either way
     shift: float = 0.1  # of a view, share of its sides
-    # The least and the greatest size of objects of other clips that are pasted in, as shares of the
-    # picture (evis.data.copy_paste); (): none are.
+    # The least and the greatest size of objects of other pictures that are pasted into views of
+    # stills, as shares of the picture (evis.data.copy_paste); (): none are.
     copy_paste: tuple[float, ...] = ()
+    # Of each frame for itself, either way: degrees about a point near the middle, and the share by
+    # which it is brighter or darker, and of more or less contrast (evis.data.varied).
+    frame_rotation: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
     shorter_sides: tuple[int, ...] = (360, 480)
     longest_side: int = 1333
     flip: float = 0.5
@@ -73,7 +78,7 @@ class Recipe(ABC):
         """All values by name; those of `_YOUNG` only where they are set."""
         told = _plain(asdict(self))
         for name in _YOUNG:
-            if getattr(self, name) == getattr(Recipe, name):
+            if name in told and getattr(self, name) == getattr(type(self), name):
                 del told[name]
         return told
 
@@ -87,7 +92,7 @@ class Recipe(ABC):
 
 # Fields that came after rows were stored, weights committed and runs begun. These are found by what
 # `to_json` says, so that a recipe says nothing of such a field while it changes nothing.
-_YOUNG = ("copy_paste",)
+_YOUNG = ("copy_paste", "frame_rotation", "brightness", "contrast", "dropout")
 # From the least to the most; between whole numbers only these are allowed. The most is far above
 # what anybody trains with: a slip of the keyboard shall not fill the memory or take for ever.
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -101,6 +106,9 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "rotation": (0.0, 180.0),
     "shift": (0.0, 0.99),
     "copy_paste": (0.01, 1.0),
+    "frame_rotation": (0.0, 180.0),
+    "brightness": (0.0, 1.0),
+    "contrast": (0.0, 1.0),
     "shorter_sides": (16, 4096),
     "longest_side": (16, 8192),
     "flip": (0.0, 1.0),

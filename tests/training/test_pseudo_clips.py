@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evis.data.clips import Clip
-from evis.data.pseudo_clips import PseudoClips, _move, views
+from evis.data.pseudo_clips import PseudoClips, turn_and_shift, views
 from evis.data.supervision import weaken
 
 
@@ -28,7 +28,9 @@ def _picture(height=60, width=80):
 
 
 def test_a_shift_by_whole_pixels_is_exact():
-    clip = views(_picture(), [_move(60, 80, 0, 0, 0), _move(60, 80, 0, 0.1, -0.05)])
+    clip = views(
+        _picture(), [turn_and_shift(60, 80, 0, 0, 0), turn_and_shift(60, 80, 0, 0.1, -0.05)]
+    )
     assert clip.boxes[0].tolist() == [[20, 10, 40, 30], [28, 7, 48, 27]]
     expected = torch.zeros(60, 80, dtype=torch.bool)
     expected[7:27, 28:48] = True
@@ -39,7 +41,7 @@ def test_a_shift_by_whole_pixels_is_exact():
 
 
 def test_a_quarter_turn_is_exact_about_the_centre():
-    clip = views(_picture(80, 80), [_move(80, 80, 90, 0, 0)])
+    clip = views(_picture(80, 80), [turn_and_shift(80, 80, 90, 0, 0)])
     turned = torch.rot90(_picture(80, 80).masks[0, 0], -1)  # x right, y down: from x towards y
     assert torch.equal(clip.masks[0, 0], turned)
     assert torch.equal(clip.frames[0, 0] > 128, turned)
@@ -48,7 +50,7 @@ def test_a_quarter_turn_is_exact_about_the_centre():
 
 @pytest.mark.parametrize("angle", [-30, 7, 15, 45])
 def test_a_turned_box_encloses_the_turned_mask(angle):
-    clip = views(_picture(), [_move(60, 80, angle, 0.03, 0.02)])
+    clip = views(_picture(), [turn_and_shift(60, 80, angle, 0.03, 0.02)])
     rows, columns = np.nonzero(clip.masks[0, 0].numpy())
     x0, y0, x1, y1 = clip.boxes[0, 0].tolist()
     assert x0 - 1 <= columns.min() and columns.max() + 1 <= x1 + 1
@@ -58,8 +60,8 @@ def test_a_turned_box_encloses_the_turned_mask(angle):
 
 
 def test_what_leaves_the_view_is_not_visible_and_what_leaves_all_is_no_target():
-    away = _move(60, 80, 0, 0.75, 0)
-    clip = views(_picture(), [_move(60, 80, 0, 0, 0), away])
+    away = turn_and_shift(60, 80, 0, 0.75, 0)
+    clip = views(_picture(), [turn_and_shift(60, 80, 0, 0, 0), away])
     assert clip.visible.tolist() == [[True, False]]
     assert clip.boxes[0, 1].tolist() == [0, 0, 0, 0] and not clip.masks[0, 1].any()
     gone = views(_picture(), [away, away])
@@ -103,7 +105,11 @@ def test_clicks_move_with_what_they_are_on():
     one = _picture()
     rows = [(0, 0, x, y, int(one.masks[0, 0, y, x])) for x in range(80) for y in range(60)]
     clicked = replace(one, points=torch.tensor(rows))
-    moves = [_move(60, 80, 0, 0, 0), _move(60, 80, 0, 0.1, -0.05), _move(60, 80, 90, 0, 0)]
+    moves = [
+        turn_and_shift(60, 80, 0, 0, 0),
+        turn_and_shift(60, 80, 0, 0.1, -0.05),
+        turn_and_shift(60, 80, 90, 0, 0),
+    ]
     clip = views(clicked, moves)
     assert torch.equal(clip.points[: len(rows)], clicked.points)
     for t in (1, 2):
@@ -118,13 +124,13 @@ def test_without_masks_an_object_shows_where_a_click_does():
     one = replace(_picture(), masks=None, boxes=None, labels=torch.tensor([1, 0, 1]))
     one = replace(one, visible=torch.ones(3, 1, dtype=torch.bool), track_ids=(5, 6, 7))
     points = torch.tensor([[0, 0, 70, 30, 1], [1, 0, 75, 30, 1], [2, 0, 5, 9, 1], [2, 0, 70, 9, 0]])
-    right = [_move(60, 80, 0, share, 0) for share in (0.1, 0.2)]
+    right = [turn_and_shift(60, 80, 0, share, 0) for share in (0.1, 0.2)]
     clip = views(replace(one, points=points), right)
     assert clip.track_ids == (5, 7) and clip.labels.tolist() == [1, 1]
     assert clip.visible.tolist() == [[True, False], [True, True]]
     expected = [[0, 0, 78, 30, 1], [1, 0, 13, 9, 1], [1, 0, 78, 9, 0], [1, 1, 21, 9, 1]]
     assert clip.points.tolist() == expected
-    gone = views(replace(one, points=points[:2]), [_move(60, 80, 0, 0.9, 0)])
+    gone = views(replace(one, points=points[:2]), [turn_and_shift(60, 80, 0, 0.9, 0)])
     assert gone.labels.shape == (0,) and gone.points.shape == (0, 5)
 
 

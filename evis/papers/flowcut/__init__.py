@@ -1,0 +1,1 @@
+"""FlowCut: objects of videos by cuts of appearance and motion that agree in time."""

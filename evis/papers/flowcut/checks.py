@@ -1,0 +1,130 @@
+"""Claims of FlowCut that need no training row; claims.toml names these functions."""
+
+import numpy as np
+
+from evis.companion import formulas, published
+from evis.companion.claims import CANNOT_TELL, CONTRADICTED, HOLDS, Finding
+from evis.labels import curate, maskcut
+from evis.papers.flowcut.experiments import ROWS
+from evis.papers.flowcut.recipes import named
+
+METRICS = ("AP50", "AP75", "AP", "AP_S", "AP_M", "AP_L", "AR10")
+# What 4.2 says is the best of Table 1.
+BEST = (
+    "J&F@DAVIS-2017",
+    "J&F@DAVIS-2017-Motion",
+    "J@DAVIS-2017",
+    "F@DAVIS-2017-Motion",
+)
+
+
+def less_compute() -> Finding:
+    """By the recipes: clips that each stage sees."""
+    ours, theirs = (stage.steps * stage.batch for stage in map(named, ("flowcut", "videocutler")))
+    words = f"{ours:,} clips of 2 frames against {theirs:,} of 3, after CutLER's training in both"
+    return Finding(HOLDS if ours < theirs else CONTRADICTED, words)
+
+
+def half_is_enough() -> Finding:
+    """By Algorithm 1: a mask and half of it."""
+    whole = np.ones((1, 2, 2), dtype=bool)
+    half = whole & np.eye(2, dtype=bool)
+    kept = curate.match(whole, half)
+    words = "Algorithm 1 keeps masks whose IoU is more than one half, and drops one of one half"
+    return Finding(HOLDS if kept else CONTRADICTED, words)
+
+
+def matching_is_optimal() -> Finding:
+    """By an example: of two masks that overlap in the first frame, one is in the second."""
+    whole = np.ones((1, 4, 10), dtype=bool)
+    part = whole.copy()
+    part[..., 8:] = False
+    first = np.concatenate([whole, part])
+    printed, optimal = curate.match(first, whole), curate.match_one_to_one(first, whole)
+    words = (
+        f"two masks of the first frame are matched with one of the second: {printed}; one to one, "
+        f"at the highest sum of IoUs, {optimal}"
+    )
+    return Finding(HOLDS if printed == optimal else CONTRADICTED, words)
+
+
+def alpha_one_has_no_flow() -> Finding:
+    """On random features: the cosines of both together, and of appearance."""
+    noise = np.random.default_rng(0)
+    appearance, motion = noise.standard_normal((2, 5, 6, 8))
+    both, alone = (
+        features.reshape(30, -1) / np.linalg.norm(features.reshape(30, -1), axis=1)[:, None]
+        for features in (maskcut.combined(appearance, motion, 1.0), appearance)
+    )
+    same = np.allclose(both @ both.T, alone @ alone.T)
+    return Finding(HOLDS if same else CONTRADICTED, "all cosines are those of appearance")
+
+
+def no_annotation() -> Finding:
+    """By the rows: what each stage of the chain may learn from."""
+    stages = ROWS["FlowCut, 2021"].stages
+    levels = {stage.supervision for stage in stages}
+    words = f"all {len(stages)} stages, CutLER's three among them, learn at the level 'none'"
+    return Finding(HOLDS if levels == {"none"} else CONTRADICTED, words)
+
+
+def davis_means() -> Finding:
+    """By the printed cells of FlowCut's row."""
+    wrong = []
+    for on in ("DAVIS-2017", "DAVIS-2017-Motion"):
+        printed, region, boundary = (_cell(1, 5, f"{m}@{on}") for m in ("J&F", "J", "F"))
+        mean = (region + boundary) / 2
+        if abs(printed - mean) > 0.1 + 1e-9:
+            wrong.append(
+                f"{on}: J {region} and F {boundary} have the mean {mean:.1f}, J&F is {printed}; "
+                f"with that F it asks for a J of {2 * printed - boundary:.1f}"
+            )
+    return Finding(CONTRADICTED if wrong else HOLDS, "; ".join(wrong) or "they are")
+
+
+def davis_best() -> Finding:
+    """By the printed cells; on DAVIS-2017-Motion by the mean of J and F, too."""
+    cells = published.tables("flowcut", 1)
+    worse = []
+    for name in BEST:
+        metric, on = name.split("@")
+        column = cells[(cells.metric == metric) & (cells.dataset == on)].set_index("row").value
+        if column[5] <= column.drop(5).max():
+            worse.append(name)
+    others = cells[(cells.metric == "J&F") & (cells.dataset == "DAVIS-2017-Motion")]
+    best = others[others.row < 5].value.max()
+    mean = (_cell(1, 5, "J@DAVIS-2017-Motion") + _cell(1, 5, "F@DAVIS-2017-Motion")) / 2
+    words = (
+        f"not of {', '.join(worse)}"
+        if worse
+        else f"they are; with the mean of J and F, {mean:.1f}, for the J&F of DAVIS-2017-Motion, "
+        f"its lead is {mean - best:.1f}"
+    )
+    return Finding(CONTRADICTED if worse else HOLDS, words)
+
+
+def gains_on_2019() -> Finding:
+    return _gains(4, larger=2, smaller=5)
+
+
+def gains_on_2021() -> Finding:
+    return _gains(5, larger=5, smaller=2)
+
+
+def _gains(table: int, larger: int, smaller: int) -> Finding:
+    """By the printed cells: of each metric, which row gains more over the row above it."""
+    gains = {
+        metric: [
+            _cell(table, row, metric) - _cell(table, row - 1, metric) for row in (larger, smaller)
+        ]
+        for metric in METRICS
+    }
+    not_so = [metric for metric, (more, less) in gains.items() if more <= less]
+    words = f"in {len(METRICS) - len(not_so)} of {len(METRICS)} columns"
+    words += f", not in {' and '.join(not_so)}" if not_so else ""
+    verdict = HOLDS if not not_so else CONTRADICTED if len(not_so) == len(METRICS) else CANNOT_TELL
+    return Finding(verdict, words)
+
+
+def _cell(table: int, row: int, metric: str) -> float:
+    return formulas.evaluate(f"[flowcut/{table}/{row}/{metric}]", published.tables()).value
