@@ -11,6 +11,7 @@ Stages = tuple[int, int, int, int]  # a number for each of a backbone's four sta
 
 _MOST_LAYERS = 100
 _COUNTED = ("depths", "blocks", "encoder_layers", "decoder_layers")  # a module each
+_RATES = ("drop_path", "dropout")
 _LARGEST = 2**20
 
 
@@ -21,6 +22,7 @@ class _Checked:
         for field in fields(self):
             value = getattr(self, field.name)
             most = _MOST_LAYERS if field.name in _COUNTED else _LARGEST
+            most = 1 if field.name in _RATES else most
             if not _is_like(value, field.default, most):
                 raise ValueError(f"no model has {field.name} = {brief(value)}")
             if isinstance(value, Integral):  # numpy's are no json

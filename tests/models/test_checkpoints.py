@@ -673,13 +673,20 @@ def _told(change, folder):
     return path
 
 
-SIZES = [field.name for field in fields(named("tiny_s", classes=2))]
+SIZES = [field.name for field in fields(named("tiny_s", classes=2)) if field.name != "dropout"]
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("value", [None, True, 0, -1, 1.5, "3", [], [3], {}, 10**9, 10**30])
 def test_a_size_that_is_none_is_refused(size, value, tmp_path):
     path = _told(lambda entry: entry["config"].update({size: value}), tmp_path)
+    with pytest.raises(DataError, match="told.safetensors: was not written by evis"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize("value", [None, True, -1, 1.5, "0.3", [], [0.3], {}, 10**30])
+def test_a_rate_that_is_none_is_refused(value, tmp_path):
+    path = _told(lambda entry: entry["config"].update(dropout=value), tmp_path)
     with pytest.raises(DataError, match="told.safetensors: was not written by evis"):
         checkpoints.load(path)
 
