@@ -46,7 +46,19 @@ def site(pages, tmp_path_factory):
     pages.gather(folder / "source")
     made = [folder / "source", folder / "site"]
     subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-c", BOOK, "-d", folder / "doctrees", *made],
+        [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-q",
+            "-j",
+            "2",
+            "-c",
+            BOOK,
+            "-d",
+            folder / "doctrees",
+            *made,
+        ],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         check=True,
     )
@@ -188,7 +200,8 @@ class Browser:
         self.process = subprocess.Popen(
             [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]
             + ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-            + ["--disable-sync", f"--user-data-dir={profile}", "--remote-debugging-port=0"],
+            + ["--disable-sync", f"--user-data-dir={profile}", "--remote-debugging-port=0"]
+            + ["about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -305,9 +318,10 @@ PALE = """((theme) => {
   }
   return [...found.values()];
 })"""
-STILL = "document.head.append(Object.assign(document.createElement('style'), " + (
-    "{textContent: '* { transition: none !important; }'}))"
-)
+# Nothing moves and nothing is folded.
+SETTLED = """document.querySelectorAll("details").forEach((folded) => { folded.open = true; });
+document.head.append(Object.assign(document.createElement("style"),
+  {textContent: "* { transition: none !important; }"}))"""
 
 
 @needs_sphinx
@@ -322,7 +336,7 @@ def test_every_page_opens_in_a_browser_at_two_widths_and_in_two_themes(site, bro
         shown, drawn, wrong = browser.evaluate(EQUATIONS)
         if drawn < shown or wrong:
             faults.append((name, "equations", shown, drawn, wrong))
-        browser.evaluate(STILL)
+        browser.evaluate(SETTLED)
         for theme in ("light", "dark"):
             faults += [(name, *pale) for pale in browser.evaluate(f"{PALE}('{theme}')")]
         for width in WIDTHS:
