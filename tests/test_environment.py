@@ -45,7 +45,7 @@ CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
 CONDA_SPECS = dict(
     spec.partition(" ")[::2] for spec in CONDA["dependencies"] if isinstance(spec, str)
 )
-# Not on conda-forge.
+# What environment.yml takes from PyPI.
 PIP_SPECS = ["sphinx-mathjax-offline >=0.0.2,<1"]
 
 
