@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+BOOK_READY := $(VENV)/.book-ready
 
 # The first Python 3.11 with venv; `make PYTHON=/path/to/python` names another.
 PYTHON ?= $(shell for python in python3.11 python3; do \
@@ -13,7 +14,7 @@ PYTHON ?= $(shell for python in python3.11 python3; do \
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-gpu gpu-check portable torture lint lab lock clean
+.PHONY: help figures test test-gpu gpu-check portable torture lint lab book lock clean
 
 # Tests and notebooks run so many at a time, with one thread each.
 JOBS ?= 2
@@ -32,7 +33,8 @@ help:
 	@echo 'make torture   kills, full disks, two at once, 10,000 damaged files (an hour); STORE=1'
 	@echo 'make lint      check the style of code and notebooks, and who imports whom'
 	@echo 'make lab       open JupyterLab'
-	@echo 'make lock      resolve requirements.lock anew from pyproject.toml'
+	@echo 'make book      build/book/index.html: notebooks, figures and docstrings as one site'
+	@echo 'make lock      resolve requirements.lock and its like anew from pyproject.toml'
 	@echo 'make clean     remove .venv, build and caches; figures and results stay'
 
 figures: $(READY)
@@ -83,11 +85,18 @@ torture: $(READY)
 
 lint: $(READY)
 	@$(BIN) -m ruff check .
-	@$(BIN) -m ruff format --check -q evis tests benchmarks conftest.py
+	@$(BIN) -m ruff format --check -q evis tests benchmarks book conftest.py
 	@$(BIN) -m pytest -q tests/test_imports.py
 
 lab: $(READY)
 	@$(BIN) -m jupyterlab
+
+# The notebooks as they are committed; it opens without a server and without a network.
+book: $(BOOK_READY)
+	@rm -rf build/book build/book-doctrees
+	@$(BIN) book/pages.py build/book-source
+	@$(BIN) -m sphinx -q -j $(JOBS) -c book -d build/book-doctrees build/book-source build/book
+	@echo 'Open build/book/index.html'
 
 # The stamp is written last and holds the place it was made in. Without it, or in a checkout that
 # was copied or moved with its .venv, the environment is made afresh.
@@ -111,6 +120,11 @@ $(READY): requirements.lock pyproject.toml
 	echo "$(CURDIR)" > $(READY).new; mv $(READY).new $(READY); \
 	echo "Set up in $$(($$(date +%s) - start)) s."
 
+$(BOOK_READY): requirements-book.lock $(READY)
+	@echo "Installing the $$(grep -c == requirements-book.lock) packages of requirements-book.lock ..."
+	@$(BIN) -m pip install -qq --no-deps --requirement requirements-book.lock
+	@touch $(BOOK_READY)
+
 lock:
 	@set -eu; $(call require_python); \
 	echo 'Resolving in a clean environment: 2 to 5 minutes.'; \
@@ -120,11 +134,15 @@ lock:
 	    'Made by `make lock`; do not edit.'; \
 	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude evis -qq \
 	    | sed 's/+[^ ]*$$//'; } > build/requirements.lock; \
-	mv build/requirements.lock requirements.lock; rm -rf build/lock
+	build/lock/bin/python -m pip install -qq --constraint build/requirements.lock '.[book]'; \
+	{ echo '# What the site needs beside requirements.lock. Made by `make lock`; do not edit.'; \
+	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude evis -qq \
+	    | sed 's/+[^ ]*$$//' | grep -vxFf build/requirements.lock; } > build/requirements-book.lock; \
+	mv build/requirements.lock build/requirements-book.lock .; rm -rf build/lock
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis evis.egg-info
-	find evis tests notebooks benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find evis tests notebooks benchmarks book -name __pycache__ -prune -exec rm -rf {} +
 
 define require_python
 "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \

@@ -34,25 +34,31 @@ EXTRAS = {
     name: [Requirement(text) for text in texts]
     for name, texts in PROJECT["optional-dependencies"].items()
 }
-DECLARED = CORE + [need for name, needs in EXTRAS.items() if name != "all" for need in needs]
+APART = {"all", "book"}  # everything else, and what `make book` installs by a lock of its own
+DECLARED = CORE + [need for name, needs in EXTRAS.items() if name not in APART for need in needs]
 LOCK_LINES = (ROOT / "requirements.lock").read_text().splitlines()
+BOOK_LINES = (ROOT / "requirements-book.lock").read_text().splitlines()
 LOCK = dict(line.split("==") for line in LOCK_LINES[1:])
 LOCKED = {canonicalize_name(name): Version(version) for name, version in LOCK.items()}
+BOOK = {canonicalize_name(n): Version(v) for n, v in (line.split("==") for line in BOOK_LINES[1:])}
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
 CONDA_SPECS = dict(
     spec.partition(" ")[::2] for spec in CONDA["dependencies"] if isinstance(spec, str)
 )
+# What environment.yml takes from PyPI.
+PIP_SPECS = ["sphinx-mathjax-offline >=0.0.2,<1"]
 
 
 def names(requirements) -> set[str]:
     return {canonicalize_name(requirement.name) for requirement in requirements}
 
 
-def test_every_locked_line_is_one_exact_public_version():
-    assert LOCK_LINES[0].startswith("#") and "make lock" in LOCK_LINES[0]
-    for line in LOCK_LINES[1:]:
+@pytest.mark.parametrize(("lines", "locked"), [(LOCK_LINES, LOCKED), (BOOK_LINES, BOOK)])
+def test_every_locked_line_is_one_exact_public_version(lines, locked):
+    assert lines[0].startswith("#") and "make lock" in lines[0]
+    for line in lines[1:]:
         assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line), line
-    assert len(LOCKED) == len(LOCK_LINES) - 1
+    assert len(locked) == len(lines) - 1
 
 
 def test_torch_is_the_locked_one_and_torchvision_is_not_needed():
@@ -67,6 +73,12 @@ def test_torch_is_the_locked_one_and_torchvision_is_not_needed():
 def test_the_lock_satisfies_every_range(requirement):
     version = LOCKED[canonicalize_name(requirement.name)]
     assert requirement.specifier.contains(version)
+
+
+def test_the_books_lock_adds_what_its_extra_needs_and_changes_nothing():
+    assert not set(BOOK) & set(LOCKED)
+    for requirement in EXTRAS["book"]:
+        assert requirement.specifier.contains(BOOK[canonicalize_name(requirement.name)])
 
 
 def test_the_lock_satisfies_the_build():
@@ -105,26 +117,25 @@ def test_the_lock_is_the_whole_closure_and_is_what_is_installed():
         assert metadata.version(name).partition("+")[0] == str(LOCKED[name]), name
 
 
-def test_the_extra_all_is_every_other_extra():
+def test_the_extra_all_is_every_other_extra_but_the_book():
     (everything,) = EXTRAS["all"]
     assert everything.name == PROJECT["name"]
-    assert everything.extras == set(EXTRAS) - {"all"}
+    assert everything.extras == set(EXTRAS) - APART
 
 
 def test_conda_and_pyproject_name_the_same_packages_and_ranges():
     expected = {
         CONDA_NAMES.get(requirement.name, requirement.name): requirement.specifier
-        for requirement in DECLARED
+        for requirement in DECLARED + EXTRAS["book"]
     }
-    found = {
-        name: SpecifierSet(spec) for name, spec in CONDA_SPECS.items() if name not in CONDA_ONLY
-    }
+    specs = CONDA_SPECS | dict(spec.split(" ") for spec in PIP_SPECS)
+    found = {name: SpecifierSet(spec) for name, spec in specs.items() if name not in CONDA_ONLY}
     assert found == expected
 
 
 def test_conda_uses_conda_forge_alone_and_installs_the_checkout():
     assert CONDA["channels"] == ["conda-forge", "nodefaults"]
-    assert {"pip": ["-e ."]} in CONDA["dependencies"]
+    assert {"pip": ["-e .", *PIP_SPECS]} in CONDA["dependencies"]
     assert set(CONDA_SPECS) >= CONDA_ONLY
     python = CONDA_SPECS["python"].removeprefix("=")
     assert SpecifierSet(PROJECT["requires-python"]).contains(python)
@@ -159,11 +170,12 @@ def sources(folder: str) -> dict[str, str]:
         ("notebooks", CORE + EXTRAS["train"] + EXTRAS["notebooks"]),
         ("tests", DECLARED),
         ("benchmarks", DECLARED),
+        ("book", []),
     ],
 )
 def test_every_import_is_of_a_declared_package(folder, allowed):
     owners = metadata.packages_distributions()
-    own = [path for top in ("tests", "benchmarks") for path in (ROOT / top).rglob("*.py")]
+    own = [path for top in ("tests", "benchmarks", "book") for path in (ROOT / top).rglob("*.py")]
     local = {"evis", *(path.stem for path in own)}
     for path, source in sources(folder).items():
         if folder == "evis" and "/evis/companion/plots/" in path:
@@ -183,7 +195,11 @@ def test_third_party_imports_are_told_from_the_others():
 
 
 @pytest.mark.parametrize(
-    "name", ["pyproject.toml", "requirements.lock", "environment.yml", "Makefile", ".ci/run"]
+    "name",
+    [
+        *("pyproject.toml", "requirements.lock", "requirements-book.lock"),
+        *("environment.yml", "Makefile", ".ci/run"),
+    ],
 )
 def test_set_up_files_name_no_host(name):
     assert not re.search(r"://|--(extra-)?index-url|--find-links", (ROOT / name).read_text())
