@@ -42,7 +42,7 @@ class ToySam(nn.Module):
         self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1))
 
     def forward(self, pictures: Tensor, prompts: Tensor) -> Tensor:
-        """(B, 3, SIDE, SIDE) RGB 0..1 and (B, SIDE, SIDE), 1 in the box -> logits (B, SIDE, SIDE)."""
+        """(B, 3, SIDE, SIDE) RGB 0..1, (B, SIDE, SIDE) 1 in the box -> logits (B, SIDE, SIDE)."""
         given = torch.cat([(pictures - self.mean) / self.deviation, prompts[:, None]], 1)
         seen = [self.stem(given)]
         for down in self.down:
