@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evis.training.method import Loss
 
 PAPERS = ("eigencluster", "cutler", "uvis", "pointvis", "pmvis")
-MEASURED = ("eigencluster", "cutler", "uvis", "pointvis")  # those with experiments
+MEASURED = ("eigencluster", "cutler", "uvis", "pointvis", "pmvis")  # those with experiments
 
 
 def recipe_names() -> tuple[str, ...]:
