@@ -20,8 +20,8 @@ from evis.papers.pmvis.recipes import Stage
 SIZES = ("tiny",)
 SEEDS, FEW = tuple(range(6)), tuple(range(3))  # of rows that claims hang on, and of scans
 SEARCH_SEEDS = (100, 101)
-# Keyframes an object: len(video) / K, K = 10 for videos of 20 to 36 frames in the paper. Ours have
-# 8 to 16, so that 5 gives as many, one to three. Of OVIS's with K = 100, most objects have one.
+# Keyframes an object: len(video) / K. K = 10 gives up to three in YouTube-VIS's videos, of at most
+# 36 frames; ours have 8 to 16, so that 5 gives as many. K = 100, for OVIS, gives one here.
 EVERY = {VIDEOS: 5, "toy-ytvis21": 5, "toy-ovis": 100}
 ONE = 1000  # a K that no video's length reaches: one keyframe
 
