@@ -1,11 +1,12 @@
-"""What decides between colour and toy_dino, and how often toy_clip is right.
+"""What decides between colour and toy_dino, how good masks from boxes and names are.
 
     python benchmarks/stand_ins.py [--again]
 
 Rows that data/results lacks, or that other weights made, are measured and stored there.
 
-Masks: MaskCut's, outlined by CRF, on 300 validation stills of toy-coco. Names: of the objects of
-these, and of 100 validation videos of toy-ytvis19, two of whose classes toy_clip never heard of.
+Masks: MaskCut's, outlined by CRF, on 300 validation stills of toy-coco; and those made from true
+boxes. Names: of the objects of these, and of 100 validation videos of toy-ytvis19, two of whose
+classes toy_clip never heard of.
 """
 
 import argparse
@@ -24,6 +25,8 @@ def main() -> None:
         for name, row in masks.items():
             show(f"masks of {name}", row)
         print(f"default: {stand_ins.default(masks)}")
+        for name in stand_ins.OF_BOXES:
+            show(f"masks from boxes by {name}", stand_ins.boxes_row(name, again))
         show("names of toy_clip", stand_ins.names_row(again))
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from evis.cli.arguments import add_command, chosen_device, count, processes, share
 
+PREDICTIONS = 20  # a video's, from which its boxes take theirs
+
 
 def register(commands) -> None:
     group = commands.add_parser("label", help="make pseudo labels to train on")
@@ -37,14 +39,26 @@ def register(commands) -> None:
     add = add_command(ways, "boxes", boxes)
     add("videos SET", "a data set's folder or its annotation json, with boxes", type=Path)
     _common(add)
-    by = "grabcut, ellipse, fill, or the folder of a SAM or SAM-HQ, or its name in the cache"
-    track = "; or track: masks of single frames carried through the video (PM-VIS)"
-    add("--with W", by + track, dest="by", default="grabcut")
-    add("--keys W", f"with track, what makes the masks to start from: {by}", default="grabcut")
-    through = "with track, what carries: colour, or a DINO's or SAM 2's folder or name in the cache"
-    add("--through W", through, default="colour")
-    every = "with track, one frame to start from in so many, at least one an object (PM-VIS's K)"
-    add("--every K", every, type=count, default=10)
+    by = (
+        "grabcut, ellipse, fill, toy_sam (trained on generated pictures), or the folder of a SAM "
+        "or SAM-HQ, or its name in the cache"
+    )
+    kinds = (
+        "; or track: masks of single frames carried through the video; or best: of these, those of "
+        "--other, and what is carried from where they agree, whichever agrees best (PM-VIS); or "
+        "idol: a model's own, which it was trained to make from boxes, by the boxes they fit"
+    )
+    add("--with W", by + kinds, dest="by", default="grabcut")
+    keys = f"with track or best, what makes the masks to start from, with idol, to compare to: {by}"
+    add("--keys W", keys, default="grabcut")
+    add("--other W", "with best, what makes the second kind, as --keys", default="toy_sam")
+    through = "what carries them: colour, or a DINO's or SAM 2's folder or name in the cache"
+    add("--through W", f"with track or best, {through}", default="colour")
+    every = "one frame to start from in so many, at least one an object (PM-VIS's K)"
+    add("--every K", f"with track or best, {every}", type=count, default=10)
+    add("--weights W", "with idol, the model's", type=Path)
+    device = "with idol, where to compute"
+    add("--device", device, choices=("auto", "cpu", "cuda"), default="auto")
     add("--tidy", "no overlaps, nothing out of its box (PM-VIS's DOOB)", action="store_true")
 
     add = add_command(ways, "points", points)
@@ -110,18 +124,51 @@ def boxes(options: argparse.Namespace) -> None:
       evis label boxes boxes.json --frames cats/ --out masks.json
       evis label boxes /data/ytvis19 --split train --with sam-hq-vit-base/ --tidy --out m.json
       evis label boxes /data/ovis --with track --keys sam-hq/ --through sam2/ --out m.json
+      evis label boxes boxes.json --with best --other sam-vit-base/ --out m.json
+      evis label boxes boxes.json --with idol --weights boxinst.safetensors --out m.json
     """
     from evis.labels import videos
+    from evis.labels.best import Best
 
-    how = {name: getattr(options, name) for name in ("keys", "through", "every")}
-    if options.by == "track":
-        labeller = videos.Tracked(*how.values(), options.tidy)
-    else:
-        labeller = videos.Boxes(options.by, options.tidy)
-        for name, value in how.items():
-            if value != options.parser.get_default(name):
-                options.parser.error(f"--{name} goes with --with track")
-    _make(options, labeller)
+    ways = {
+        "track": (videos.Tracked, ("keys", "through", "every")),
+        "best": (Best, ("keys", "other", "through", "every")),
+        "idol": (videos.Boxes, ("keys", "weights", "device")),
+    }
+    way, names = ways.get(options.by, (videos.Boxes, ()))
+    for name in ("keys", "other", "through", "every", "weights", "device"):
+        if name not in names and getattr(options, name) != options.parser.get_default(name):
+            fits = " or ".join(by for by, (_, own) in ways.items() if name in own)
+            options.parser.error(f"--{name} goes with --with {fits}")
+    if options.by == "idol":
+        _predicted(options, videos.Boxes(options.keys, tidy=True))
+        return
+    given = [getattr(options, name) for name in names] or [options.by]
+    _make(options, way(*given, options.tidy))
+
+
+def _predicted(options: argparse.Namespace, prompted) -> None:
+    """Masks of a model that was trained from boxes, given to these boxes by SCM."""
+    from dataclasses import replace
+
+    from evis.inference import Options, predict_dataset
+    from evis.labels import assigned, select, videos
+
+    if options.weights is None:
+        options.parser.error("--with idol needs --weights")
+    boxes, parts = prompted.seen(_placed(options)), _parts(options)
+    known = videos.make(boxes, prompted, parts / "keys", options.jobs)
+    found = predict_dataset(
+        options.weights,
+        replace(boxes.bare(), categories=()),
+        Options(top=PREDICTIONS, class_agnostic=True),
+        options.jobs,
+        parts / "predicted",
+        chosen_device(options.device),
+    )
+    origin = f"predictions of {options.weights.name}"
+    labelled = assigned.by_scm(boxes, known, found, origin)
+    _write(options, select.tidied(labelled) if options.tidy else labelled)
 
 
 def points(options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ out the same to the last bit; where not, they are only as alike as two seeds are
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cache
 from tempfile import TemporaryDirectory
@@ -25,25 +25,31 @@ CLASSES = 8
 STEPS = 2
 
 
-def fingerprint(stages: Sequence[Recipe], method: Method, device: str = "cpu") -> str:
+def fingerprint(
+    stages: Sequence[Recipe],
+    method: Method,
+    device: str = "cpu",
+    labelled: Collection[str] = (),
+) -> str:
     """Twelve digits of the weights after two steps of every stage, each from a fresh network.
 
-    Seeds, names and what a stage goes on from make no difference.
+    Seeds, names and what a stage goes on from make no difference. labelled: names of the stages
+    whose labels were made of annotations: masks, whatever these were.
     """
     bits = hashlib.sha256()
     for stage in stages:
         short = replace(stage, init=None, steps=STEPS, seed=0, renames=(), milestones=())
-        bits.update(_weights(short, method, device))
+        bits.update(_weights(short, method, device, stage.name in labelled))
     return bits.hexdigest()[:12]
 
 
 @cache
-def _weights(recipe: Recipe, method: Method, device: str) -> bytes:
+def _weights(recipe: Recipe, method: Method, device: str, labelled: bool) -> bytes:
     """A digest of what the recipe trains on noise of its own frame size."""
     size = min(recipe.shorter_sides), recipe.longest_side
     lengths = {"stills": 1, "videos": recipe.frames}
     datasets = {role: made_up(lengths[role], CLASSES, size) for role, _ in recipe.mixture}
-    if recipe.supervision in ("none", "point"):
+    if labelled or recipe.supervision in ("none", "point"):  # where no annotation is learned from
         datasets = {role: _made(given, recipe.supervision) for role, given in datasets.items()}
     with TemporaryDirectory() as folder, torch.random.fork_rng():
         model = train(

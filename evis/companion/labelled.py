@@ -1,17 +1,19 @@
 """Labels that stages of measured rows learn from (`measured.Labels`)."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from evis.companion import measured, store
 from evis.companion.measured import Experiment, Labels, Place
-from evis.data import files
+from evis.data import annotations, files
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
 from evis.inference import Options, predict_dataset
 from evis.labels import self_training, videos
 from evis.labels.datasets import OBJECT
+from evis.training.folder import told
 
 ALONE = Options(window=None, shorter_side=None, class_agnostic=True)  # frames, one at a time
 
@@ -101,3 +103,17 @@ class NextRound:
         labels = self.before.label(dataset, seed, place, jobs)
         found = self.detector.detections(dataset, seed, place, jobs)
         return self_training.next_labels(labels, found, self.least)
+
+
+def kept(
+    dataset: VISDataset, content: Any, place: Place, make: Callable[[], VISDataset]
+) -> VISDataset:
+    """What `make` gives of videos with content's labeller, or what an earlier call left of it.
+
+    For labels that are made of other labels: several rows and all units ask for these again.
+    """
+    key = store.key({"name": "kept labels", "by": content}, told(dataset), 0)
+    path = place.build / "labels" / f"kept-{key}.json"
+    if not path.exists():
+        annotations.write(make(), path)
+    return replace(annotations.read(path), read_frame=dataset.read_frame)

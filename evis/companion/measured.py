@@ -161,7 +161,8 @@ def row(
 
     def machine() -> dict[str, str]:
         name = "cpu" if device == "cpu" else torch.cuda.get_device_name()
-        return {"device": name, "fingerprint": fingerprint(run.stages, run.method, device)}
+        digits = fingerprint(run.stages, run.method, device, dict(run.labels))
+        return {"device": name, "fingerprint": digits}
 
     key = content(run), str(held_out), run.seed
     return store.measure(*key, measure, folder=results(shelf), machine=machine)

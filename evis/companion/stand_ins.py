@@ -1,7 +1,8 @@
 """How good the stand-ins are on validation stills, in numbers that decide which is the default.
 
-Features are judged by the masks that MaskCut makes of them, names by how many objects get their
-own. No stand-in was trained on these pictures, and none was chosen by them.
+Features are judged by the masks that MaskCut makes of them, masks from boxes by how well they fit
+their objects, names by how many objects get their own. No stand-in was trained on these pictures,
+and none was chosen by them.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from evis.labels import names, videos
 from evis.metrics import ytvis
 
 FEATURES = ("colour", "toy_dino")
+OF_BOXES = ("ellipse", "grabcut", "toy_sam")
 STILLS, VIDEOS = ("toy-coco", 300), ("toy-ytvis19", 100)  # how many of each, of seed 1
 FOUND = 0.5  # IoU from which on an object counts as found
 SCORES = ("AP", "AP50", "AP75", "AR10")
@@ -40,6 +42,16 @@ def masks_row(features: str, recompute: bool = False, progress: bool = True) -> 
         return mask_scores(held_out(*STILLS), videos.Cuts(features), progress)
 
     return store.measure(*masks_key(features), measure, recompute)
+
+
+def boxes_row(by: str, recompute: bool = False, progress: bool = True) -> store.ResultRow:
+    """The stored row of masks from the objects' true boxes, or a new one."""
+    recipe = {"name": "masks from boxes", **asdict(videos.Boxes(by))} | _made_by(by)
+
+    def measure() -> Mapping[str, float]:
+        return mask_scores(held_out(*STILLS), videos.Boxes(by), progress)
+
+    return store.measure(recipe, _words(*STILLS), 0, measure, recompute)
 
 
 def names_row(recompute: bool = False) -> store.ResultRow:

@@ -15,6 +15,7 @@ from torch import nn
 
 from evis.data.errors import DataError
 from evis.data.quiet import quiet_transformers
+from evis.data.types import Box
 
 
 def model(
@@ -86,3 +87,8 @@ def check_picture(picture: np.ndarray) -> None:
     shape = picture.shape
     if len(shape) != 3 or shape[2] != 3 or 0 in shape or picture.dtype != np.uint8:
         raise ValueError(f"a picture should be (h, w, 3) uint8, is {shape} {picture.dtype}")
+
+
+def check_box(box: Box) -> None:
+    if not np.isfinite(box).all() or min(box[2:]) < 0:
+        raise ValueError(f"a box should be x, y, width, height in pixels, is {box}")

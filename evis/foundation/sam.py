@@ -54,9 +54,8 @@ def load(
     def segment(picture: np.ndarray, box: Box) -> np.ndarray:
         """(h, w, 3) uint8 RGB, (x, y, width, height) -> (h, w) bool, perhaps empty."""
         pretrained.check_picture(picture)
+        pretrained.check_box(box)
         x, y, width, height = box
-        if not np.isfinite(box).all() or min(width, height) < 0:
-            raise ValueError(f"a box should be x, y, width, height in pixels, is {box}")
         shared, seen = embedded(picture)
         down, across = np.divide(seen, picture.shape[:2])
         corners = [x * across, y * down, (x + width) * across, (y + height) * down]

@@ -22,7 +22,7 @@ from evis.data import annotations, files, masks, per_video
 from evis.data.errors import DataError
 from evis.data.masks import RLE, pairwise_iou
 from evis.data.types import Track, VISDataset
-from evis.foundation import colour, dino, flow, pretrained, sam, sam2, stand_in, toy_dino
+from evis.foundation import colour, dino, flow, pretrained, sam, sam2, stand_in, toy_dino, toy_sam
 from evis.labels import crf, curate, from_boxes, maskcut, select, tracking
 from evis.labels.datasets import OBJECT, made
 from evis.losses.tensors import Flavour
@@ -33,6 +33,7 @@ OF_BOXES: dict[str, from_boxes.Segmenter] = {
     "ellipse": from_boxes.ellipse,
     "fill": from_boxes.fill,
 }
+TOY_SAM = "toy_sam"
 
 
 class Labeller(Protocol):
@@ -195,7 +196,8 @@ def linked(found: Sequence[Sequence[RLE]]) -> list[list[RLE | None]]:
 class Boxes:
     """Masks from boxes, object by object.
 
-    by: one of `OF_BOXES`, or the weights of SAM or SAM-HQ: a folder, or its name in the cache.
+    by: one of `OF_BOXES`, "toy_sam", or the weights of SAM or SAM-HQ: a folder, or its name in the
+        cache.
     tidy: DOOB, section III-D of PM-VIS: overlaps go, and what sticks out of a box.
     """
 
@@ -204,7 +206,7 @@ class Boxes:
 
     @property
     def weights(self) -> tuple[str, ...]:
-        return () if self.by in OF_BOXES else (self.by,)
+        return weights_of(self.by)
 
     @property
     def origin(self) -> str:
@@ -219,9 +221,18 @@ class Boxes:
         return (select.tidied(labelled) if self.tidy else labelled).tracks
 
 
+def weights_of(by: str) -> tuple[str, ...]:
+    """Of what makes masks from boxes."""
+    if by == TOY_SAM:
+        return (str(stand_in.committed(TOY_SAM)),)
+    return () if by in OF_BOXES else (by,)
+
+
 @cache
 def segmenter(by: str) -> from_boxes.Segmenter:
     """(picture, box) -> mask; weights are read once a process."""
+    if by == TOY_SAM:
+        return toy_sam.load()
     return OF_BOXES[by] if by in OF_BOXES else sam.load(by)
 
 
@@ -243,7 +254,7 @@ class Tracked:
 
     @property
     def weights(self) -> tuple[str, ...]:
-        return tuple(name for name in (self.by, self.through) if name not in {*OF_BOXES, "colour"})
+        return weights_of(self.by) + (() if self.through == "colour" else (self.through,))
 
     @property
     def origin(self) -> str:

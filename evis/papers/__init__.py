@@ -2,8 +2,8 @@
 
 Here recipes and methods are found by name across all of them; a paper is imported when it is first
 asked for. A new paper adds its folder to `PAPERS`, and to the folder the modules `recipes` (with
-NAMES, `named` and `toy`) and `method` (what `evis.training.method` asks for); with a module
-`experiments` (GROUPS, `group` and TESTS) it also goes into `MEASURED`, for `evis measure`.
+NAMES, `named` and `toy`), `method` (what `evis.training.method` asks for) and
+`experiments` (GROUPS, `group` and TESTS, for `evis measure`).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from evis.training.method import Loss
 
 PAPERS = ("eigencluster", "cutler", "uvis", "flowcut", "pointvis", "pmvis")
-MEASURED = ("eigencluster", "cutler", "uvis", "flowcut", "pointvis")  # those with experiments
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -45,12 +44,12 @@ def experiments(paper: str) -> ModuleType:
 
 def group_names() -> tuple[str, ...]:
     """Of all groups of experiments that `evis measure` knows."""
-    return tuple(name for paper in MEASURED for name in experiments(paper).GROUPS)
+    return tuple(name for paper in PAPERS for name in experiments(paper).GROUPS)
 
 
 def measures(group: str) -> ModuleType:
     """The module that has this group of experiments: GROUPS, `group` and, of some, TESTS."""
-    for paper in MEASURED:
+    for paper in PAPERS:
         if group in experiments(paper).GROUPS:
             return experiments(paper)
     raise DataError(

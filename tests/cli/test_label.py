@@ -9,10 +9,12 @@ from PIL import Image
 
 from evis import cli
 from evis.data import annotations, clicks, own, paths, toy, ytvis
+from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
 from evis.inference import Options, predict_dataset
 from evis.inference.video_writer import write_video
 from evis.labels import points, videos
+from evis.labels.best import Best
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STAGE1 = paths.data() / "weights" / "toy_stage1_tiny_s.safetensors"
@@ -132,6 +134,55 @@ def test_masks_of_single_frames_are_carried_through_the_video(here, tmp_path, ca
     with pytest.raises(SystemExit):
         evis(*command, "--through", "no/sam2")
     assert "--through goes with --with track" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_best_of_three_kinds_is_taken(here, tmp_path):
+    truth = own.read(here / "truth.json")
+    boxes = ytvis.write(weaken(truth, "box"), tmp_path / "boxes.json")
+    out = tmp_path / "masks.json"
+    command = ("label", "boxes", boxes, "--frames", here / "JPEGImages", "--out", out)
+    assert evis(*command, "--with", "best", "--keys", "ellipse", "--every", 2) == 0
+    labelled = own.read(out, here / "JPEGImages")
+    wanted = videos.make(truth, Best("ellipse", "toy_sam", every=2), progress=False)
+    assert [t.masks for t in labelled.tracks] == [t.masks for t in wanted.tracks]
+    assert labelled.origin == wanted.origin and labelled.supervision == "box"
+
+
+def test_a_models_masks_go_to_the_boxes_that_they_fit(here, tmp_path, monkeypatch):
+    truth = own.read(here / "truth.json")
+    boxes = ytvis.write(weaken(truth, "box"), tmp_path / "boxes.json")
+    ellipses = videos.make(truth, videos.Boxes("ellipse"), progress=False)
+    asked = []
+
+    def predicted(weights, dataset, options, jobs, folder, device):
+        asked.append((weights.name, dataset.tracks, options.class_agnostic, device))
+        return [PredictedTrack(t.video_id, 1, 0.9, t.masks) for t in ellipses.tracks]
+
+    monkeypatch.setattr("evis.inference.predict_dataset", predicted)
+    out = tmp_path / "masks.json"
+    command = ("label", "boxes", boxes, "--frames", here / "JPEGImages", "--out", out)
+    mine = ("--weights", tmp_path / "mine.safetensors", "--device", "cpu")
+    assert evis(*command, "--with", "idol", "--keys", "fill", *mine) == 0
+    assert asked == [("mine.safetensors", (), True, "cpu")]
+    labelled = own.read(out, here / "JPEGImages")
+    assert {t.id: t.masks for t in labelled.tracks} == {t.id: t.masks for t in ellipses.tracks}
+    words = "predictions of mine.safetensors, assigned by SCM with fill from boxes, DOOB"
+    assert (labelled.origin, labelled.supervision) == (words, "box")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--with", "idol"), "--with idol needs --weights"),
+        (("--with", "track", "--other", "fill"), "--other goes with --with best"),
+        (("--keys", "fill"), "--keys goes with --with track or best or idol"),
+    ],
+)
+def test_options_of_another_way_are_refused(given, said, capsys):
+    with pytest.raises(SystemExit):
+        evis("label", "boxes", "x.json", "--out", "o.json", *given)
+    assert said in capsys.readouterr().err
 
 
 def test_clicks_choose_among_a_models_tracks(here, tmp_path, capsys, monkeypatch):

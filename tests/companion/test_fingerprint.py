@@ -79,3 +79,15 @@ def test_it_sees_the_instructions_that_the_processor_computes_with():
         check=True,
     )
     assert len(done.stdout.strip()) == 12 and done.stdout.strip() != FIRST
+
+
+@pytest.mark.slow
+def test_a_stage_of_boxes_gets_masks_where_it_learns_from_made_ones():
+    from evis.data.errors import DataError
+    from evis.papers.pmvis import method as pmvis
+    from evis.papers.pmvis import recipes
+
+    stage = changed(recipes.toy(recipes.named("pmvis")), {"batch": 1, "micro_batch": 1})
+    with pytest.raises(DataError, match="its objects have no masks"):
+        fingerprint([stage], pmvis)
+    assert len(fingerprint([stage], pmvis, labelled=[stage.name])) == 12

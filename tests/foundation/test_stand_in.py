@@ -8,6 +8,7 @@ from evis.data import DataError
 from evis.foundation import stand_in, toy_clip, toy_dino
 from evis.foundation.toy_clip import ToyClipNetwork
 from evis.foundation.toy_dino import ToyDino
+from evis.foundation.toy_sam import ToySam
 
 MOST = 4 * 2**20  # bytes of a committed file
 
@@ -59,7 +60,10 @@ def test_numbers_that_are_not_finite_are_refused(network, tmp_path):
         toy_dino.load(path)
 
 
-@pytest.mark.parametrize("kind, name", [(ToyDino, "toy_dino"), (ToyClipNetwork, "toy_clip")])
+@pytest.mark.parametrize(
+    "kind, name",
+    [(ToyDino, "toy_dino"), (ToyClipNetwork, "toy_clip"), (ToySam, "toy_sam")],
+)
 def test_the_repositorys_own_are_small_and_say_how_they_were_made(kind, name):
     path = stand_in.committed(name)
     assert path.stat().st_size <= MOST

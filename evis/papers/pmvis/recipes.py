@@ -80,7 +80,10 @@ BACKBONES = ("r50", "swin_l")
 _BOOK = Book((STILLS, IDOL, IDOL_BOXINST, PMVIS), BACKBONES)
 NAMES, named = _BOOK.names, _BOOK.named
 
-# What `toy` changes: what all stages share, and each kind of stage's own.
+# What `toy` changes: what all stages share, and each kind of stage's own. Nothing was tuned: that
+# they learn was seen on unit 100, with the first 30 validation videos, before any row. After 220
+# steps of stills (total loss 43 to 20) and 120 of videos, masks gave AP 5.3, class-agnostic AP50 34
+# and mIoU 49; 110 steps of boxes in place of the 120, AP 5.0, 26 and 45. A step takes 0.7 seconds.
 TOY: dict[str, Any] = SMALL | {"model": "tiny", "clip_norm": 0.1}
 TOY_STAGES: dict[str, dict[str, Any]] = {
     "stills": {"steps": 2000, "batch": 8, "micro_batch": 8, "learning_rate": 1e-3},

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from evis.training.stand_ins.contrastive import ClipRecipe
 from evis.training.stand_ins.loop import StandIn, train
+from evis.training.stand_ins.prompted import SamRecipe
 from evis.training.stand_ins.self_distillation import DinoRecipe
 
 __all__ = ["NAMES", "StandIn", "named", "train"]
 
-_KINDS = {"toy_dino": DinoRecipe, "toy_clip": ClipRecipe}
+_KINDS = {"toy_dino": DinoRecipe, "toy_clip": ClipRecipe, "toy_sam": SamRecipe}
 NAMES = tuple(_KINDS)
 DATA = "toy-coco"  # what they are trained on, unless something else is given
 

@@ -22,6 +22,7 @@ FEW = {
         "small_views": 1,
     },
     "toy_clip": {"width": 4, "channels": 8},
+    "toy_sam": {"width": 2},
 }  # fmt: skip
 
 

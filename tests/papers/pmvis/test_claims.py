@@ -1,0 +1,94 @@
+"""PM-VIS's ledger: claims compare rows that there are, as the paper prints them."""
+
+import numpy as np
+import pytest
+
+from evis.companion import claims as ledger
+from evis.companion import formulas, published
+from evis.companion.held_out import TEST, VIDEOS
+from evis.data import masks, toy
+from evis.labels.datasets import made
+from evis.papers.pmvis import checks, quality
+from evis.papers.pmvis.claims import CLAIMS, QUESTIONS, verdicts
+from evis.papers.pmvis.experiments import GROUPS, TESTS
+
+TESTED = [(claim, test) for claim in CLAIMS for test in claim.tests]
+
+
+def test_every_side_is_a_row_of_the_videos_that_it_is_tested_on():
+    asked = [(question, test) for question in QUESTIONS for test in question.tests]
+    for claim, test in TESTED + asked:
+        for side in (test.left, test.right):
+            groups = [g for name, g in GROUPS.items() if TESTS.get(name, TEST) == side.held_out]
+            assert side.row in {name for group in groups for name in group}, claim.id
+            assert side.metric in side.held_out.scoring.metrics
+
+
+def test_what_is_claimed_is_what_is_printed():
+    assert len(TESTED) == 34 and all(test.published for _, test in TESTED)
+    for claim, test in TESTED:
+        assert formulas.evaluate(test.published, published.tables()).value > 0, claim.id
+
+
+def test_every_row_of_a_table_stands_for_a_printed_one():
+    """By what the printed row says of itself."""
+    cells = published.tables("pm-vis")
+    wanted = {
+        3: {"W1 = 0": "W1 = 0", "PM-VIS": "W1 = 1", "W1 = 1.5": "W1 = 1.5"},
+        4: {"W2 = 0.3": "W2 = 0.3", "PM-VIS": "W2 = 0.5", "IDOL-BoxInst, Missing-Data": "W2 = 0"},
+        5: {"toy_sam": "HQ-SAM-masks", "IBM, DOOB": "IBM+SCM+DOOB", "Track, SHQM": "+SHQM"},
+        8: {"tau = 0": "PM-VIS | Missing-Data", "PM-VIS, masks": "PM-VIS | neither"},
+        9: {"tau = 0.7": "τ = 0.7", "PM-VIS, filtered masks": "τ = 0.6"},
+    }
+    for claim, test in TESTED:
+        parts = formulas.references(test.published)
+        for side, reference in zip((test.left, test.right), parts, strict=True):
+            cell = formulas.lookup(cells, reference)
+            label = wanted.get(cell.table, {}).get(side.row, cell.row_label)
+            assert cell.row_label == label, claim.id
+
+
+def test_every_claim_has_a_group_and_what_rows_decide_says_when_it_was_written():
+    for claim in CLAIMS:
+        assert claim.group and bool(claim.written) == bool(claim.tests), claim.id
+    assert sum(claim.headline for claim in CLAIMS) == 8
+
+
+def test_what_needs_no_row_is_decided():
+    table = verdicts().set_index("id")
+    for name in ("M1", "M4", "M5"):
+        assert table.loc[name, "verdict"] == ledger.HOLDS
+    untestable = {claim.id for claim in CLAIMS if claim.untestable}
+    assert set(table.index[table["verdict"] == ledger.UNTESTABLE]) == untestable
+
+
+def test_masks_are_counted_by_hand():
+    """Of one object half a mask, a whole one and no more; of any other nothing."""
+    truth = toy.sample(VIDEOS, 1)
+    first = truth.tracks[0]
+    frames = [n for n, rle in enumerate(first.masks) if rle]
+    half = first.mask(frames[0])
+    half[np.cumsum(half).reshape(half.shape) > half.sum() // 2] = False
+    chosen = [None] * len(first.masks)
+    chosen[frames[0]], chosen[frames[1]] = masks.encode(half), first.masks[frames[1]]
+    pseudo = made(truth, [first.with_masks(chosen)], "planted")
+    found = quality.scores(truth, pseudo)
+    annotations = sum(rle is not None for track in truth.tracks for rle in track.masks)
+    share = half.sum() / first.mask(frames[0]).sum()
+    assert found["missing"] == pytest.approx((annotations - 2) / annotations)
+    assert found["mIoU"] == pytest.approx((1 + share) / 2)
+    assert found["0.9 to 1"] == 0.5 and found["0.4 to 0.5"] + found["0.5 to 0.6"] == 0.5
+    nothing = quality.scores(truth, made(truth, [], "planted"))
+    assert nothing["missing"] == 1 and np.isnan(nothing["mIoU"])
+
+
+def test_ranks_decide_whether_nearer_masks_train_better():
+    up = {"a": (0.5, 10.0), "b": (0.6, 11.0), "c": (0.9, 11.5)}
+    assert checks.ranked(up).verdict == ledger.HOLDS
+    down = {"a": (0.5, 12.0), "b": (0.6, 11.0), "c": (0.9, 11.5)}
+    assert checks.ranked(down).verdict == ledger.CONTRADICTED
+
+
+def test_labels_are_counted_by_the_rows_that_learn_from_them():
+    assert list(quality.KINDS) == [*GROUPS["pmvis masks"], "PM-VIS"]
+    assert len({str(by.content(0)) for by in quality.KINDS.values()}) == 7
