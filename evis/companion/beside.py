@@ -115,9 +115,9 @@ def caption(shown: pd.DataFrame, baseline: str) -> str:
     said = f"{(rows['seeds'] > 0).sum()} of {len(rows)} rows are measured"
     gains = rows.drop(index=baseline).dropna(subset=["published difference", "measured difference"])
     if gains.empty:
-        return f"{said}; no printed difference to {baseline} can be held against them yet."
+        return f"{said}; no printed difference to “{baseline}” can be held against them yet."
     apart = np.where(gains["low"] > 0, 1, np.where(gains["high"] < 0, -1, 0))
     same = apart * np.sign(gains["published difference"])
     counts = f"{(same > 0).sum()} measured with the printed sign, {(same < 0).sum()} with the other"
     open_ = f"{(same == 0).sum()} not resolved"
-    return f"{said}. Of {len(gains)} printed differences to {baseline}: {counts}, {open_}."
+    return f"{said}. Of {len(gains)} printed differences to “{baseline}”: {counts}, {open_}."

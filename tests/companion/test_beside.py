@@ -88,7 +88,7 @@ def test_a_caption_counts_what_is_resolved_and_which_way():
     shown = TABLE.beside(MEASURED)
     said = beside.caption(shown, "C0")  # low is 0 to the digit: not resolved
     assert said == (
-        "3 of 3 rows are measured. Of 1 printed differences to C0: 0 measured with the printed "
+        "3 of 3 rows are measured. Of 1 printed differences to “C0”: 0 measured with the printed "
         "sign, 0 with the other, 1 not resolved."
     )
     assert "1 measured with the printed sign, 0 with" in beside.caption(

@@ -28,7 +28,7 @@ def forest(data: pd.DataFrame, ax: Axes | None = None, xlabel: str = "", zero: b
 
     data: columns "label", "mean", "low" and "high"; an interval of NaN has no bar, an infinite one
     a dotted line across. Rows that share a label share its line, a little apart. A mean of NaN has
-    its text, or "not measured", in the middle of its line. Columns that may be there: "colour" and
+    its text, or "not measured", on its line. Columns that may be there: "colour" and
     "marker" of the mean; "published", a grey diamond a little above the line; "text", words at the
     right edge, and "text colour".
     """
@@ -50,7 +50,8 @@ def _row(ax: Axes, row: Mapping, height: float) -> None:
     ax.plot(row["published"], height - 0.25, **_DIAMOND)
     mean = row["mean"]
     if pd.isna(mean):
-        words(ax, row["text"] or ABSENT, height, row["text colour"])
+        beside = pd.notna(row["published"])  # words would cover the diamond
+        words(ax, row["text"] or ABSENT, height, row["text colour"], at_edge=beside)
         return
     bar = {"elinewidth": 1.6, "capsize": 2.5, "markersize": 4}
     reach = [[mean - row["low"]], [row["high"] - mean]]

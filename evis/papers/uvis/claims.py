@@ -32,5 +32,6 @@ def table(size: str, test: HeldOut, shelf: Path | None = None) -> pd.DataFrame:
     if linked := baseline.find(test, Place(shelf)):
         scores = {name: 100 * value for name, value in linked.metrics.items()}
         own = [{"row": "DeepSORT", "seed": seed, "first": seed} | scores for seed in SEEDS]
-        measured = pd.concat([measured, pd.DataFrame(own)], ignore_index=True)
+        both = pd.concat([measured, pd.DataFrame(own)], ignore_index=True)
+        measured = both.infer_objects()  # numbers, where no other row is measured
     return measured
