@@ -25,7 +25,8 @@ MEMORY = replace(LINKED, tracker="memory")  # Eqs. 2-3, lambda = 0.5
 
 COCO = papers.named("eigencluster.stage1", toy=True)  # masks of stills, the same network
 ON_COCO, ALONE, UVIS = (recipes.toy(recipes.named(name)) for name in recipes.NAMES)
-DETECTOR = Detector(papers.experiments("cutler").rounds()[-1], unit=0)
+CUTLER = papers.experiments("cutler")
+DETECTOR = Detector(CUTLER.rounds()[CUTLER.BEST], unit=0)
 
 # What Tables 2 and 3 take away: filters by objectness, name and prototypes.
 FILTERS = {
