@@ -68,6 +68,19 @@ def wide(paper: str, table: int) -> pd.DataFrame:
     return shown.reset_index("row", drop=True).fillna("")
 
 
+def values(
+    paper: str, table: int, metric: str = "AP", backbone: str | None = None
+) -> dict[str, float]:
+    """Label without its reference -> printed value, of a table whose labels differ."""
+    cells = tables(paper, table).query("metric == @metric")
+    if backbone is not None:
+        cells = cells[cells.backbone == backbone]
+    labels = cells.row_label.str.replace(r" \[\d+\]", "", regex=True)
+    if labels.duplicated().any():
+        raise ValueError(f"{paper}, table {table}: two rows are called {labels.mode()[0]!r}")
+    return dict(zip(labels, cells.value, strict=True))
+
+
 def figure_six() -> pd.DataFrame:
     """What the lead paper says of Fig. 6, gains in mIoU: dataset, attribute, side, gain, place."""
     return pd.read_csv(paths.data() / "papers" / "eigen-cluster-vis_figure06.csv")

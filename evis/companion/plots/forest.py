@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from evis.companion import paired
+from evis.companion.beside import ABSENT, PRINTED_ONLY
 from evis.companion.plots import style
 
 PUBLISHED, MEASURED, DIFFERENCE = style.COLOURS[7], style.COLOURS[0], style.COLOURS[3]
@@ -27,7 +28,7 @@ def forest(data: pd.DataFrame, ax: Axes | None = None, xlabel: str = "", zero: b
 
     data: columns "label", "mean", "low" and "high"; an interval of NaN has no bar, an infinite one
     a dotted line across. Rows that share a label share its line, a little apart. A mean of NaN has
-    its text, or "not measured", in the middle of its line. Columns that may be there: "colour" and
+    its text, or "not measured", on its line. Columns that may be there: "colour" and
     "marker" of the mean; "published", a grey diamond a little above the line; "text", words at the
     right edge, and "text colour".
     """
@@ -49,7 +50,8 @@ def _row(ax: Axes, row: Mapping, height: float) -> None:
     ax.plot(row["published"], height - 0.25, **_DIAMOND)
     mean = row["mean"]
     if pd.isna(mean):
-        words(ax, row["text"] or "not measured", height, row["text colour"])
+        beside = pd.notna(row["published"])  # words would cover the diamond
+        words(ax, row["text"] or ABSENT, height, row["text colour"], at_edge=beside)
         return
     bar = {"elinewidth": 1.6, "capsize": 2.5, "markersize": 4}
     reach = [[mean - row["low"]], [row["high"] - mean]]
@@ -91,7 +93,7 @@ def seeds(
 ) -> Axes:
     """A line a label: each seed a dot, the mean with Student's 95% interval, and how many seeds.
 
-    table: columns "row", "seed" and the metric. rows: label -> row.
+    table: columns "row", "seed" and the metric. rows: label -> row, None where none stands for it.
     """
     ax = ax or plt.subplots(figsize=(style.PAGE, 0.8 + 0.25 * len(rows)))[1]
     measured = {label: table[table["row"] == row] for label, row in rows.items()}
@@ -100,8 +102,9 @@ def seeds(
     sns.stripplot(**what, size=3.5, alpha=0.4, jitter=False, ax=ax)
     bar = {"errorbar": paired.interval, "capsize": 0.2, "err_kws": {"linewidth": 1.6}}
     sns.pointplot(**what, **bar, linestyle="none", markersize=4, markeredgewidth=0, ax=ax)
-    for place, own in enumerate(measured.values()):
-        words(ax, f"n={len(own)}" if len(own) else "not measured", place, at_edge=len(own) > 0)
+    for place, (row, own) in enumerate(zip(rows.values(), measured.values(), strict=True)):
+        absent = PRINTED_ONLY if pd.isna(row) else ABSENT
+        words(ax, f"n={len(own)}" if len(own) else absent, place, at_edge=len(own) > 0)
     ax.set_yticks(range(len(rows)), rows)
     ax.set_ylabel("")
     return _from_top_to_bottom(ax, len(rows))

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from evis.companion import paired, published
+from evis.companion import beside, paired, published
 
 PAPER = "eigen-cluster-vis"
 METHODS = {  # of Table I: published method -> the row that stands for it
@@ -23,17 +22,6 @@ METHODS = {  # of Table I: published method -> the row that stands for it
 }
 # "worlds" and "readings": name -> what it is; "trial": what came before; "regime": see `regimes`.
 SEARCH: dict[str, Any] = tomllib.loads(Path(__file__).with_name("regimes.toml").read_text("utf-8"))
-
-
-def published_values(
-    table: int, metric: str = "AP", backbone: str | None = None
-) -> dict[str, float]:
-    """Label without its reference -> printed value."""
-    cells = published.tables(PAPER, table).query("metric == @metric")
-    if backbone is not None:
-        cells = cells[cells.backbone == backbone]
-    labels = cells.row_label.str.replace(r" \[\d+\]", "", regex=True)
-    return dict(zip(labels, cells.value, strict=True))
 
 
 def table_one(measured: Mapping[str, pd.DataFrame], metrics: Sequence[str]) -> pd.DataFrame:
@@ -47,44 +35,11 @@ def table_one(measured: Mapping[str, pd.DataFrame], metrics: Sequence[str]) -> p
     lines = []
     for (label, values), cell in zip(printed.iterrows(), cells.itertuples(), strict=True):
         row, rows = METHODS.get(label.split(" [")[0]), measured[cell.backbone]
-        seeds = rows[rows["row"] == row]
         line = {"backbone": cell.backbone, "method": label, "Mask ann.": cell.as_printed}
         line |= {f"{metric}, published": values[metric] for metric in metrics}
-        absent = "not measured" if row else "published only"
-        for metric in metrics:
-            line[f"{metric}, measured"] = _with_spread(seeds[metric]) if len(seeds) else absent
-        lines.append(line | {"seeds": len(seeds) or ""})
+        absent = beside.ABSENT if row else beside.PRINTED_ONLY
+        lines.append(line | beside.cells(rows[rows["row"] == row], metrics, absent))
     return pd.DataFrame(lines).set_index(["backbone", "method"])
-
-
-def _with_spread(values: pd.Series) -> str:
-    few = len(values) < paired.LEAST_FOR_STUDENT
-    return f"{values.mean():.1f}" + ("" if few else f" ± {paired.half_width(values):.1f}")
-
-
-def beside(
-    printed: Mapping[str, float],
-    rows: Mapping[str, str],
-    table: pd.DataFrame,
-    baseline: str,
-    metric: str = "AP",
-) -> pd.DataFrame:
-    """A line a label: what is printed and, of the row that stands for it, what is measured.
-
-    rows: label -> row. Differences are to the label `baseline`, the measured ones paired by seed;
-    "low" to "high" is their 95% interval. Those of `baseline` itself are 0.
-    """
-    lines = {}
-    for label in dict.fromkeys((*printed, *rows)):
-        seeds = table[metric][table["row"] == rows.get(label)]
-        line = {"row": rows.get(label), "published": printed.get(label, np.nan)}
-        line |= {"measured": seeds.mean(), "±": paired.half_width(seeds), "seeds": len(seeds)}
-        lines[label] = line
-    shown = pd.DataFrame.from_dict(lines, orient="index")
-    gains = paired.differences(table, [(row, rows[baseline]) for row in shown["row"]], metric)
-    gains = gains.set_axis(shown.index).rename(columns={"mean": "measured difference"})
-    shown["published difference"] = shown["published"] - printed.get(baseline, np.nan)
-    return shown.join(gains[["measured difference", "low", "high", "resolvable"]])
 
 
 def halves(

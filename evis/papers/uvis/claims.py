@@ -6,9 +6,10 @@ import pandas as pd
 
 from evis.companion import claim_file, series
 from evis.companion import claims as ledger
-from evis.companion.held_out import OF_SET, TEST, HeldOut
+from evis.companion.held_out import OF_SET, HeldOut
+from evis.companion.measured import Place
 from evis.papers.uvis import baseline, checks
-from evis.papers.uvis.experiments import GROUPS, SEEDS, SIZES, TESTS
+from evis.papers.uvis.experiments import SEEDS, SIZES, rows_of
 
 FILE = Path(__file__).with_name("claims.toml")
 NAMES = {"toy-ytvis19": "test", "toy-ytvis21": "ytvis21", "toy-ovis": "ovis"}  # in the file
@@ -21,17 +22,16 @@ TERMS = claim_file.Terms(
 CLAIMS = claim_file.read(FILE, TERMS)
 
 
-def verdicts() -> pd.DataFrame:
-    return ledger.verdicts(CLAIMS, table)
+def verdicts(shelf: Path | None = None) -> pd.DataFrame:
+    return ledger.verdicts(CLAIMS, lambda *which: table(*which, shelf))
 
 
-def table(size: str, test: HeldOut) -> pd.DataFrame:
+def table(size: str, test: HeldOut, shelf: Path | None = None) -> pd.DataFrame:
     """The rows tested on these videos; DeepSORT, which nothing trains, beside each unit."""
-    of_test = [rows for name, rows in GROUPS.items() if TESTS.get(name, TEST) == test]
-    rows = {name: row for group in of_test for name, row in group.items()}
-    measured = series.table(rows.values(), held_out=test)
-    if linked := baseline.find(test):
+    measured = series.table(rows_of(test).values(), held_out=test, shelf=shelf)
+    if linked := baseline.find(test, Place(shelf)):
         scores = {name: 100 * value for name, value in linked.metrics.items()}
         own = [{"row": "DeepSORT", "seed": seed, "first": seed} | scores for seed in SEEDS]
-        measured = pd.concat([measured, pd.DataFrame(own)], ignore_index=True)
+        both = pd.concat([measured, pd.DataFrame(own)], ignore_index=True)
+        measured = both.infer_objects()  # numbers, where no other row is measured
     return measured

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from evis import papers
-from evis.companion.held_out import LINKED, OF_SET, VIDEOS
+from evis.companion.held_out import LINKED, OF_SET, TEST, VIDEOS, HeldOut
 from evis.companion.labelled import Detector
 from evis.companion.measured import Experiment, Labels, by_name, chosen
 from evis.inference import Options
@@ -92,3 +92,9 @@ TESTS = {f"uvis {on}": test for on, test in OF_SET.items()}  # of other groups: 
 
 def group(name: str, size: str = SIZES[0]) -> Mapping[str, Experiment]:
     return chosen(GROUPS, name, size, SIZES)
+
+
+def rows_of(test: HeldOut) -> dict[str, Experiment]:
+    """The rows of all groups that are tested on these videos."""
+    groups = (rows for name, rows in GROUPS.items() if TESTS.get(name, TEST) == test)
+    return {name: row for rows in groups for name, row in rows.items()}

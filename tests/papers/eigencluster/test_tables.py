@@ -8,35 +8,8 @@ import pytest
 
 from evis.papers.eigencluster import experiments, tables
 
-TABLE = pd.DataFrame(
-    [("a", seed, 30.0 + seed) for seed in range(6)]
-    + [("b", seed, 31.0 + seed + (-1) ** seed) for seed in range(6)],
-    columns=["row", "seed", "AP"],
-)
-PUBLISHED = {"A": 40.0, "B": 42.5, "C": 50.0}
-ROWS = {"A": "a", "B": "b", "D": "not there"}
 METHODS = list(tables.METHODS.values())
 ATTRIBUTES = {"mbor": "occlusion", "instances": "objects", "keypoints": "keypoints"}
-
-
-def test_published_values_are_the_printed_ones_without_references():
-    assert list(tables.published_values(3).values()) == [42.5, 43.6, 44.0]
-    table_two = tables.published_values(2, "AR10")
-    assert list(table_two.values())[0] == 47.7 and len(table_two) == 8
-    of_r50 = tables.published_values(1, backbone="R50")
-    assert of_r50["Mask2Former + Eigen-Cluster VIS"] == 47.4
-    assert set(tables.METHODS) <= set(of_r50)
-
-
-def test_beside_pairs_by_seed_and_leaves_gaps_as_gaps():
-    shown = tables.beside(PUBLISHED, ROWS, TABLE, baseline="A")
-    assert list(shown.index) == ["A", "B", "C", "D"]
-    assert shown.loc["B", "measured difference"] == pytest.approx(1.0)
-    assert shown.loc["B", "published difference"] == 2.5
-    assert tuple(shown.loc["B", ["low", "high"]]) == (0, 2)
-    assert shown.loc["A", "measured difference"] == shown.loc["A", "published difference"] == 0
-    assert shown.loc["C", "seeds"] == 0 and np.isnan(shown.loc["C", "measured"])
-    assert np.isnan(shown.loc["D", "published"]) and np.isnan(shown.loc["D", "measured"])
 
 
 def test_table_one_has_every_published_row_and_says_what_is_not_measured():

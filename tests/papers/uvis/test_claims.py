@@ -2,19 +2,16 @@
 
 from evis.companion import claims as ledger
 from evis.companion import formulas, published
-from evis.companion.held_out import TEST
 from evis.papers.uvis.claims import CLAIMS, verdicts
-from evis.papers.uvis.experiments import GROUPS, TESTS
+from evis.papers.uvis.experiments import rows_of
 
 TESTED = [(claim, test) for claim in CLAIMS for test in claim.tests]
 
 
-def test_every_side_is_a_row_of_the_videos_that_it_is_tested_on():
+def test_every_side_is_a_row_of_the_videos_that_it_is_rows_of():
     for claim, test in TESTED:
         for side in (test.left, test.right):
-            groups = [g for name, g in GROUPS.items() if TESTS.get(name, TEST) == side.held_out]
-            rows = {name for group in groups for name in group} | {"DeepSORT"}
-            assert side.row in rows, claim.id
+            assert side.row in {*rows_of(side.held_out), "DeepSORT"}, claim.id
             assert side.metric in side.held_out.scoring.metrics
 
 

@@ -11,37 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from evis.companion import paired
-from evis.companion.plots import forest, style
+from evis.companion.plots import style
 from evis.papers.eigencluster.figures.colours import ROW_COLOURS, ROW_MARKERS, ROW_NAMES
-
-
-def panels(beside: pd.DataFrame, table: pd.DataFrame, metric: str = "AP") -> Figure:
-    """A line a label of `tables.beside`: what is printed, every measured seed, the difference.
-
-    table: the measured rows, a line a seed.
-    """
-    printed = beside["published"].notna().any()
-    size, widths = (style.PAGE, 1.15 + 0.27 * len(beside)), [1, 1.3, 1.3] if printed else [1, 1]
-    figure, axes = plt.subplots(1, len(widths), figsize=size, sharey=True, width_ratios=widths)
-    if printed:
-        values = beside["published"].rename_axis("label").rename("mean").reset_index()
-        words = values["mean"].map("{:.1f}".format, na_action="ignore").fillna("not printed")
-        look = {"marker": "D", "colour": forest.PUBLISHED, "text": words}
-        forest.forest(values.assign(**look), axes[0], f"{metric}, YouTube-VIS 2019", zero=False)
-        axes[0].set_title("published")
-        axes[0].margins(x=0.2)
-    forest.seeds(table, beside["row"].to_dict(), metric, axes[-2])
-    axes[-2].set(title="measured at toy scale", xlabel=f"{metric}, toy-ytvis19")
-    gains = beside.drop(columns="published").rename_axis("label").reset_index()
-    names = {"measured difference": "mean", "published difference": "published"}
-    gains = gains.rename(columns=names)
-    gains["text"] = gains["seeds"].map({1: "one seed"})
-    gains["mean"] = gains["mean"].where(gains["seeds"] > 1)
-    forest.forest(gains, axes[-1], f"{metric}, paired by seed")
-    axes[-1].set_title("difference to the baseline")
-    marks = forest.legend()[0 if printed else 1 :]
-    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
-    return figure
 
 
 def by_size(published: pd.DataFrame, measured: pd.DataFrame, metric: str = "AP") -> Figure:

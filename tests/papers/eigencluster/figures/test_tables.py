@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 from matplotlib.colors import to_hex
 
 from evis.papers.eigencluster import tables
@@ -17,36 +16,8 @@ SEEDS = pd.DataFrame(
 )
 
 
-def means(ax) -> dict[float, float]:
-    """Height -> the mean that is drawn there."""
-    drawn = [bar.lines[0].get_xydata()[0] for bar in ax.containers]
-    return {round(height): mean for mean, height in drawn}
-
-
 def labels(ax) -> list[str]:
     return [tick.get_text() for tick in ax.get_yticklabels()]
-
-
-def test_panels_show_each_number_on_its_own_line():
-    shown = tables.beside({"A": 40.0, "B": 42.5}, {"A": "a", "B": "b", "C": "c"}, SEEDS, "A")
-    printed, measured, gains = figures.panels(shown, SEEDS).axes
-    assert labels(printed) == ["A", "B", "C"]  # shared by all panels
-    assert means(printed) == {0: 40.0, 1: 42.5}
-    dots = np.concatenate([points.get_offsets() for points in measured.collections])
-    assert {(x, y) for x, y in dots} == {
-        *((30.0 + s, 0) for s in range(4)),
-        *((31.0 + s + (-1) ** s, 1) for s in range(4)),
-    }
-    assert means(gains) == pytest.approx({0: 0.0, 1: 1.0})
-    assert [text.get_text() for text in measured.texts] == ["n=4", "n=4", "not measured"]
-
-
-def test_a_difference_of_one_seed_is_said_to_be_so():
-    one = SEEDS[(SEEDS["row"] == "a") | (SEEDS["seed"] == 0)]
-    shown = tables.beside({}, {"A": "a", "B": "b"}, one, "A")
-    _, gains = figures.panels(shown, one).axes  # nothing is printed
-    assert means(gains) == {0: 0.0}
-    assert [text.get_text() for text in gains.texts if text.get_text()] == ["one seed"]
 
 
 def test_sizes_show_the_means_of_each_method_in_its_colour():
@@ -75,9 +46,6 @@ def test_figures_of_nothing_measured_say_so():
     sizes = pd.CategoricalDtype(["small"])
     _, right = figures.by_size(published, nothing.assign(size="").astype({"size": sizes})).axes
     assert not any(len(line.get_ydata()) for line in right.lines)
-    shown = tables.beside({}, {"A": "a", "B": "b"}, nothing, "A")
-    for ax in figures.panels(shown, nothing).axes:
-        assert [text.get_text() for text in ax.texts] == ["not measured"] * 2
 
 
 def test_figure_six_has_a_panel_a_set_and_attribute_with_the_means_of_its_sides():
