@@ -1,5 +1,6 @@
-"""Notebooks 04 to 06: solutions print what is said, figures are there, no link is dead."""
+"""Notebooks 00 to 06: solutions print what is said, figures are there, no link is dead."""
 
+import pkgutil
 import re
 from contextlib import redirect_stdout
 from io import StringIO
@@ -12,7 +13,15 @@ from evis.companion.plots import style
 from evis.data import paths
 
 matplotlib.use("agg")
-EXERCISES = {"04_box_supervision": 4, "05_spectral_tel_intuition": 4, "06_qcc_clustering": 4}
+EXERCISES = {
+    "00_start_here": 2,
+    "01_data_and_supervision": 2,
+    "02_metrics": 3,
+    "03_video_mask2former": 3,
+    "04_box_supervision": 4,
+    "05_spectral_tel_intuition": 4,
+    "06_qcc_clustering": 4,
+}
 EXERCISE = re.compile(r"^\*\*\d\.\*\* .*?</details>", re.DOTALL | re.MULTILINE)
 
 
@@ -75,3 +84,20 @@ def test_links_lead_to_notebooks_from_the_first_cell_and_the_last(name):
     ]
     assert links[0] and links[-1]
     assert all((paths.notebooks() / link).exists() for found in links for link in found)
+
+
+def test_the_map_leads_to_every_notebook():
+    (told,) = (cell.source for cell in read("00_start_here").cells if "## The map" in cell.source)
+    table, _, _ = told.partition("## One table")
+    linked = re.findall(r"^\| \[.*?\]\((\w+)\.ipynb\)", table, re.MULTILINE)
+    there = {path.stem for path in paths.notebooks().glob("[0-9]*.ipynb")}
+    assert len(linked) == len(set(linked)) and {"00_start_here", *linked} == there
+
+
+def test_each_symbol_is_where_the_table_says():
+    (told,) = (cell.source for cell in read("00_start_here").cells if "## One table" in cell.source)
+    names = re.findall(r"`(evis\.[\w.]+)`", told.partition("## One table")[2])
+    assert len(names) > 25
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        assert callable(pkgutil.resolve_name(f"{module}:{attribute}"))
