@@ -51,8 +51,12 @@ def smallest(png: bytes) -> tuple[str, bytes]:
 
 
 def gif(frames: Sequence[np.ndarray], seconds: float) -> bytes:
-    """An animation that starts over again, after a while on its last frame."""
-    pictures = [Image.fromarray(f).quantize(32, dither=Image.Dither.NONE) for f in frames]
+    """An animation that starts over again, after a while on its last frame.
+
+    Its palettes are by octree: by median cut a small thing loses its colour to a large background.
+    """
+    how = {"method": Image.Quantize.FASTOCTREE, "dither": Image.Dither.NONE}
+    pictures = [Image.fromarray(frame).quantize(128, **how) for frame in frames]
     content = io.BytesIO()
     durations = [1000 * seconds] * (len(pictures) - 1) + [1500]
     pictures[0].save(

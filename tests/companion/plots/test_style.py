@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from evis.companion.plots import compression, style
 from evis.data import paths
@@ -115,6 +115,18 @@ def test_an_animation_that_looks_the_same_keeps_its_bytes(folder):
     nearly = [np.clip(frame.astype(int) + 1, 0, 255).astype(np.uint8) for frame in frames]
     assert style.save_animation(nearly, "moving") == first
     assert style.save_animation(frames[:2] + [255 - frames[2]], "moving") != first
+
+
+def test_small_things_keep_their_colours_in_an_animation():
+    noise = np.random.default_rng(0).normal((110, 80, 120), (12, 12, 12), (200, 300, 3))
+    frame = noise.clip(0, 255).astype(np.uint8)
+    identities = [(40, 110, 180), (190, 130, 20), (60, 130, 80)]
+    for number, colour in enumerate(identities):
+        frame[90:110, 60 * (number + 1) :][:, :20] = colour
+    (shown,) = ImageSequence.Iterator(Image.open(io.BytesIO(compression.gif([frame], 1))))
+    shown = np.asarray(shown.convert("RGB")).astype(int)
+    for number, colour in enumerate(identities):
+        assert abs(shown[100, 60 * (number + 1) + 10] - colour).max() < 16
 
 
 @pytest.mark.parametrize(

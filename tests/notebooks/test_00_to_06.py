@@ -1,0 +1,103 @@
+"""Notebooks 00 to 06: solutions print what is said, figures are there, no link is dead."""
+
+import pkgutil
+import re
+from contextlib import redirect_stdout
+from io import StringIO
+
+import matplotlib
+import nbformat
+import pytest
+
+from evis.companion.plots import style
+from evis.data import paths
+
+matplotlib.use("agg")
+EXERCISES = {
+    "00_start_here": 2,
+    "01_data_and_supervision": 2,
+    "02_metrics": 3,
+    "03_video_mask2former": 3,
+    "04_box_supervision": 4,
+    "05_spectral_tel_intuition": 4,
+    "06_qcc_clustering": 4,
+}
+EXERCISE = re.compile(r"^\*\*\d\.\*\* .*?</details>", re.DOTALL | re.MULTILINE)
+
+
+def read(name: str) -> nbformat.NotebookNode:
+    return nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
+
+
+def defined_by(book: nbformat.NotebookNode, monkeypatch) -> dict:
+    """All names of the notebook at the smallest scale; its figures are drawn, but not rendered."""
+    monkeypatch.setattr(style, "save", lambda figure, name: None)
+    monkeypatch.setattr(style, "save_animation", lambda frames, name, seconds: b"")
+    defined = {}
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            exec(compile(cell.source, cell.id, "exec"), defined)
+        if "parameters" in cell.metadata.get("tags", []):
+            defined["scale"] = "smoke"
+    matplotlib.pyplot.close("all")
+    return defined
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXERCISES)
+def test_solutions_print_what_the_exercises_say(name, monkeypatch):
+    """In order: a line of it stands in `...` after "It prints"."""
+    book = read(name)
+    text = "\n\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+    exercises = EXERCISE.findall(text.partition("## Exercises")[2])
+    assert len(exercises) == EXERCISES[name]
+    defined = defined_by(book, monkeypatch)
+    for exercise in exercises:
+        (solution,) = re.findall(r"```python\n(.*?)```", exercise, re.DOTALL)
+        told = re.findall(r"`([^`]+)`", exercise.partition("```\n\nIt prints ")[2])
+        printed = StringIO()
+        with redirect_stdout(printed):
+            exec(solution, defined)
+        lines = printed.getvalue().splitlines()
+        assert lines and lines == told[: len(lines)]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_each_figure_is_committed_and_one_of_them_moves(name):
+    code = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "code")
+    stills = re.findall(r'style\.save\(.*?, "(\w+)"\)', code)
+    films = re.findall(r'pictures\.moving\(.*?"(\d\d_\w+)"', code, re.DOTALL)
+    committed = {path.name for path in paths.figures().glob(f"{name[:2]}_*.*")}
+    assert committed == {f"{still}.{kind}" for still in stills for kind in ("png", "pdf")} | {
+        f"{film}.gif" for film in films
+    }
+    sizes = [(paths.figures() / f"{film}.gif").stat().st_size for film in films]
+    assert sizes and max(sizes) < 1_500_000
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_links_lead_to_notebooks_from_the_first_cell_and_the_last(name):
+    links = [
+        re.findall(r"\]\((\d\d_\w+\.ipynb)\)", cell.source)
+        for cell in read(name).cells
+        if cell.cell_type == "markdown"
+    ]
+    assert links[0] and links[-1]
+    assert all((paths.notebooks() / link).exists() for found in links for link in found)
+
+
+def test_the_map_leads_to_every_notebook():
+    (told,) = (cell.source for cell in read("00_start_here").cells if "## The map" in cell.source)
+    table, _, _ = told.partition("## One table")
+    linked = re.findall(r"^\| \[.*?\]\((\w+)\.ipynb\)", table, re.MULTILINE)
+    there = {path.stem for path in paths.notebooks().glob("[0-9]*.ipynb")}
+    assert len(linked) == len(set(linked)) and {"00_start_here", *linked} == there
+
+
+def test_each_symbol_is_where_the_table_says():
+    (told,) = (cell.source for cell in read("00_start_here").cells if "## One table" in cell.source)
+    names = re.findall(r"`(evis\.[\w.]+)`", told.partition("## One table")[2])
+    assert len(names) > 25
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        assert callable(pkgutil.resolve_name(f"{module}:{attribute}"))
