@@ -12,7 +12,7 @@ from evis.companion.plots import style
 from evis.data import paths
 
 matplotlib.use("agg")
-EXERCISES = {"04_box_supervision": 4, "05_spectral_tel_intuition": 4, "06_qcc_clustering": 4}
+EXERCISES = {"04_box_supervision": 3, "05_spectral_tel_intuition": 5, "06_qcc_clustering": 4}
 EXERCISE = re.compile(r"^\*\*\d\.\*\* .*?</details>", re.DOTALL | re.MULTILINE)
 
 
