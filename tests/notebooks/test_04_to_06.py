@@ -1,4 +1,4 @@
-"""Notebooks 04 to 06: solutions print what is said, figures are there, no link is dead."""
+"""Notebooks 04 to 09: solutions print what is said, figures are there, no link is dead."""
 
 import re
 from contextlib import redirect_stdout
@@ -13,6 +13,8 @@ from evis.data import paths
 
 matplotlib.use("agg")
 EXERCISES = {"04_box_supervision": 3, "05_spectral_tel_intuition": 5, "06_qcc_clustering": 4}
+EXERCISES |= {"07_full_gpu_training": 3, "08_your_own_video": 2, "09_published_numbers": 4}
+TABLES = "09_published_numbers"  # draws all of them by one name, and nothing in it moves
 EXERCISE = re.compile(r"^\*\*\d\.\*\* .*?</details>", re.DOTALL | re.MULTILINE)
 
 
@@ -53,7 +55,7 @@ def test_solutions_print_what_the_exercises_say(name, monkeypatch):
         assert lines and lines == told[: len(lines)]
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("name", EXERCISES.keys() - {TABLES})
 def test_each_figure_is_committed_and_one_of_them_moves(name):
     code = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "code")
     stills = re.findall(r'style\.save\(.*?, "(\w+)"\)', code)
