@@ -22,6 +22,7 @@ from evis.data.errors import DataError
 _ZIP = b"PK\x03\x04"  # what torch has written since 1.6
 _OLD_TORCH = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
 _PICKLE = b"\x80"
+_SAFETENSORS = b"\0\0\0\0{"  # the upper half of the header's length, and its json
 _AGAIN = "Is it the right file, and whole? Download or copy it again"
 
 
@@ -38,13 +39,13 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
             stream.seek(0)
             if head.startswith((_ZIP, _OLD_TORCH)):
                 content = torch.load(path, "cpu", weights_only=True, mmap=head.startswith(_ZIP))
-            elif head.startswith(_PICKLE):
-                # latin1: arrays that Python 2 wrote
-                content = _ArraysOnly(stream, encoding="latin1").load()
-            elif head[8:9] == b"{":
+            elif head[4:9] == _SAFETENSORS:  # before pickles, as a length may begin like one
                 with safe_open(path, "pt") as tensors:
                     content = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
                     metadata = tensors.metadata() or {}
+            elif head.startswith(_PICKLE):
+                # latin1: arrays that Python 2 wrote
+                content = _ArraysOnly(stream, encoding="latin1").load()
     except FileNotFoundError:
         raise DataError("there is no such file", file=path, remedy="Check the path") from None
     except Exception as error:  # a damaged file can fail anywhere

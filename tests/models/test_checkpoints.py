@@ -875,3 +875,15 @@ def test_containers_and_byte_orders_of_a_plain_pickle(tmp_path):
     model = another_like(trained)
     checkpoints.load_backbone(model, tmp_path / "a.pkl")
     assert same(model.backbone, trained.backbone)
+
+
+def test_a_safetensors_whose_length_begins_like_a_pickle_is_read(tmp_path):
+    """Its first byte is that of the header's length, which one file in 32 shares with pickles."""
+    contents = (
+        safetensors.torch.save({"a": torch.ones(3)}, {"note": "x" * length})
+        for length in range(300)
+    )
+    content = next(content for content in contents if content[0] == pickle.dumps(None)[0])
+    (tmp_path / "m.safetensors").write_bytes(content)
+    tensors, metadata = weight_files.read(tmp_path / "m.safetensors")
+    assert torch.equal(tensors["a"], torch.ones(3)) and set(metadata) == {"note"}

@@ -1,4 +1,4 @@
-"""Notebooks 00 to 06: solutions print what is said, figures are there, no link is dead."""
+"""The course, 00 to 09: solutions print what is said, figures are there, no link is dead."""
 
 import pkgutil
 import re
@@ -18,10 +18,14 @@ EXERCISES = {
     "01_data_and_supervision": 2,
     "02_metrics": 3,
     "03_video_mask2former": 3,
-    "04_box_supervision": 4,
-    "05_spectral_tel_intuition": 4,
+    "04_box_supervision": 3,
+    "05_spectral_tel_intuition": 5,
     "06_qcc_clustering": 4,
+    "07_full_gpu_training": 3,
+    "08_your_own_video": 2,
+    "09_published_numbers": 4,
 }
+TABLES = "09_published_numbers"  # draws all of them by one name, and nothing in it moves
 EXERCISE = re.compile(r"^\*\*\d\.\*\* .*?</details>", re.DOTALL | re.MULTILINE)
 
 
@@ -62,7 +66,7 @@ def test_solutions_print_what_the_exercises_say(name, monkeypatch):
         assert lines and lines == told[: len(lines)]
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("name", EXERCISES.keys() - {TABLES})
 def test_each_figure_is_committed_and_one_of_them_moves(name):
     code = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "code")
     stills = re.findall(r'style\.save\(.*?, "(\w+)"\)', code)
