@@ -28,14 +28,21 @@ ON_COCO, ALONE, UVIS = (recipes.toy(recipes.named(name)) for name in recipes.NAM
 CUTLER = papers.experiments("cutler")
 DETECTOR = Detector(CUTLER.rounds()[CUTLER.BEST], unit=0)
 
-# What Tables 2 and 3 take away: filters by objectness, name and prototypes.
+# What the paper's three 0.7 are here: with them 41 of 11,375 instances of the validation videos
+# stay, for `toy_clip` is never so sure of a name. Of 7 x 7 x 6 thresholds these have the best F1 of
+# the right masks (IoU 0.5) under the right name there, 43%; without a filter it is 20%.
+LEAST = Least(objectness=0.995, name=0.25, prototype=0.95)
+LABELS = PseudoLabels(DETECTOR, LEAST)
+# What Tables 2 and 3 take away: filters by objectness, name and prototypes. A lower and a higher
+# tau stand for the paper's 0.5 and 0.9.
 FILTERS = {
     "A2: no filter": Least(None, None, None),
-    "A3: objectness": Least(name=None, prototype=None),
-    "A4: objectness, name": Least(prototype=None),
-    "tau = 0.5": Least(prototype=0.5),
-    "A5: objectness, name, prototypes": Least(),
-    "tau = 0.9": Least(prototype=0.9),
+    "A3: objectness": replace(LEAST, name=None, prototype=None),
+    "A4: objectness, name": replace(LEAST, prototype=None),
+    "lower tau": replace(LEAST, prototype=0.9),
+    "A5: objectness, name, prototypes": LEAST,
+    "higher tau": replace(LEAST, prototype=0.98),
+    "thresholds as printed": Least(),
 }
 
 
@@ -68,7 +75,7 @@ def _of_set(on: str) -> dict[str, Experiment]:
         rows += [
             _row(f"MinVIS, COCO{tracker}", COCO, ON_COCO, **same),
             _row(f"MinVIS{tracker}", ALONE, **same),
-            _row(f"UVIS{tracker}", UVIS, labels=PseudoLabels(DETECTOR), **same),
+            _row(f"UVIS{tracker}", UVIS, labels=LABELS, **same),
         ]
     return by_name(*rows)
 
@@ -81,7 +88,7 @@ GROUPS: Mapping[str, Mapping[str, Experiment]] = {
                 name,
                 UVIS,
                 labels=PseudoLabels(DETECTOR, least),
-                seeds=FEW if "tau" in name else SEEDS,
+                seeds=SEEDS if name[0] == "A" else FEW,
             )
             for name, least in FILTERS.items()
         )
