@@ -22,7 +22,7 @@ import pytest
 from scipy.stats import t as student
 
 from evis.companion import measured, store
-from evis.companion.held_out import CROWDED, TEST, UNSEEN, VALIDATION
+from evis.companion.held_out import CROWDED, STILLS, TEST, UNSEEN, VALIDATION
 from evis.data import paths, provenance, toy
 from evis.papers.eigencluster import experiments
 from evis.papers.eigencluster.clip_terms import CLIPS
@@ -44,7 +44,7 @@ def test_the_sets_of_the_stored_rows_are_still_the_same():
 
 
 def test_every_stored_row_has_all_that_its_videos_are_scored_for():
-    sets = (VALIDATION, TEST, UNSEEN, CROWDED, CLIPS)
+    sets = (VALIDATION, TEST, STILLS, UNSEEN, CROWDED, CLIPS)
     columns = {str(held_out): held_out.scoring.metrics for held_out in sets}
     rows = [row for row in store.rows() if row.dataset in columns]
     assert len(rows) > 80
