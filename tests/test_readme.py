@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from evis.companion import paired, series, store
+from evis import papers
+from evis.companion import measured, paired, series, store
 from evis.data import paths
 from evis.papers.eigencluster import experiments, free_masks, tables
 from evis.papers.eigencluster.experiments import BOTH, CONTROL, TK
@@ -123,6 +124,19 @@ def test_what_the_readme_says_of_free_masks_is_stored():
     gains = [table["TK"] - table["boxes"], table["TEL"] - table[free_masks.PLACEBOS["TEL"]]]
     words = "TK brings {:.1f} points of mIoU over boxes, TEL\n{:.1f} less than a constant"
     assert words.format(gains[0].mean(), -gains[1].mean()) in README
+
+
+def test_what_the_readme_says_of_first_units_is_stored():
+    def ap(group, rows):
+        own = papers.measures(group).group(group)
+        test = papers.measures(group).TESTS[group]
+        return [100 * measured.find(own[row].seeded(0), test).metrics["AP"] for row in rows]
+
+    clicked = ap("pointvis toy-ytvis19", ["PointVIS (P1)", "PointVIS (P1N1)", "masks"])
+    said = "{:.1f} AP, and\n{:.1f} with one negative click, where masks of all frames bring {:.1f}"
+    assert said.format(*clicked) in README
+    rounds = ap("cutler", ["round 0", "round 1", "round 2"])
+    assert "{:.1f}, {:.1f} and {:.1f} AP after its three rounds".format(*rounds) in README
 
 
 WORDS = {6: "six", 9: "nine", 11: "eleven"}
