@@ -22,7 +22,9 @@ from evis.data.errors import DataError
 _ZIP = b"PK\x03\x04"  # what torch has written since 1.6
 _OLD_TORCH = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
 _PICKLE = b"\x80"
-_SAFETENSORS = b"\0\0\0\0{"  # the upper half of the header's length, and its json
+# The upper half of the header's length, and its json: the lower half may begin like a pickle. A
+# length of more than 4 GiB is refused as one of a safetensors file.
+_SAFETENSORS = b"\0\0\0\0{"
 _AGAIN = "Is it the right file, and whole? Download or copy it again"
 
 
@@ -39,7 +41,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
             stream.seek(0)
             if head.startswith((_ZIP, _OLD_TORCH)):
                 content = torch.load(path, "cpu", weights_only=True, mmap=head.startswith(_ZIP))
-            elif head[4:9] == _SAFETENSORS:  # before pickles, as a length may begin like one
+            elif head[4:9] == _SAFETENSORS or (head[8:9] == b"{" and head[:1] != _PICKLE):
                 with safe_open(path, "pt") as tensors:
                     content = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
                     metadata = tensors.metadata() or {}

@@ -47,9 +47,12 @@ def test_links_lead_to_pages_to_docstrings_or_to_copies(pages, tmp_path):
     csv = "[c](../data/papers/facts.csv)"
     assert linked(csv) == csv
     assert (tmp_path / "data" / "papers" / "facts.csv").is_file()
-    picture = "[![x](../figures/00_task.png)](../figures/00_task.pdf)"
+    picture = "[![x](../figures/00_five_papers.png)](../figures/00_five_papers.pdf)"
     assert linked(picture) == picture
-    assert {path.name for path in tmp_path.rglob("00_task.*")} == {"00_task.png", "00_task.pdf"}
+    assert {path.name for path in tmp_path.rglob("00_five_papers.*")} == {
+        "00_five_papers.png",
+        "00_five_papers.pdf",
+    }
 
 
 def test_pictures_are_described_by_name_title_and_section(pages):
