@@ -137,6 +137,8 @@ def test_what_the_readme_says_of_first_units_is_stored():
     assert said.format(*clicked) in README
     rounds = ap("cutler", ["round 0", "round 1", "round 2"])
     assert "{:.1f}, {:.1f} and {:.1f} AP after its three rounds".format(*rounds) in README
+    named = "from no label and names alone: {:.1f} AP,\nwhere masks of videos bring {:.1f}"
+    assert named.format(*ap("uvis toy-ytvis19", ["UVIS", "MinVIS"])) in README
 
 
 WORDS = {6: "six", 9: "nine", 11: "eleven"}
