@@ -47,7 +47,7 @@ def _row(
     seeds: tuple[int, ...] = SEEDS,
 ) -> Experiment:
     """CutLER's rounds, then these stages, all of them from `labels`."""
-    rounds = _CUTLER.rounds()[-1]
+    rounds = _CUTLER.rounds()[_CUTLER.BEST]
     return replace(
         rounds,
         name=name,
