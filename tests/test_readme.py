@@ -70,6 +70,16 @@ def test_the_cost_of_tel_and_qcc_is_the_stored_one():
     assert f"adds {tel:.1f}%, QCC {qcc:.1f}%, both together {both:.1f}%" in README
 
 
+def test_what_long_videos_take_is_the_stored_row():
+    recipe = {"name": "benchmark long videos", "model": "tiny_s", "lengths": [1000, 10000]}
+    found = stored(recipe, "toy-ytvis19")
+    said = "{:.2f} times the memory that 1,000 do, {:.0f} and {:.0f} MiB, overlays included"
+    names = "peak memory, 10000 to 1000 frames", "MiB at 10000 frames", "MiB at 1000 frames"
+    assert said.format(*(found[name] for name in names)) in README
+    slower = found["time a frame, 10000 to 100 frames"]
+    assert f"of theirs {slower:.2f} of a short video's time" in README
+
+
 def test_the_code_in_the_readme_compiles():
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert blocks
