@@ -127,8 +127,8 @@ def sure_objects(
     dataset = _without_classes(held_out)
     found = predict_dataset(model, dataset.bare(), options, progress=progress)
     sure = [track for track in found if track.score >= LEAST_SCORE]
-    of_all = _of_objects(found, dataset, progress)["AP"]
-    return _of_objects(sure, dataset, progress) | {AT_ANY_SCORE: of_all}
+    of_all = ytvis.evaluate(dataset, found, class_agnostic=True, progress=progress).stats
+    return _of_objects(sure, dataset, progress) | {AT_ANY_SCORE: of_all["AP"]}
 
 
 def _without_classes(held_out: "HeldOut") -> VISDataset:
@@ -241,6 +241,7 @@ OF_SET = {
     "toy-ytvis21": HeldOut("test", 150, 2, "toy-ytvis21"),
     "toy-ovis": HeldOut("test", 60, 2, "toy-ovis"),
 }
+IN_CLAIMS = dict(zip(("test", "ytvis21", "ovis"), OF_SET.values(), strict=True))  # their names
 SEEN = replace(TEST, name="test, classes of stills", scoring=OF_SEEN)
 # The same for models of objects alone (FlowCut), and DAVIS.
 SURE = {on: replace(OF_SET[on], name="objects", scoring=OF_SURE) for on in (VIDEOS, "toy-ytvis21")}

@@ -1,6 +1,6 @@
 """Labels that stages of measured rows learn from (`measured.Labels`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,20 @@ class Made:
         return videos.make(dataset, self.by, parts, jobs, place.progress)
 
 
+def predicted(
+    run: Experiment,
+    dataset: VISDataset,
+    options: Options,
+    place: Place,
+    jobs: int | None = None,
+    folder: Path | None = None,
+) -> Sequence[PredictedTrack]:
+    """What the run's model says, trained if need be. folder: as of `predict_dataset`."""
+    weights = measured.trained(run, place)
+    how = {"device": place.device, "progress": place.progress}
+    return predict_dataset(weights, dataset, options, jobs, folder, **how)
+
+
 @dataclass(frozen=True)
 class Detector:
     """A trained model of objects of any class. unit: whose model all ask; None: each its own."""
@@ -56,14 +70,7 @@ class Detector:
     ) -> list[PredictedTrack]:
         """Of every frame for itself, each a track of the video with one mask."""
         stills, origins = apart(dataset)
-        found = predict_dataset(
-            measured.trained(self.run(seed), place),
-            stills,
-            replace(ALONE, top=self.top),
-            jobs,
-            device=place.device,
-            progress=place.progress,
-        )
+        found = predicted(self.run(seed), stills, replace(ALONE, top=self.top), place, jobs)
         tracks = []
         for track in found:
             video, frame = origins[track.video_id]

@@ -122,6 +122,18 @@ def chosen(groups: Mapping[str, T], name: str, size: str, sizes: Collection[str]
     return groups[name]
 
 
+def tested_on(
+    groups: Mapping[str, Mapping[str, Experiment]],
+    tests: Mapping[str, HeldOut],
+    held_out: HeldOut,
+) -> dict[str, Experiment]:
+    """The rows by name of the groups that are tested on these videos; tests: as `papers` have it,
+    without the groups whose test is TEST.
+    """
+    of_test = (rows for name, rows in groups.items() if tests.get(name, TEST) == held_out)
+    return {name: row for rows in of_test for name, row in rows.items()}
+
+
 def again() -> Path:
     """A shelf for every commit, so that nothing that other code measured or trained is found there.
 

@@ -34,11 +34,10 @@ class MaskStage(Recipe):
 TOY = SMALL | {"model": "tiny_s", "batch": 16, "micro_batch": 16, "points": 512}
 
 
-def build(recipe: Recipe, classes: Sequence[str]) -> VideoMask2Former:
+def build(recipe: MaskStage, classes: Sequence[str]) -> VideoMask2Former:
     """A fresh network for these classes."""
     size = recipe.model_among(SIZES)
-    dropout = recipe.dropout if isinstance(recipe, MaskStage) else 0.0
-    return VideoMask2Former(named(size, len(classes), dropout=dropout))
+    return VideoMask2Former(named(size, len(classes), dropout=recipe.dropout))
 
 
 def loss(recipe: MaskStage) -> MaskLoss:

@@ -7,6 +7,7 @@ import pandas as pd
 from evis.companion import claim_file, series
 from evis.companion import claims as ledger
 from evis.companion.held_out import DAVIS, SURE, HeldOut
+from evis.companion.measured import tested_on
 from evis.papers.flowcut import checks
 from evis.papers.flowcut.experiments import GROUPS, SIZES, TESTS
 
@@ -32,5 +33,4 @@ def answers() -> pd.DataFrame:
 
 def table(size: str, test: HeldOut) -> pd.DataFrame:
     """The rows tested on these videos."""
-    rows = [row for name, group in GROUPS.items() if TESTS[name] == test for row in group.values()]
-    return series.table(rows, held_out=test)
+    return series.table(tested_on(GROUPS, TESTS, test).values(), held_out=test)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evis.companion import measured, store
-from evis.companion.labelled import Made, kept
+from evis.companion.labelled import Made, kept, predicted
 from evis.companion.measured import Experiment, Labels, Place
 from evis.data.supervision import weaken
 from evis.data.types import Supervision, VISDataset
-from evis.inference import predict_dataset
 from evis.labels import assigned, filtering, select, steady, tracking
 
 UNIT = 0
@@ -43,14 +42,13 @@ class Predicted:
 
         def make() -> VISDataset:
             prompted = self.prompted.label(boxes, UNIT, place, jobs)
-            found = predict_dataset(
-                measured.trained(self.by.seeded(UNIT), place),
+            found = predicted(
+                self.by.seeded(UNIT),
                 replace(boxes.bare(), categories=()),
                 replace(self.by.options, top=PREDICTIONS, class_agnostic=True),
+                place,
                 jobs,
                 place.build / "labels" / f"predictions-{store.key(model, '', UNIT)}",
-                device=place.device,
-                progress=place.progress,
             )
             labelled = assigned.by_scm(boxes, prompted, found, f"{self.by.name}'s masks")
             return select.tidied(labelled) if self.tidy else labelled

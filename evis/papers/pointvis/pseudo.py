@@ -4,16 +4,15 @@ Proposals are of the unit's own model. Where a share of the frames is annotated,
 these frames in the end, as MinVIS learns from nothing else.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from evis.companion import measured
+from evis.companion.labelled import predicted
 from evis.companion.measured import Experiment, Place
-from evis.data.predictions import PredictedTrack
 from evis.data.supervision import P1, PointScheme, in_frames, weaken
 from evis.data.types import VISDataset
-from evis.inference import Options, predict_dataset
+from evis.inference import Options
 from evis.inference.weights import with_classes
 from evis.labels import points
 from evis.labels.agreement import by_agreement
@@ -47,7 +46,7 @@ class Clicked:
             window=1, shorter_side=None, top=self.count, class_agnostic=True, score=score
         )
         bare = replace(dataset.bare(), categories=())
-        found = _proposed(self.proposals.seeded(seed), bare, options, place, jobs)
+        found = predicted(self.proposals.seeded(seed), bare, options, place, jobs)
         if self.score == "agreement":
             found = by_agreement(found)
         origin = f"proposals by clicks and {self.score}"
@@ -89,7 +88,7 @@ class MostConfident:
     ) -> VISDataset:
         options = Options(window=1, shorter_side=None, top=self.k, class_agnostic=True)
         run, bare = self.proposals.seeded(seed), replace(dataset.bare(), categories=())
-        found = _proposed(run, bare, options, place, jobs)
+        found = predicted(run, bare, options, place, jobs)
         names = with_classes(bare, measured.trained(run, place)).category_names
         ids = {category.name: category.id for category in dataset.categories}
         named = [
@@ -113,13 +112,3 @@ class FewMasks:
         self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
     ) -> VISDataset:
         return in_frames(dataset, self.frame_share, CLICKS)
-
-
-def _proposed(
-    run: Experiment, bare: VISDataset, options: Options, place: Place, jobs: int | None
-) -> Sequence[PredictedTrack]:
-    """What a trained model says of videos that have no labels and no categories."""
-    weights = measured.trained(run, place)
-    return predict_dataset(
-        weights, bare, options, jobs, device=place.device, progress=place.progress
-    )

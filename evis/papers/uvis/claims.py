@@ -6,17 +6,16 @@ import pandas as pd
 
 from evis.companion import claim_file, series
 from evis.companion import claims as ledger
-from evis.companion.held_out import OF_SET, HeldOut
+from evis.companion.held_out import IN_CLAIMS, HeldOut
 from evis.companion.measured import Place
 from evis.papers.uvis import baseline, checks
 from evis.papers.uvis.experiments import SEEDS, SIZES, rows_of
 
 FILE = Path(__file__).with_name("claims.toml")
-NAMES = {"toy-ytvis19": "test", "toy-ytvis21": "ytvis21", "toy-ovis": "ovis"}  # in the file
 TERMS = claim_file.Terms(
     paper="uvis",
     checks=checks,
-    held_out={NAMES[on]: test for on, test in OF_SET.items()},
+    held_out=IN_CLAIMS,
     sizes=SIZES,
 )
 CLAIMS = claim_file.read(FILE, TERMS)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from evis import papers
-from evis.companion.held_out import LINKED, OF_SET, TEST, VIDEOS, HeldOut
+from evis.companion.held_out import LINKED, OF_SET, VIDEOS, HeldOut
 from evis.companion.labelled import Detector
-from evis.companion.measured import Experiment, Labels, by_name, chosen
+from evis.companion.measured import Experiment, Labels, by_name, chosen, tested_on
 from evis.inference import Options
 from evis.labels.naming import Least
 from evis.papers.uvis import recipes
@@ -103,5 +103,4 @@ def group(name: str, size: str = SIZES[0]) -> Mapping[str, Experiment]:
 
 def rows_of(test: HeldOut) -> dict[str, Experiment]:
     """The rows of all groups that are tested on these videos."""
-    groups = (rows for name, rows in GROUPS.items() if TESTS.get(name, TEST) == test)
-    return {name: row for rows in groups for name, row in rows.items()}
+    return tested_on(GROUPS, TESTS, test)

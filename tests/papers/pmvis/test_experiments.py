@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evis import papers
-from evis.companion import measured
+from evis.companion import labelled, measured
 from evis.companion.held_out import OF_SET, VIDEOS
 from evis.companion.measured import Place
 from evis.data import masks, toy
@@ -14,7 +14,7 @@ from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
 from evis.labels import filtering, from_boxes, select, steady
 from evis.labels.videos import Boxes, make
-from evis.papers.pmvis import experiments, pseudo
+from evis.papers.pmvis import experiments
 from evis.papers.pmvis.experiments import FINAL, GROUPS, IBM_TIDY, SAM_TIDY, TRACK_ONE
 from evis.papers.pmvis.pseudo import Chosen, Filtered
 
@@ -95,7 +95,7 @@ def place(tmp_path, monkeypatch):
     ellipses = from_boxes.label(few, from_boxes.ellipse, progress=False)
     for video in few.videos:
         shown[video.id] = ellipses.tracks_of(video.id)
-    monkeypatch.setattr(pseudo, "predict_dataset", predicted)
+    monkeypatch.setattr(labelled, "predict_dataset", predicted)
     monkeypatch.setattr(measured, "trained", lambda run, place: f"weights of {run.name}")
     return Place(tmp_path, progress=False)
 
@@ -137,5 +137,5 @@ def test_no_true_mask_is_seen_and_what_was_made_is_kept(place, monkeypatch):
         for t in truth.tracks
     ]
     first = FINAL[VIDEOS].label(truth, 0, place)
-    monkeypatch.setattr(pseudo, "predict_dataset", None)  # nothing is predicted again
+    monkeypatch.setattr(labelled, "predict_dataset", None)  # nothing is predicted again
     same(first, FINAL[VIDEOS].label(replace(truth, tracks=tuple(spoilt)), 3, place))
