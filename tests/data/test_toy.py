@@ -5,6 +5,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -268,6 +269,23 @@ def test_of_two_builders_of_a_folder_one_waits_and_reads(built, tmp_path, monkey
         jobs = [pool.submit(toy.build, "toy-ytvis19", tmp_path, 6, **ONE) for _ in range(2)]
     assert len(drawn) == 6
     assert [job.result().tracks for job in jobs] == [built["toy-ytvis19"][1].tracks] * 2
+
+
+def test_a_builder_that_begins_while_another_looks_at_the_folder_is_no_stranger(
+    built, tmp_path, monkeypatch
+):
+    """The moment at which it failed in CI, by chance: between two looks at one folder."""
+    looks, listed = [], Path.iterdir
+
+    def first_built_by_another(folder):
+        if folder == tmp_path and not looks:
+            looks.append(folder)
+            toy.build("toy-coco", tmp_path, 6, **ONE)
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", first_built_by_another)
+    assert toy.build("toy-coco", tmp_path, 6, **ONE).tracks == built["toy-coco"][1].tracks
+    assert looks
 
 
 def test_a_folder_with_anything_else_is_left_alone(built, tmp_path):

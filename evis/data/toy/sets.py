@@ -96,13 +96,16 @@ def _is_complete(root: Path, split: str, claim: dict) -> bool:
     """Whether the split is there already; refuse a folder that holds anything else."""
     if root.exists() and not root.is_dir():
         raise DataError("is not a folder", file=root, remedy="Choose another one")
+    # Looked at before the manifests: a builder writes its manifest before anything else, so what
+    # another one has put here by now has a manifest by the next line.
+    holds_files = root.exists() and any(entry.name[0] != "." for entry in root.iterdir())
     manifests = {name: _manifest(root, name) for name in SPLITS}
     there = {
         name: Record(load(path), file=path, path="")
         for name, path in manifests.items()
         if path.exists()
     }
-    if not there and root.exists() and any(entry.name[0] != "." for entry in root.iterdir()):
+    if holds_files and not there:
         remedy = "Choose a new or an empty folder; nothing was changed"
         raise DataError("the folder holds something that is no toy set", file=root, remedy=remedy)
     for name, record in there.items():
