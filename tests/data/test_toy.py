@@ -10,13 +10,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.path import Path as Outline
 
 from evis.data import DataError, catalog, toy
+from evis.data.toy.motion import rotation
 from evis.data.toy.planning import BLOCK, plan
 from evis.data.toy.rendering import render
 from evis.data.toy.scene import compose, visible_boxes
 from evis.data.toy.spec import SPECS
+from evis.data.toy.textures import Surface
 from evis.metrics.attributes import mbor
 
 ONE = {"progress": False, "processes": 1}
@@ -259,6 +263,26 @@ def test_an_interrupted_build_can_be_taken_up(built, tmp_path, monkeypatch, mome
             assert found == expected[path]
     again = toy.build("toy-ytvis19", tmp_path, videos=6, **ONE)
     assert contents(tmp_path) == expected and again.tracks == dataset.tracks
+
+
+@given(middle=st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0)), seed=st.integers(0, 99))
+def test_a_photo_painted_where_it_shows_looks_as_if_painted_whole(middle, seed):
+    """Near the photo's edges too, beyond which it goes on mirrored."""
+    rng = np.random.default_rng(seed)
+    photo = rng.integers(0, 256, (90, 120, 3), np.uint8)
+    colours = tuple(rng.normal(0, 1, (2, 3, 4)))
+    layout = 30 * rotation(rng.uniform(-3, 3))
+    surface = Surface(photo, colours, np.array(middle) * (120, 90), layout)
+    whole = photo
+    for matrix in colours:
+        whole = cv2.transform(whole, matrix)
+    first = rng.integers(0, 40, (3, 2))
+    boxes = np.hstack([first, first + rng.integers(1, 25, (3, 2))])
+    planes = np.dstack([rotation(rng.uniform(-3, 3, 3)) / 64, rng.normal(0, 0.3, (3, 2, 1))])
+    painted = surface.painted(planes, boxes)
+    for plane, box in zip(planes, boxes, strict=True):
+        wanted = replace(surface, photo=whole).draw(plane, box)
+        np.testing.assert_array_equal(painted.draw(plane, box), wanted)
 
 
 def test_of_two_builders_of_a_folder_one_waits_and_reads(built, tmp_path, monkeypatch):

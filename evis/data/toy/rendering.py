@@ -44,6 +44,8 @@ def render(rng: np.random.Generator, scene: Scene) -> np.ndarray:
     moments = _exposures(scene, film.shutter)
     view = scene.camera.at(moments.reshape(-1))
     ground_planes = _planes(spec, np.zeros((1, 1, 2)), np.eye(2)[None, None], view, 1.0)[0]
+    whole = np.array([0, 0, *spec.size[::-1]])
+    ground = ground.painted(ground_planes, whole[None])
     figures = scene.in_depth_order(
         _figures(spec, scene.objects, objects, view), _figures(spec, scene.posts, posts, view)
     )
@@ -53,9 +55,9 @@ def render(rng: np.random.Generator, scene: Scene) -> np.ndarray:
     for t in range(scene.length):
         exposed = np.zeros((*spec.size, 3), np.float32)
         for s in range(t * per_frame, (t + 1) * per_frame):
-            canvas = ground.draw(ground_planes[s], (0, 0, *spec.size[::-1])).astype(np.float32)
-            for surface, outlines, planes in layers:
-                _draw(canvas, surface, outlines[s], planes[s])
+            canvas = ground.draw(ground_planes[s], whole).astype(np.float32)
+            for surface, outlines, planes, boxes in layers:
+                _draw(canvas, surface, outlines[s], planes[s], boxes[s])
             exposed += canvas
         frames[t] = _develop(rng, spec, film, exposed / per_frame, float(t))
     return frames
@@ -114,13 +116,25 @@ def _exposures(scene: Scene, shutter: float) -> np.ndarray:
 
 def _figures(
     spec: ToySpec, cast: Cast, surfaces: list[Surface], view: View
-) -> list[tuple[Surface, np.ndarray, np.ndarray]]:
-    """One (surface, outlines (S, P, 2) in frame heights, planes (S, 2, 3)) a figure."""
+) -> list[tuple[Surface, np.ndarray, np.ndarray, np.ndarray]]:
+    """One (surface, outlines (S, P, 2) in frame heights, planes (S, 2, 3), boxes (S, 4)) each."""
     if not surfaces:
         return []
     places, turns = cast.places(view.times), cast.turns(view.times)
     planes = _planes(spec, places, turns, view, cast.parallax)
-    return list(zip(surfaces, cast.outlines_in(view), planes, strict=True))
+    outlines = cast.outlines_in(view)
+    boxes = [_boxes(spec, s, own) for s, own in zip(surfaces, outlines, strict=True)]
+    painted = [s.painted(*seen) for s, *seen in zip(surfaces, planes, boxes, strict=True)]
+    return list(zip(painted, outlines, planes, boxes, strict=True))
+
+
+def _boxes(spec: ToySpec, surface: Surface, outlines: np.ndarray) -> np.ndarray:
+    """Pixels that a figure and its shadow touch: (S, P, 2) in frame heights -> (S, 4) corners."""
+    height, width = spec.size
+    pixels = outlines * height + (width / 2, height / 2)
+    pad = 3 * surface.softness * height + 1
+    ends = [np.floor(pixels.min(1) - pad), np.ceil(pixels.max(1) + pad)]
+    return np.concatenate(np.clip(ends, 0, (width, height)), -1).astype(int)
 
 
 def _planes(
@@ -136,13 +150,12 @@ def _planes(
     return np.concatenate([linear, shift[..., None]], -1)
 
 
-def _draw(canvas: np.ndarray, surface: Surface, outline: np.ndarray, plane: np.ndarray) -> None:
-    """Lay one figure over the canvas (h, w, 3) float32: its shadow first, then itself."""
+def _draw(
+    canvas: np.ndarray, surface: Surface, outline: np.ndarray, plane: np.ndarray, box: np.ndarray
+) -> None:
+    """Lay one figure over its box of the canvas (h, w, 3) float32: its shadow, then itself."""
     height, width = canvas.shape[:2]
-    pixels = outline * height + (width / 2, height / 2)
-    pad = 3 * surface.softness * height + 1
-    x0, y0 = np.clip(np.floor(pixels.min(0) - pad), 0, (width, height)).astype(int)
-    x1, y1 = np.clip(np.ceil(pixels.max(0) + pad), 0, (width, height)).astype(int)
+    x0, y0, x1, y1 = box
     if x0 >= x1 or y0 >= y1:
         return
     fine = np.zeros(((y1 - y0) * EDGE, (x1 - x0) * EDGE), np.uint8)
@@ -159,7 +172,7 @@ def _draw(canvas: np.ndarray, surface: Surface, outline: np.ndarray, plane: np.n
         shade = shade * (1 - surface.relief + surface.relief * near)
     part = canvas[y0:y1, x0:x1]
     part *= cv2.merge((kept, kept, kept))
-    part += surface.draw(plane, (x0, y0, x1, y1)) * cv2.merge((shade, shade, shade))
+    part += surface.draw(plane, box) * cv2.merge((shade, shade, shade))
 
 
 def _develop(

@@ -65,18 +65,39 @@ def _brightness(photo: str) -> float:
 
 @dataclass(frozen=True)
 class Surface:
-    """A recoloured photo, how it is laid out (`middle` + `layout` @ point in frame heights), and
-    what light does to it."""
+    """A photo in other colours, how it is laid out (`middle` + `layout` @ point in frame heights),
+    and what light does to it."""
 
-    picture: np.ndarray  # (h, w, 3) uint8
+    photo: np.ndarray  # (h, w, 3) uint8, before `colours`
+    colours: tuple[np.ndarray, ...]  # (3, 4) matrices, one after another
     middle: np.ndarray  # (2,) picture pixel x, y at the origin
     layout: np.ndarray  # (2, 2) picture pixels a frame height
     relief: float = 0.0  # darkening towards the edge
     shadow: float = 0.0
     softness: float = 0.0  # of relief and shadow, in frame heights
 
-    def draw(self, to_local: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-        """The texture over the frame's pixels x0:x1, y0:y1 (the box), as (h, w, 3) uint8.
+    def painted(self, planes: np.ndarray, boxes: np.ndarray) -> "Surface":
+        """With its colours laid on where it shows: a photo is large, and little of it is seen.
+
+        It shows in boxes (S, 4) of frames that planes (S, 2, 3) take to its own plane, see `draw`.
+        """
+        corners = boxes[:, [[0, 1], [2, 1], [0, 3], [2, 3]]].swapaxes(1, 2)  # (S, 2, corners)
+        local = planes[..., :2] @ corners + planes[..., 2:]
+        seen = self.layout @ local + self.middle[:, None]
+        size = np.array(self.photo.shape[1::-1])
+        first, last = np.floor(seen.min((0, 2))) - 1, np.ceil(seen.max((0, 2))) + 2
+        mirrored = (first < 0) | (last > size)  # a photo goes on beyond its edges
+        first, last = np.where(mirrored, [[0, 0], size], [first, last]).astype(int)
+        shown = (slice(first[1], last[1]), slice(first[0], last[0]))
+        part = self.photo[shown]
+        for matrix in self.colours:
+            part = cv2.transform(part, matrix)
+        picture = np.zeros(self.photo.shape, np.uint8)
+        picture[shown] = part
+        return replace(self, photo=picture, colours=())
+
+    def draw(self, to_local: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """The painted texture over the frame's pixels x0:x1, y0:y1 (the box): (h, w, 3) uint8.
 
         `to_local` (2, 3) takes continuous frame coordinates in pixels to the texture's own plane.
         """
@@ -85,7 +106,7 @@ class Surface:
         first = to_local[:, :2] @ (x0 + 0.5, y0 + 0.5) + to_local[:, 2]  # the first pixel's middle
         shift = self.layout @ first + self.middle
         return cv2.warpAffine(
-            self.picture,
+            self.photo,
             np.column_stack([linear, shift]),
             (x1 - x0, y1 - y0),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -116,26 +137,25 @@ def pick(rng: np.random.Generator, spec: ToySpec) -> Surface:
     wanted = np.log2(grain / spec.size[0])
     level = int(np.clip(np.rint(wanted), 0, LEVELS - 1))
     colours = recolouring(rng, spec, _brightness(photo))
-    picture = cv2.transform(pyramid(photo)[level], colours)
+    picture = pyramid(photo)[level]
     height, width = picture.shape[:2]
     angle = rng.uniform(-np.pi, np.pi)
     layout = grain / 2**level * rotation(angle)
     middle = rng.uniform(0.15, 0.85, 2) * (width, height)
-    return Surface(picture, middle, layout)
+    return Surface(picture, (colours,), middle, layout)
 
 
 def coloured(surface: Surface, hue: float, chroma: float) -> Surface:
     """The texture dyed: little of its own colours, and this hue, so many grey levels off grey."""
     paler = 0.3 * np.eye(3) + 0.7 / 3
     dye = chroma * (np.cos(hue) * _HUES[0] + np.sin(hue) * _HUES[1])
-    picture = cv2.transform(surface.picture, np.column_stack([paler, dye]))
-    return replace(surface, picture=picture)
+    return replace(surface, colours=(*surface.colours, np.column_stack([paler, dye])))
 
 
 def like(rng: np.random.Generator, surface: Surface, shift: float) -> Surface:
     """Another piece of the same recoloured photo, somewhat brighter or darker: camouflage."""
     levels = rng.choice([-1.0, 1.0]) * shift * rng.uniform(0.5, 1.0)
-    picture = cv2.add(surface.picture, (levels, levels, levels, 0.0))
+    colours = (*surface.colours, np.column_stack([np.eye(3), np.full(3, levels)]))
     grain = np.sqrt(abs(np.linalg.det(surface.layout)))
     offset = rng.uniform(-0.5, 0.5, 2) * grain
-    return Surface(picture, surface.middle + offset, surface.layout)
+    return Surface(surface.photo, colours, surface.middle + offset, surface.layout)
