@@ -35,6 +35,8 @@ class Table:
     @property
     def printed_on(self) -> str:
         """The data set of the printed lines."""
+        if self.dataset:
+            return self.dataset
         (dataset,) = {self._cell(place, "AP").dataset for place, _ in self.lines.values() if place}
         return dataset
 
