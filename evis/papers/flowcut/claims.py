@@ -22,15 +22,16 @@ CLAIMS = claim_file.read(FILE, TERMS)
 QUESTIONS = claim_file.read(FILE, TERMS, kind="question")
 
 
-def verdicts() -> pd.DataFrame:
-    return ledger.verdicts(CLAIMS, table)
+def verdicts(shelf: Path | None = None) -> pd.DataFrame:
+    return ledger.verdicts(CLAIMS, lambda *which: table(*which, shelf))
 
 
-def answers() -> pd.DataFrame:
+def answers(shelf: Path | None = None) -> pd.DataFrame:
     """To questions of ours, as `verdicts`."""
-    return ledger.verdicts(QUESTIONS, table)
+    return ledger.verdicts(QUESTIONS, lambda *which: table(*which, shelf))
 
 
-def table(size: str, test: HeldOut) -> pd.DataFrame:
+def table(size: str, test: HeldOut, shelf: Path | None = None) -> pd.DataFrame:
     """The rows tested on these videos."""
-    return series.table(tested_on(GROUPS, TESTS, test).values(), held_out=test)
+    rows = tested_on(GROUPS, TESTS, test).values()
+    return series.table(rows, held_out=test, shelf=shelf)

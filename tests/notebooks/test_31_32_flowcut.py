@@ -1,0 +1,48 @@
+"""Notebooks 31 and 32: solutions to the exercises give what their text says."""
+
+import re
+
+import matplotlib
+import nbformat
+import pytest
+
+from evis.companion import claims as ledgers
+from evis.companion.plots import style
+from evis.data import paths
+
+matplotlib.use("agg")
+
+
+def run(name, monkeypatch):
+    """All that a notebook defines at the smallest scale, and its exercises' solutions."""
+    book = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
+    monkeypatch.setattr(style, "save", lambda figure, name: None)
+    defined = {}
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            exec(compile(cell.source, cell.id, "exec"), defined)
+            if "parameters" in cell.metadata.get("tags", []):
+                defined["scale"] = "smoke"
+    matplotlib.pyplot.close("all")
+    (exercises,) = (cell.source for cell in book.cells if "## Exercises" in cell.source)
+    return defined, re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
+
+
+@pytest.mark.slow
+def test_solutions_about_the_tables(monkeypatch, capsys):
+    defined, (frames, claim, sizes) = run("31_flowcut_tables", monkeypatch)
+    capsys.readouterr()
+    exec(frames, defined)
+    assert capsys.readouterr().out == "56.1 segments a video, so 16.5 frames\n"
+    exec(claim, defined)
+    said = capsys.readouterr().out
+    assert said.startswith("X1, flow alone teaches more than colour alone: ")
+    assert any(f": {verdict}" in said for verdict in ledgers.VERDICTS)
+    exec(sizes, defined)
+    gains = re.findall(r" (AP_.) (\S+) (\S+)", capsys.readouterr().out)
+    ranges = {
+        metric: sorted(float(value) for name, *both in gains for value in both if name == metric)
+        for metric in ("AP_S", "AP_M", "AP_L")
+    }
+    ends = {metric: (values[0], values[-1]) for metric, values in ranges.items()}
+    assert ends == {"AP_S": (0.5, 1.4), "AP_M": (0.9, 2.6), "AP_L": (1.0, 5.0)}
