@@ -21,11 +21,11 @@ TERMS = claim_file.Terms(
 CLAIMS = claim_file.read(FILE, TERMS)
 
 
-def verdicts() -> pd.DataFrame:
-    return ledger.verdicts(CLAIMS, table)
+def verdicts(shelf: Path | None = None) -> pd.DataFrame:
+    return ledger.verdicts(CLAIMS, lambda *which: table(*which, shelf))
 
 
-def table(size: str, test: HeldOut) -> pd.DataFrame:
+def table(size: str, test: HeldOut, shelf: Path | None = None) -> pd.DataFrame:
     """The rows tested on these videos."""
     rows = tested_on({name: group(name, size) for name in GROUPS}, TESTS, test)
-    return series.table(rows.values(), held_out=test)
+    return series.table(rows.values(), held_out=test, shelf=shelf)
