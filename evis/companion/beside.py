@@ -22,6 +22,7 @@ class Table:
     lines: label -> the row that is printed, and the one measured here; None where there is none. A
     printed row is its number, with "/METRIC" behind it where a column of its own holds its AP.
     baseline: the label that differences are to.
+    dataset: whose columns are meant, where a printed row covers several data sets.
     """
 
     paper: str
@@ -29,6 +30,7 @@ class Table:
     lines: Mapping[str, tuple[str | None, str | None]]
     baseline: str
     held_out: HeldOut = TEST
+    dataset: str = ""
 
     @property
     def printed_on(self) -> str:
@@ -67,6 +69,7 @@ class Table:
         number, _, own = place.partition("/")
         column = own if own and metric == "AP" else metric
         reference = f"{self.paper}/{self.number}/{number}/{column}"
+        reference += f"@{self.dataset}" if self.dataset else ""
         return formulas.lookup(published.tables(), reference)
 
 

@@ -73,6 +73,14 @@ def test_a_place_that_is_not_printed_is_named():
         wrong.printed()
 
 
+def test_a_line_that_covers_several_sets_is_read_in_the_columns_of_one():
+    on = "OVIS val"
+    table = Table("pm-vis", 10, {"from boxes": ("9", "a")}, "from boxes", dataset=on)
+    assert table.printed("AR10") == {"from boxes": 36.0} and table.printed_on == on
+    with pytest.raises(DataError, match="names 3 printed cells"):
+        Table("pm-vis", 10, {"from boxes": ("9", "a")}, "from boxes").printed()
+
+
 def test_a_listing_has_the_printed_digits_and_says_why_a_number_is_lacking():
     shown = TABLE.listing(MEASURED[MEASURED["row"] != "b"], ["AP"])
     assert shown["AP, published"].tolist() == ["20.7", "21.4 (+0.4)", "47.3", ""]
