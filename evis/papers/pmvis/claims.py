@@ -24,10 +24,10 @@ CLAIMS = claim_file.read(FILE, TERMS)
 QUESTIONS = claim_file.read(FILE, TERMS, "question")
 
 
-def verdicts(claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
-    return ledger.verdicts(claims, table)
+def verdicts(claims: Iterable[Claim] = CLAIMS, shelf: Path | None = None) -> pd.DataFrame:
+    return ledger.verdicts(claims, lambda *which: table(*which, shelf))
 
 
-def table(size: str, test: HeldOut) -> pd.DataFrame:
+def table(size: str, test: HeldOut, shelf: Path | None = None) -> pd.DataFrame:
     """The rows tested on these videos."""
-    return series.table(tested_on(GROUPS, TESTS, test).values(), held_out=test)
+    return series.table(tested_on(GROUPS, TESTS, test).values(), held_out=test, shelf=shelf)
