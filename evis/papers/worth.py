@@ -5,7 +5,7 @@ last stage may learn from, the clicks, and the share of frames. Networks and sch
 paper to paper, so that a row is compared with the row of its own paper that learns from masks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,8 +21,8 @@ from evis.data.supervision import P1, in_frames, weaken
 from evis.data.types import VISDataset
 
 SIZES = {"pmvis": "tiny"}  # of the network; the other papers' is "tiny_s"
-LABELS = {"mask": "mask", "box": "box", "point": "click"}  # supervision -> what is paid for
-KINDS = {"mask": "masks", "box": "boxes", "point": "points", "none": "none"}  # in figures
+KINDS = {"mask": "masks", "box": "boxes", "point": "points", "none": "none"}  # as figures say it
+LABELS = {"masks": "mask", "boxes": "box", "points": "click"}  # what is paid for
 
 
 @dataclass(frozen=True)
@@ -198,40 +198,47 @@ def prices() -> dict[str, float]:
     return dict(zip(used["label"], used["seconds"], strict=True))
 
 
-def seconds(level: Level, dataset: VISDataset, price: dict[str, float]) -> float:
-    """Of an object: its labels in all its frames, and its class, which is named once."""
-    if level.supervision == "none":
-        return 0.0
-    return annotated(level, dataset) * price[LABELS[level.supervision]] + price["name"]
+def seconds(labels: str, count: float, price: Mapping[str, float]) -> float:
+    """Of an object: so many labels of this kind, and its class, which is named once."""
+    return count * price[LABELS[labels]] + price["name"] if labels in LABELS else 0.0
+
+
+def by_unit(levels: Iterable[Level] = LEVELS, shelf: Path | None = None) -> pd.DataFrame:
+    """As `series.table`, a line a level ("row": its label) and unit: AP, and "share", AP in percent
+    of what the same unit has from masks.
+    """
+    levels, parts = list(levels), []
+    for paper in dict.fromkeys(level.paper for level in levels):
+        own = [level for level in levels if level.paper == paper]
+        found = table(paper, [FULL[paper], *(level.row for level in own)], shelf).set_index("seed")
+        full = found["AP"][found["row"] == FULL[paper]]
+        for level in own:
+            rows = found[found["row"] == level.row][["first", "AP"]]
+            rows = rows.assign(row=level.label, share=100 * rows["AP"] / full.reindex(rows.index))
+            parts.append(rows.reset_index())
+    return pd.concat(parts, ignore_index=True)
 
 
 def measured(
     dataset: VISDataset, levels: Iterable[Level] = LEVELS, shelf: Path | None = None
 ) -> pd.DataFrame:
-    """A line a level: its labels and seconds, AP and the share of the AP from masks, in percent.
+    """A line a level: its labels, their count and seconds an object, AP, and the share of the AP
+    from masks, in percent.
 
     "low" and "high" are Student's 95% interval of the units' AP, "share low" and "share high" of
     their shares; NaN where too few units are measured. "printed": the share in print.
     """
-    price, lines, levels = prices(), [], list(levels)
-    tables = {
-        paper: table(
-            paper, [n for own in levels if own.paper == paper for n in (own.row, own.full)], shelf
-        )
-        for paper in dict.fromkeys(level.paper for level in levels)
-    }
+    levels, price, lines = list(levels), prices(), []
+    units = by_unit(levels, shelf)
     for level in levels:
-        scores = tables[level.paper].pivot(index="seed", columns="row", values="AP")
-        scores = scores.reindex(columns=[level.row, level.full])
-        own, share = (
-            scores.iloc[:, 0].dropna(),
-            (100 * scores.iloc[:, 0] / scores.iloc[:, 1]).dropna(),
-        )
+        own = units[units["row"] == level.label]
         line = {"label": level.label, "paper": level.paper, "labels": KINDS[level.supervision]}
-        line |= training(level) | {"seconds": seconds(level, dataset, price), "units": len(own)}
-        line |= {"AP": own.mean(), "share": share.mean()}
-        line |= dict(zip(("low", "high"), paired.interval(own), strict=True))
-        line |= dict(zip(("share low", "share high"), paired.interval(share), strict=True))
+        count = annotated(level, dataset)
+        line |= {"count": count, "seconds": seconds(line["labels"], count, price)}
+        line |= training(level) | {"units": len(own)}
+        for name, ends in (("AP", ("low", "high")), ("share", ("share low", "share high"))):
+            values = own[name].dropna()
+            line |= {name: values.mean()} | dict(zip(ends, paired.interval(values), strict=True))
         lines.append(line | {"printed": _printed(level.printed)})
     return pd.DataFrame(lines)
 

@@ -159,6 +159,7 @@ def papers(counts: pd.DataFrame) -> Figure:
         start = start + own
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(xlabel="claims", xlim=(0, start.max() * 1.01))
     figure.legend(loc="outside upper center", ncols=3)
     return figure

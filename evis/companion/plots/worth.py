@@ -27,8 +27,9 @@ def costs(timed: pd.DataFrame) -> Figure:
         axes.plot(*at, "o", mec=style.COLOURS[0], mfc=face, ms=5, zorder=3)
         if line["used"]:
             axes.plot(*at, "o", mec="black", mfc="none", ms=10)
-        words = f"{line['seconds']:g} s, {line['year']}"
-        axes.annotate(words, at, (0, 7), textcoords="offset points", ha="center", fontsize=7)
+        axes.annotate(
+            f"{line['seconds']:g}", at, (0, 7), textcoords="offset points", ha="center", fontsize=7
+        )
     axes.set(xscale="log", xlim=(0.6, 130), ylim=(len(kinds) - 0.5, -0.8))
     axes.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
     axes.set_yticks(range(len(kinds)), [f"a {kind}" for kind in kinds])
@@ -36,8 +37,18 @@ def costs(timed: pd.DataFrame) -> Figure:
     axes.grid(axis="y", visible=False)
     dot = {"marker": "o", "linewidth": 0}
     marks = [
-        Line2D([], [], mec=style.COLOURS[0], mfc="white", ms=5, label="on pictures", **dot),
-        Line2D([], [], mec=style.COLOURS[0], mfc=style.COLOURS[0], ms=5, label="videos", **dot),
+        Line2D(
+            [],
+            [],
+            mec=style.COLOURS[0],
+            mfc="white",
+            ms=5,
+            label="timed on pictures, or not said",
+            **dot,
+        ),
+        Line2D(
+            [], [], mec=style.COLOURS[0], mfc=style.COLOURS[0], ms=5, label="timed on videos", **dot
+        ),
         Line2D([], [], mec="black", mfc="none", ms=10, label="what we count with", **dot),
     ]
     figure.legend(handles=marks, loc="outside upper center", ncols=3)
@@ -45,12 +56,12 @@ def costs(timed: pd.DataFrame) -> Figure:
 
 
 def against_seconds(levels: pd.DataFrame, metric: str = "AP") -> Figure:
-    """A mark a measured level, with its interval; hollow: after masks of stills.
+    """A mark a measured level, with its interval and its units; hollow: after masks of stills.
 
     levels: label ("what: who learns"), labels, seconds, units, "masks of stills", the metric, low
-    and high. What is annotated stands along the axis, in grey where nothing is measured yet.
+    and high. What is annotated stands along the axis, in grey where nothing of it is measured yet.
     """
-    figure, axes = plt.subplots(figsize=(style.PAGE, 3.9))
+    figure, axes = plt.subplots(figsize=(style.PAGE, 4.3))
     shown = levels.assign(x=np.log10(levels["seconds"].clip(lower=_ZERO)))
     found = shown[shown["units"] > 0]
     for line in found.to_dict("records"):
@@ -59,11 +70,11 @@ def against_seconds(levels: pd.DataFrame, metric: str = "AP") -> Figure:
         look |= {"mec": colour, "mfc": "white" if line["masks of stills"] else colour}
         reach = np.array([[line[metric] - line["low"]], [line["high"] - line[metric]]])
         axes.errorbar(line["x"], line[metric], reach, color=colour, capsize=2.5, **look)
-    low, high = found[metric].min(), found[metric].max()
-    axes.set(xlim=(0.1, 3.75), ylim=(low - 0.55 * (high - low) - 1, high + 3))
+    low, high = (found[metric].min(), found[metric].max()) if len(found) else (0, 60)
+    axes.set(xlim=(0.2, 3.7), ylim=(low - 0.5 * (high - low) - 1, high + 3))
     _axis(axes, shown)
     _names(axes, found, metric)
-    axes.set(xlabel="seconds of annotation an object, its class included", ylabel=metric)
+    axes.set(xlabel="seconds of annotation an object, its class included", ylabel=f"{metric}, %")
     used = [kind for kind in style.SUPERVISION_COLOURS if kind in set(found["labels"])]
     marks = [
         Line2D([], [], lw=0, marker=style.SUPERVISION_MARKERS[kind], label=kind,
@@ -79,7 +90,7 @@ def against_seconds(levels: pd.DataFrame, metric: str = "AP") -> Figure:
 def _axis(axes: Axes, shown: pd.DataFrame) -> None:
     """Powers of ten and 0 below; what is annotated, upright, in the lowest part of the picture."""
     axes.set_xticks([np.log10(_ZERO), 1, 2, 3], ["0", "10", "100", "1000"])
-    axes.axvline(0.62, color="#999999", linewidth=0.8, linestyle=":")  # 0 is on no such scale
+    axes.axvline(0.74, color="#999999", linewidth=0.8, linestyle=":")  # 0 is on no such scale
     for own in _near(shown):
         names = dict.fromkeys(label.partition(":")[0] for label in own["label"])
         colour = "#222222" if (own["units"] > 0).any() else "#999999"
@@ -105,9 +116,9 @@ def _names(axes: Axes, found: pd.DataFrame, metric: str) -> None:
         own = own.sort_values(metric)
         heights = spread(own[metric].to_numpy(), gap)
         for line, height in zip(own.to_dict("records"), heights, strict=True):
-            side = -0.06 if left else 0.06
-            words = f"{line['label'].partition(': ')[2]}, n={line['units']}"
-            look = {"fontsize": 7, "va": "center", "ha": "right" if left else "left"}
+            side = -0.05 if left else 0.05
+            words = f"{line['label'].partition(': ')[2]} ({line['units']})"
+            look = {"fontsize": 6.8, "va": "center", "ha": "right" if left else "left"}
             axes.annotate(words, (line["x"] + side, height), **look)
 
 
