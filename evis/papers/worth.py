@@ -21,6 +21,7 @@ from evis.data.supervision import P1, in_frames, weaken
 from evis.data.types import VISDataset
 
 SIZES = {"pmvis": "tiny"}  # of the network; the other papers' is "tiny_s"
+NETWORKS = {"pmvis": "IDOL"}  # the other papers' is Mask2Former
 KINDS = {"mask": "masks", "box": "boxes", "point": "points", "none": "none"}  # as figures say it
 LABELS = {"masks": "mask", "boxes": "box", "points": "click"}  # what is paid for
 
@@ -164,7 +165,7 @@ def training(level: Level) -> dict[str, str | int | bool]:
     of_videos = [stage for stage in stages if any(role == "videos" for role, _ in stage.mixture)]
     learns = [stage.supervision for stage in stages if stage not in of_videos]
     return {
-        "network": stages[-1].model,
+        "network": f"{NETWORKS.get(level.paper, 'Mask2Former')} {stages[-1].model}",
         "masks of stills": "mask" in learns,
         "frames a clip": of_videos[-1].frames if of_videos else 0,
         "steps on videos": sum(stage.steps for stage in of_videos),

@@ -77,9 +77,15 @@ def test_rows_are_trained_as_their_row_from_masks_but_where_it_is_said():
     }
     steps, masks = apart["boxes: TK, TEL, QCC"]["steps on videos"]
     assert steps > masks
+    networks = {}
+    for paper, row in FULL.items():
+        run = worth.runs(paper)[row]
+        name = type(run.method.build(run.stages[-1], ["a class"])).__name__
+        networks[paper] = f"{name.removeprefix('Video')} {run.stages[-1].model}"
+    assert len(set(networks.values())) == 2 and networks["pmvis"] == "IDOL tiny"
     for level in LEVELS:
         facts = worth.training(level)
-        assert facts["network"] == ("tiny" if level.paper == "pmvis" else "tiny_s")
+        assert facts["network"] == networks[level.paper]
         assert facts["masks of stills"] == (level.paper != "uvis")
 
 
