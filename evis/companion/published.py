@@ -84,3 +84,8 @@ def values(
 def figure_six() -> pd.DataFrame:
     """What the lead paper says of Fig. 6, gains in mIoU: dataset, attribute, side, gain, place."""
     return pd.read_csv(paths.data() / "papers" / "eigen-cluster-vis_figure06.csv")
+
+
+def label_costs() -> pd.DataFrame:
+    """Seconds that a label takes, by who timed it: label, seconds, tool, source, ... (README)."""
+    return pd.read_csv(paths.data() / "papers" / "label_costs.csv")

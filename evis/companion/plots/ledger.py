@@ -143,6 +143,28 @@ def table(ledger: pd.DataFrame) -> str:
     return folded.table(pd.DataFrame(lines), "group", colours)
 
 
+def papers(counts: pd.DataFrame) -> Figure:
+    """A bar a paper, parted by verdicts: counts, a line a paper and a column a verdict."""
+    figure, axes = plt.subplots(figsize=(style.PAGE, 0.9 + 0.32 * len(counts)))
+    start = np.zeros(len(counts))
+    for verdict in COLOURS:
+        own = counts[verdict].to_numpy()
+        look = {"color": COLOURS[verdict], "edgecolor": "white", "linewidth": 0.8}
+        axes.barh(counts.index, own, left=start, label=verdict, height=0.75, **look)
+        dark = verdict in (ledgers.HOLDS, ledgers.CONTRADICTED)
+        for place, number in enumerate(own):
+            if number:
+                at, colour = (start[place] + number / 2, place), "white" if dark else "black"
+                axes.annotate(number, at, ha="center", va="center", fontsize=7, color=colour)
+        start = start + own
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set(xlabel="claims", xlim=(0, start.max() * 1.01))
+    figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
 def _texts(line: dict) -> dict[str, str]:
     digits, verdict = line["digits"], line["verdict"]
     columns = ("against control", "control low", "control high")

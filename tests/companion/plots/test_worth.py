@@ -1,0 +1,86 @@
+"""Accuracy against seconds: a mark a measured level where it belongs, and names that are apart."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import same_color
+
+from evis.companion import published
+from evis.companion.plots import ledger, style, worth
+
+LEVELS = pd.DataFrame(
+    {
+        "label": ["masks: A", "boxes: B", "boxes: C", "P5: D", "names: E"],
+        "labels": ["masks", "boxes", "boxes", "points", "none"],
+        "masks of stills": [True, True, True, True, False],
+        "seconds": [1000.0, 100.0, 100.0, 10.0, 0.0],
+        "units": [6, 6, 1, 0, 2],
+        "AP": [55.0, 50.0, 49.9, np.nan, 20.0],
+        "low": [54.0, 49.0, np.nan, np.nan, np.nan],
+        "high": [56.0, 51.0, np.nan, np.nan, np.nan],
+    }
+)
+
+
+def marks(axes):
+    """(x, y, colour, whether hollow) of every level."""
+    lines = [bars.lines[0] for bars in axes.containers]
+    return [
+        (*line.get_xydata()[0], line.get_color(), line.get_markerfacecolor() == "white")
+        for line in lines
+    ]
+
+
+def test_every_measured_level_has_a_mark_and_no_other():
+    figure = worth.against_seconds(LEVELS)
+    (axes,) = figure.axes
+    found = marks(axes)
+    assert [(round(x, 3), y) for x, y, _, _ in found[:3]] == [(3, 55.0), (2, 50.0), (2, 49.9)]
+    assert len(found) == 4 and found[3][1] == 20.0
+    assert axes.get_xlim()[0] < found[3][0] < 1  # 0 has a place of its own, left of all others
+    assert [hollow for *_, hollow in found] == [True, True, True, False]
+    kinds = LEVELS["labels"].iloc[[0, 1, 2, 4]]
+    colours = [style.SUPERVISION_COLOURS[kind] for kind in kinds]
+    assert all(same_color(mark[2], colour) for mark, colour in zip(found, colours, strict=True))
+    words = {text.get_text(): text for text in axes.texts}
+    assert {"A (6)", "B (6)", "C (1)", "E (2)"} <= set(words) and "D (0)" not in words
+    apart = words["B (6)"].get_position()[1] - words["C (1)"].get_position()[1]
+    assert apart >= 0.999 * worth._GAP * np.ptp(axes.get_ylim())
+    assert words["P5"].get_color() != words["boxes"].get_color()  # nothing is measured of it
+
+
+def test_without_a_measured_row_what_is_annotated_still_stands_along_the_axis():
+    bare = LEVELS.assign(units=0, AP=np.nan, low=np.nan, high=np.nan)
+    (axes,) = worth.against_seconds(bare).axes
+    assert not axes.containers
+    assert [text.get_text() for text in axes.texts] == ["names", "P5", "boxes", "masks"]
+
+
+@pytest.mark.parametrize("heights", [[1.0], [1.0, 1.1, 1.2], [0.0, 5.0, 5.1, 9.0]])
+def test_names_are_spread_to_the_gap_around_their_mean_in_order(heights):
+    heights = np.array(heights)
+    moved = worth.spread(heights, 1.0)
+    assert (np.diff(moved) >= 1 - 1e-9).all()
+    assert moved.mean() == pytest.approx(heights.mean())
+    far = np.array([0.0, 3.0, 9.0])
+    assert worth.spread(far, 1.0).tolist() == far.tolist()
+
+
+def test_costs_have_a_dot_a_source_and_a_ring_a_kind():
+    timed = published.label_costs()
+    (axes,) = worth.costs(timed).axes
+    at = [tuple(line.get_xydata()[0]) for line in axes.lines]
+    assert len(at) == len(timed) + timed["label"].nunique()
+    assert {x for x, _ in at} == set(timed["seconds"])
+
+
+def test_a_bar_a_paper_is_as_long_as_its_claims_are_many():
+    counts = pd.DataFrame(0, index=["one", "two"], columns=list(ledger.COLOURS))
+    counts.loc["one"] = [1, 2, 0, 4, 5, 6]
+    counts.loc["two", "holds"] = 3
+    (axes,) = ledger.papers(counts).axes
+    for place, name in enumerate(counts.index):
+        own = [bars[place] for bars in axes.containers]
+        assert [bar.get_width() for bar in own] == counts.loc[name].tolist()
+        assert own[-1].get_x() + own[-1].get_width() == counts.loc[name].sum()
+    assert [text.get_text() for text in axes.texts] == ["1", "3", "2", "4", "5", "6"]
