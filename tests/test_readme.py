@@ -70,6 +70,16 @@ def test_the_cost_of_tel_and_qcc_is_the_stored_one():
     assert f"adds {tel:.1f}%, QCC {qcc:.1f}%, both together {both:.1f}%" in README
 
 
+def test_what_labels_take_is_the_stored_row_or_said_to_be_missing():
+    recipe = {"name": "benchmark label speed", "frames": 1000, "named by": "toy_clip"}
+    row, said = store.find(recipe, "toy-ytvis19", 0), "not measured yet"
+    if row is not None:
+        names = "seconds, jobs 2", "seconds, jobs 1", "CPU seconds, jobs 2"
+        taken = (row.metrics[name] for name in names)
+        said = "{:.0f} s in two processes, {:.0f} s in one, {:.0f} s of CPU time".format(*taken)
+    assert f"for 1,000 toy frames, at most 60 s wanted: {said} (" in README
+
+
 def test_what_long_videos_take_is_the_stored_row():
     recipe = {"name": "benchmark long videos", "model": "tiny_s", "lengths": [1000, 10000]}
     found = stored(recipe, "toy-ytvis19")

@@ -30,6 +30,15 @@ def register(commands) -> None:
             add("--alpha A", alpha, type=share, default=0.5)
             pairs = "pairs of frames whose masks agree in place of whole videos (FlowCut, Alg. 1)"
             add("--pairs", pairs, action="store_true")
+        else:
+            listed = "the classes that objects may have: person,dog or a .txt with one a line"
+            add("--names LIST", f"{listed}; default: all are objects")
+            namer = "with --names, what compares crops with them: toy_clip, or a CLIP's folder or "
+            add("--clip C", f"{namer}name in the cache", default="toy_clip")
+            likely = "with --names, the probability of its name from which a mask stays (Eq. 1)"
+            add("--name-from P", f"{likely}; default: 0.7, with toy_clip 0.25", type=share)
+            alike = "with --names, the cosine to its class's prototypes from which it stays"
+            add("--prototype-from P", f"{alike}; default: 0.7, with toy_clip 0.95", type=share)
         add("--tau T", "cosine above which patches are linked", type=share, default=0.15)
         add("--count N", "cuts a frame", type=count, default=3)
         flavour = "MaskCut as FlowCut writes it, or as CutLER released it"
@@ -85,14 +94,53 @@ def _common(add) -> None:
 def none(options: argparse.Namespace) -> None:
     """Find objects by MaskCut, frame by frame, with no label of any kind.
 
-    All are of the class "object". Masks of neighbouring frames that overlap are one track. Started
-    again, it skips the videos that are done.
+    All are of the class "object", or, with --names, of the class that CLIP calls them; what it is
+    unsure of, and what is unlike the others of its class, goes (UVIS, without a detector's scores).
+    Masks of neighbouring frames that overlap are one track. Started again, it skips the videos that
+    are done.
 
     examples:
       evis label none cat.mp4 --out cat.json --overlay mp4
       evis label none videos/ --out labels.json --features dino_vits16/ --jobs 4
+      evis label none videos/ --out labels.json --names person,dog --clip clip-vit-base-patch32/
     """
+    if options.names is not None:
+        _write(options, _named(options))
+        return
+    for name in ("clip", "name_from", "prototype_from"):
+        if getattr(options, name) != options.parser.get_default(name):
+            options.parser.error(f"--{name.replace('_', '-')} goes with --names")
     _make(options, _cuts(options, None))
+
+
+def _named(options: argparse.Namespace):
+    """What is cut out, under names, and how many masks each filter leaves."""
+    from dataclasses import replace
+
+    from evis.data import predictions
+    from evis.labels import looks, names, naming, videos
+
+    namer = looks.Looks(options.clip)
+    namer.texts([category.name for category in names.categories(options.names)])  # soon, if it errs
+    least = naming.OF_TOY_CLIP if options.clip == looks.TOY_CLIP else naming.OF_CLIP
+    asked = {"name": options.name_from, "prototype": options.prototype_from}
+    least = replace(least, **{name: own for name, own in asked.items() if own is not None})
+    placed = _placed(options)
+    cut = videos.make(placed, _cuts(options, None), _parts(options), options.jobs)
+    categories = names.categories(options.names, placed.categories)
+    masks, unnamed = predictions.from_dataset(cut), replace(cut.bare(), categories=categories)
+    how = {"folder": _parts(options) / "names", "jobs": options.jobs}
+    instances = naming.named(unnamed, masks, namer, **how)
+    left = {name: int(stays.sum()) for name, stays in instances.stay(least).items()}
+    by = Path(options.clip).name
+    print(
+        f"{left['found']} masks, named by {by}; its probability is {least.name:g} or more for "
+        f"{left['name']}, of which {left['prototype']} are like others of their class"
+    )
+    if len(categories) == 1:
+        print(f"One name: all that was found is called {categories[0].name}, for sure")
+    origin = f"names by {by} from {least.name:g}, prototypes from {least.prototype:g}"
+    return naming.label(unnamed, masks, instances, f"{origin}, from {cut.origin}", least)
 
 
 def motion(options: argparse.Namespace) -> None:

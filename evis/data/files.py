@@ -6,6 +6,7 @@ is no file to be read.
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import stat
@@ -15,6 +16,8 @@ from pathlib import Path
 from secrets import token_hex
 from tempfile import SpooledTemporaryFile
 from typing import Any
+
+import numpy as np
 
 from evis.data.errors import DataError
 
@@ -84,6 +87,21 @@ def to_json(value: Any, indent: int | None = None) -> str:
     """Strict json: NaN and infinity are refused, since other readers reject them."""
     separators = None if indent else (",", ":")
     return json.dumps(value, indent=indent, separators=separators, allow_nan=False) + "\n"
+
+
+def write_array(path: str | Path, array: np.ndarray) -> Path:
+    content = io.BytesIO()
+    np.lib.format.write_array(content, array, allow_pickle=False)
+    return write_bytes(path, content.getvalue())
+
+
+def read_array(path: str | Path) -> np.ndarray:
+    """What `write_array` wrote."""
+    try:
+        with open(regular(path), "rb") as stream:
+            return np.lib.format.read_array(stream, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"holds no array ({error})", file=path, remedy="Make it again") from None
 
 
 def digest(path: str | Path) -> str:

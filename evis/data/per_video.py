@@ -12,6 +12,8 @@ import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
+import evis
+from evis.data import files
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
 
@@ -33,6 +35,13 @@ def one_by_one(dataset: VISDataset) -> Iterator[VISDataset]:
     return (dataset.subset([video.id]) for video in dataset.videos)
 
 
+def made_by(maker: Any) -> list[Any]:
+    """What `kept` is told of a maker: a dataclass of plain values, whose `weights` are files,
+    folders, or names in a cache."""
+    weights = [files.digest(path) for path in maker.weights if Path(path).exists()]
+    return [evis.__version__, type(maker).__name__, asdict(maker), *weights]
+
+
 def kept(
     make: Callable[[], T],
     dataset: VISDataset,
@@ -40,6 +49,7 @@ def kept(
     folder: str | Path | None,
     read: Callable[[Path], T],
     write: Callable[[T, Path], Any],
+    suffix: str = ".json",
 ) -> T:
     """What `make` gives of a data set of one video, or what is in the folder of an earlier run.
 
@@ -53,11 +63,11 @@ def kept(
     digest = hashlib.sha256(json.dumps(content).encode())
     for frame in range(video.length):
         digest.update(np.ascontiguousarray(dataset.frame(video.id, frame)))
-    path = Path(folder) / f"{video.id}-{digest.hexdigest()[:16]}.json"
+    path = Path(folder) / f"{video.id}-{digest.hexdigest()[:16]}{suffix}"
     with suppress(DataError):  # none yet, or damaged
         return read(path)
     made = make()
-    for earlier in path.parent.glob(f"{video.id}-*.json"):
+    for earlier in path.parent.glob(f"{video.id}-*{suffix}"):
         earlier.unlink(missing_ok=True)
     write(made, path)
     return made

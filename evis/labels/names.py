@@ -6,12 +6,44 @@ about 0.2 to 0.35. We read the score as CLIP's own probability of the name among
 the softmax over cosines times CLIP's logit scale, 100. The name is the same under both readings.
 """
 
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+
 import numpy as np
 from scipy.special import softmax
 
+from evis.data import files
 from evis.data.errors import DataError
+from evis.data.types import Category
 
 SCALE = 100.0  # what CLIP and OpenCLIP are trained up to, one over the temperature
+
+
+def categories(text: str, known: Sequence[Category] = ()) -> tuple[Category, ...]:
+    """Names with commas between them, or a .txt file that has one a line, as categories.
+
+    Names that `known` categories have keep their ids.
+    """
+    listed = _lines(Path(text)) if text.endswith(".txt") else text.split(",")
+    stripped = [name.strip() for name in listed if name.strip()]
+    if not stripped:
+        raise DataError("no names are given", remedy="Give the classes that objects may have")
+    plain = [name.lower().replace("_", " ") for name in stripped]
+    if twice := [name for name in plain if plain.count(name) > 1]:
+        problem = f"{twice[0]!r} is listed twice, so that neither is probable"
+        raise DataError(problem, remedy="Give each name once")
+    ids = {category.name: category.id for category in known}
+    free = count(max(ids.values(), default=0) + 1)
+    return tuple(Category(ids[name] if name in ids else next(free), name) for name in stripped)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return files.regular(path).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"can't be read as a list of names ({error})"
+        raise DataError(problem, file=path, remedy="Give a text of one name a line") from None
 
 
 def name(

@@ -6,17 +6,19 @@ looks like its class's prototypes. Masks of one detection that have the same nam
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
 
+import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
-from evis.data import masks
+from evis.data import files, masks, per_video
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
-from evis.data.types import Track, VISDataset
+from evis.data.types import Box, Track, VISDataset
 from evis.foundation.clip import crops
 from evis.labels import names, prototypes
 from evis.labels.datasets import made
@@ -42,6 +44,11 @@ class Least:
     name: float | None = 0.7
     prototype: float | None = 0.7  # tau
     instances_each: float = prototypes.EACH  # a prototype
+
+
+# The paper's are CLIP's. `toy_clip` is never so sure of a name, and its pictures lie closer
+# together; evis.papers.uvis.experiments says how these were chosen. MaskCut has no objectness.
+OF_CLIP, OF_TOY_CLIP = Least(objectness=None), Least(None, 0.25, 0.95)
 
 
 @dataclass(frozen=True)
@@ -83,26 +90,47 @@ def named(
     detections: Sequence[PredictedTrack],
     embedder: Embedder,
     progress: bool = True,
+    folder: str | Path | None = None,
+    jobs: int | None = None,
 ) -> Named:
     """Every mask of the detections under the likeliest of the data set's category names.
 
     Labels of the data set are not read. A detection's score is its objectness.
+
+    folder, jobs: where each video's embeddings are kept, and videos at a time, as in `videos.make`;
+        both need an embedder that is plain data (`evis.labels.looks`).
     """
     if not dataset.categories:
         raise DataError("no names are given", remedy="Give the classes that objects may have")
-    found: dict[tuple[int, int], list[int]] = defaultdict(list)  # (video, frame) -> detections
+    texts = embedder.texts([category.name for category in dataset.categories])
+    found: dict[int, dict[int, list[int]]] = {}  # video -> frame -> detections
     for number, detection in enumerate(detections):
+        video = dataset.video(detection.video_id).id
         for frame, rle in enumerate(detection.masks):
             if rle is not None:
-                found[dataset.video(detection.video_id).id, frame].append(number)
-    texts = embedder.texts([category.name for category in dataset.categories])
-    numbers, frames, embeddings = [], [], [np.zeros((0, texts.shape[1]))]
-    for (video, frame), here in tqdm(found.items(), "name", unit="frame", disable=not progress):
-        boxes = [masks.tight_box(detections[number].masks[frame]) for number in here]
-        embeddings.append(embedder.images(crops(dataset.frame(video, frame), boxes)))
-        numbers += here
-        frames += [frame] * len(here)
-    looks = np.concatenate(embeddings)
+                found.setdefault(video, defaultdict(list))[frame].append(number)
+    made_by = per_video.made_by(embedder) if folder is not None else []
+    bare, alone = replace(dataset.bare(), categories=()), len(found) == 1 and progress
+    calls = [
+        joblib.delayed(_looks)(
+            bare.subset([video]),
+            {
+                frame: [masks.tight_box(detections[number].masks[frame]) for number in here]
+                for frame, here in of_video.items()
+            },
+            embedder,
+            folder,
+            made_by,
+            alone,
+        )
+        for video, of_video in found.items()
+    ]
+    looks = np.concatenate(
+        [np.zeros((0, texts.shape[1])), *per_video.results(calls, jobs, "name", progress)]
+    )
+    frames_of = [(frame, here) for of_video in found.values() for frame, here in of_video.items()]
+    numbers = [number for _, here in frames_of for number in here]
+    frames = [frame for frame, here in frames_of for _ in here]
     classes, certainty = names.name(looks, texts, embedder.scale)
     return Named(
         np.array(numbers, dtype=int),
@@ -112,6 +140,27 @@ def named(
         classes,
         certainty,
     )
+
+
+def _looks(
+    dataset: VISDataset,
+    boxes: Mapping[int, Sequence[Box]],
+    embedder: Embedder,
+    folder: str | Path | None,
+    made_by: Sequence[Any],
+    progress: bool,
+) -> np.ndarray:
+    """What a worker does with one video, a data set of its own, and its boxes by frame: (n, C)."""
+    (video,) = dataset.videos
+
+    def embedded() -> np.ndarray:
+        shown = tqdm(boxes.items(), "name", unit="frame", leave=False, disable=not progress)
+        pictures = ((dataset.frame(video.id, frame), here) for frame, here in shown)
+        return np.concatenate([embedder.images(crops(*given)) for given in pictures])
+
+    content = [*made_by, list(boxes.items())]
+    read, write = files.read_array, lambda found, path: files.write_array(path, found)
+    return per_video.kept(embedded, dataset, content, folder, read, write, ".npy")
 
 
 def label(

@@ -8,7 +8,7 @@ set it sees, and gives the tracks of one video.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -17,8 +17,7 @@ import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
-import evis
-from evis.data import annotations, files, masks, per_video
+from evis.data import annotations, masks, per_video
 from evis.data.errors import DataError
 from evis.data.masks import RLE, pairwise_iou
 from evis.data.types import Track, VISDataset
@@ -64,8 +63,7 @@ def make(
     jobs: videos at a time; None is one, or what `joblib.parallel_config` says. It changes no mask.
     """
     dataset = labeller.seen(dataset)
-    made_by = [evis.__version__, type(labeller).__name__, asdict(labeller)]
-    made_by += [files.digest(path) for path in labeller.weights if Path(path).exists()]
+    made_by = per_video.made_by(labeller)
     alone = len(dataset.videos) == 1 and progress
     calls = [
         joblib.delayed(_labelled)(one, labeller, folder, made_by, alone)

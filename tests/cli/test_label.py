@@ -1,6 +1,7 @@
 """`evis label`, as a reader types it: what it writes can be trained on, scored and drawn."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,13 +9,16 @@ import pytest
 from PIL import Image
 
 from evis import cli
-from evis.data import annotations, clicks, own, paths, toy, ytvis
+from evis.data import annotations, clicks, own, paths, predictions, toy, ytvis
 from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
+from evis.foundation import toy_clip
 from evis.inference import Options, predict_dataset
 from evis.inference.video_writer import write_video
-from evis.labels import points, videos
+from evis.labels import naming, points, videos
 from evis.labels.best import Best
+from evis.labels.looks import Looks
+from evis.labels.naming import Least
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STAGE1 = paths.data() / "weights" / "toy_stage1_tiny_s.safetensors"
@@ -87,6 +91,66 @@ def test_it_goes_on_where_it_was_cut_off(here, tmp_path, monkeypatch, capsys):
     assert evis(*command) == 0 and len(seen) == 2, "the first video was not done again"
     assert len(annotations.read(out).videos) == 2
     assert evis(*command) == 0 and len(seen) == 2
+
+
+NAMED = ("--blocks", "--names", "disc, star,square", "--name-from", 0.4, "--prototype-from", 0.2)
+
+
+def test_what_is_found_gets_names_once_and_is_scored(here, tmp_path, capsys, monkeypatch):
+    out, truth = tmp_path / "l.json", own.read(here / "truth.json")
+    command = ("label", "none", here / "truth.json", "--out", out, *NAMED)
+    assert evis(*command, "--overlay", "gif") == 0
+    said = re.search(
+        r"(\d+) masks, named by toy_clip; .* 0.4 or more for (\d+)", capsys.readouterr().out
+    )
+    assert int(said[1]) >= int(said[2]) > 0
+    labelled = own.read(out, here / "JPEGImages")
+    assert labelled.supervision == "none" and labelled.kinds == {"masks", "boxes"}
+    origin = "names by toy_clip from 0.4, prototypes from 0.2, from MaskCut (paper) of colour"
+    assert labelled.origin == f"{origin} features"
+    ids = {category.name: category.id for category in truth.categories}
+    assert {c.name: c.id for c in labelled.categories} == {
+        n: ids[n] for n in ("disc", "star", "square")
+    }
+    masks = videos.make(truth, videos.Cuts(outlined=False), progress=False)
+    given = predictions.from_dataset(masks)
+    named = replace(masks.bare(), categories=labelled.categories)
+    found = naming.named(named, given, toy_clip.load(), progress=False)
+    wanted = naming.label(named, given, found, "x", Least(None, 0.4, 0.2))
+    assert labelled.tracks == wanted.tracks
+    assert evis("evaluate", out, "--annotations", here / "truth.json") == 0
+    before = out.read_bytes()
+    monkeypatch.setattr(Looks, "images", None)  # the second time nothing is looked at
+    assert evis(*command) == 0 and out.read_bytes() == before
+
+
+def test_one_name_takes_all_that_is_found(here, tmp_path, capsys):
+    out = tmp_path / "l.json"
+    command = ("label", "none", here / "JPEGImages", "--out", out, "--blocks", "--names", "star")
+    assert evis(*command, "--prototype-from", 0) == 0
+    printed = capsys.readouterr().out
+    assert "One name: all that was found is called star, for sure" in printed
+    found, sure, alike = re.findall(r"\b(\d+)\b(?= masks|,|\s+are like)", printed)[:3]
+    assert found == sure == alike
+    assert {track.category_id for track in own.read(out, here / "JPEGImages").tracks} == {1}
+
+
+def test_where_nothing_is_found_named_labels_are_empty_and_valid(tmp_path, capsys):
+    plain, out = tmp_path / "plain", tmp_path / "l.json"
+    plain.mkdir()
+    for frame in range(2):
+        Image.new("RGB", (36, 24), (90, 90, 90)).save(plain / f"{frame}.png")
+    assert evis("label", "none", plain, "--out", out, "--names", "disc,star") == 0
+    assert "0 masks, named by toy_clip" in capsys.readouterr().out
+    labelled = own.read(out)
+    assert labelled.tracks == () and list(labelled.category_names.values()) == ["disc", "star"]
+
+
+def test_no_name_that_is_sure_enough_leaves_nothing(here, tmp_path):
+    out = tmp_path / "l.json"
+    command = ("label", "none", here / "JPEGImages", "--out", out, "--blocks")
+    assert evis(*command, "--names", "disc,star", "--name-from", 1) == 0
+    assert own.read(out, here / "JPEGImages").tracks == ()
 
 
 def test_motion_gives_videos_or_pairs_that_agree(here, tmp_path, capsys):
@@ -241,12 +305,19 @@ def test_pictures_alone_are_labelled_in_the_layout_of_coco(tmp_path):
         (("none", "nowhere"), "nowhere: there is no such file or folder"),
         (("none", "empty"), "the folder holds no pictures"),
         (("none", "frames", "--features", "no/dino"), "nor a ViTModel of this name"),
+        (("none", "frames", "--names", "star", "--clip", "no/clip"), "nor a CLIPModel of this"),
+        (("none", "frames", "--names", "person,dog"), "has no word of 'person', 'dog'"),
+        (("none", "frames", "--names", ","), "no names are given"),
+        (("none", "frames", "--names", "none.txt"), "none.txt: can't be read as a list of names"),
+        (("none", "empty", "--names", "star"), "the folder holds no pictures"),
+        (("none", "empty.mp4", "--names", "star"), "empty.mp4: "),
         (("motion", "frames"), "video frames: has one frame, in which nothing moves"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(arguments, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.mp4").touch()
     (tmp_path / "frames").mkdir()
     Image.new("RGB", (36, 24)).save(tmp_path / "frames" / "a.png")
     assert evis("label", *arguments, "--out", "out.json") == 2
@@ -256,7 +327,14 @@ def test_bad_input_is_one_line_and_status_2(arguments, said, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(
-    "wrong", [["none", "x"], ["none", "x", "--out", "o", "--tau", "2"], ["points", "c", "x"]]
+    "wrong",
+    [
+        ["none", "x"],
+        ["none", "x", "--out", "o", "--tau", "2"],
+        ["none", "x", "--out", "o", "--clip", "c"],
+        ["none", "x", "--out", "o", "--name-from", "0.5"],
+        ["points", "c", "x"],
+    ],
 )
 def test_wrong_usage(wrong, capsys):
     with pytest.raises(SystemExit) as stopped:

@@ -12,6 +12,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 from evis.data import DataError
 from evis.foundation import clip
 from evis.labels import from_boxes, names
+from evis.labels.looks import Looks
 
 SIDE, WIDTH = 16, 8
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -60,6 +61,13 @@ def model(folder, device):
 
 def unit(embedding):
     return embedding / np.linalg.norm(embedding, axis=-1, keepdims=True)
+
+
+def test_as_plain_data_it_is_the_same(folder):
+    own, looks, frames = clip.load(folder), Looks(str(folder)), [picture(9, 12), picture(20, 8)]
+    assert np.array_equal(looks.images(frames), own.images(frames))
+    assert np.array_equal(looks.texts(["person", "dog"]), own.texts(["person", "dog"]))
+    assert (looks.scale, looks.weights) == (own.scale, (str(folder),))
 
 
 def test_images_are_the_networks_own(model, device):

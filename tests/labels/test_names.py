@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from evis.data import DataError
+from evis.data.types import Category
 from evis.labels import names
 
 
@@ -51,3 +52,34 @@ def test_one_name_takes_all_and_no_crop_gives_no_name():
 def test_bad_embeddings_are_refused(images, texts, message):
     with pytest.raises(DataError, match=message):
         names.name(images, texts)
+
+
+def test_names_come_from_a_line_or_a_file_and_keep_known_ids(tmp_path):
+    known = (Category(4, "dog"), Category(9, "fish"))
+    wanted = (Category(10, "person"), Category(4, "dog"), Category(11, "giant_panda"))
+    assert names.categories("person, dog,giant_panda,", known) == wanted
+    listed = tmp_path / "names.txt"
+    listed.write_text("person\n dog \n\ngiant_panda\n")
+    assert names.categories(str(listed), known) == wanted
+    assert names.categories("cat") == (Category(1, "cat"),)
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ("", "no names are given"),
+        (" , ", "no names are given"),
+        ("Giant_panda,cat,giant panda", "'giant panda' is listed twice"),
+        ("nowhere/names.txt", "nowhere/names.txt: can't be read as a list of names"),
+        ("folder.txt", "folder.txt: can't be read as a list of names"),
+        ("bytes.txt", "bytes.txt: can't be read as a list of names"),
+        ("empty.txt", "no names are given"),
+    ],
+)
+def test_bad_lists_are_refused(listed, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.txt").mkdir()
+    (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\xff")
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(DataError, match=said):
+        names.categories(listed)

@@ -1,5 +1,7 @@
 """Masks get the names that their crops look like; what is doubtful goes, filter by filter."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 
@@ -135,3 +137,65 @@ class Halves:
 
     def texts(self, names):
         return np.eye(len(names), 3) + 0.1
+
+
+@dataclass(frozen=True)
+class Noted:
+    """By colour, as plain data; every frame's crops are noted in a file."""
+
+    note: str
+    scale: float = 20.0
+    weights: tuple[str, ...] = ()
+
+    def images(self, pictures):
+        with open(self.note, "a") as stream:
+            stream.write(f"{len(pictures)} ")
+        return ByColour().images(pictures)
+
+    def texts(self, names):
+        return ByColour().texts(names)
+
+
+def two_videos():
+    """A data set, and detections of both."""
+    one, made = dataset(), detections()
+    second = replace(one.videos[0], id=8, name="more")
+    given = replace(one, videos=(*one.videos, second))
+    return given, made + [replace(track, video_id=8) for track in made[:2]]
+
+
+def test_embeddings_are_kept_video_by_video(tmp_path):
+    """Other words change nothing in them; other crops do."""
+    given, made = two_videos()
+    embedder, noted = Noted(str(tmp_path / "note")), lambda: (tmp_path / "note").read_text()
+    wanted = naming.named(given, made, ByColour(), progress=False)
+
+    def found():
+        return naming.named(given, made, embedder, progress=False, folder=tmp_path / "kept")
+
+    for again in (found(), found()):
+        assert same(again, wanted)
+        assert sorted(noted().split()) == ["2", "2", "3", "3"], "frames by frame, and once"
+    other_words = replace(given, categories=given.categories[:2])
+    naming.named(other_words, made, embedder, progress=False, folder=tmp_path / "kept")
+    assert len(noted().split()) == 4
+    kept = sorted((tmp_path / "kept").iterdir())
+    kept[0].write_bytes(kept[0].read_bytes()[:-8])
+    found()
+    assert len(noted().split()) == 6, "the damaged one is done again"
+    made = made[1:]
+    found()
+    assert len(noted().split()) == 8 and len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def same(one, other):
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in vars(one))
+
+
+@pytest.mark.slow
+def test_workers_change_nothing(tmp_path):
+    given, made = two_videos()
+    embedder = Noted(str(tmp_path / "note"))
+    how = {"progress": False, "folder": tmp_path / "kept", "jobs": 2}
+    wanted = naming.named(given, made, ByColour(), progress=False)
+    assert same(naming.named(given, made, embedder, **how), wanted)
