@@ -3,7 +3,6 @@
 import re
 import string
 
-import matplotlib
 import nbformat
 import pytest
 import torch
@@ -11,22 +10,19 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, ViTConfig, ViTMod
 
 from evis.data import paths
 
-matplotlib.use("agg")
 BOOK = nbformat.read(paths.notebooks() / "20_uvis_step_by_step.ipynb", as_version=4)
 # Printed by the solutions, in the order of the exercises.
 SAID = ["0", "50 0\n1 12", "True\nFalse"]
 
 
-def run(monkeypatch, figures, **parameters):
+def run(**parameters):
     """All that the notebook defines, run at the smallest scale under these parameters."""
-    monkeypatch.setenv("EVIS_FIGURES", str(figures))
     cells = [cell for cell in BOOK.cells if cell.cell_type == "code"]
     defined = {}
     for cell in cells:
         exec(compile(cell.source, cell.id, "exec"), defined)
         if "parameters" in cell.metadata.get("tags", []):
             defined |= {"scale": "smoke"} | parameters
-    matplotlib.pyplot.close("all")
     return defined
 
 
@@ -56,8 +52,8 @@ def weights(tmp_path):
 
 
 @pytest.mark.slow
-def test_solutions_print_what_the_exercises_say(monkeypatch, tmp_path, capsys):
-    defined = run(monkeypatch, tmp_path)
+def test_solutions_print_what_the_exercises_say(unsaved, capsys):
+    defined = run()
     (exercises,) = (cell.source for cell in BOOK.cells if "## Exercises" in cell.source)
     solutions = re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
     capsys.readouterr()
@@ -72,8 +68,8 @@ def test_solutions_print_what_the_exercises_say(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_with_weights_of_a_readers(monkeypatch, tmp_path, weights):
-    defined = run(monkeypatch, tmp_path / "figures", **weights)
+def test_the_notebook_runs_with_weights_of_a_readers(unsaved, weights):
+    defined = run(**weights)
     assert (defined["rows"], defined["columns"]) == (8, 12)  # whole patches of DINO's
     titles = defined["titles"]
     classes = defined["dataset"].category_names.values()

@@ -2,34 +2,29 @@
 
 import re
 
-import matplotlib
 import nbformat
 import pytest
 
 from evis.companion import claims as ledgers
 from evis.data import paths
 
-matplotlib.use("agg")
 
-
-def run(name, monkeypatch, figures):
+def run(name):
     """All that a notebook defines at the smallest scale, and its exercises' solutions."""
     book = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
-    monkeypatch.setenv("EVIS_FIGURES", str(figures))
     defined = {}
     for cell in book.cells:
         if cell.cell_type == "code":
             exec(compile(cell.source, cell.id, "exec"), defined)
             if "parameters" in cell.metadata.get("tags", []):
                 defined["scale"] = "smoke"
-    matplotlib.pyplot.close("all")
     (exercises,) = (cell.source for cell in book.cells if "## Exercises" in cell.source)
     return defined, re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
 
 
 @pytest.mark.slow
-def test_solutions_about_the_tables(monkeypatch, tmp_path, capsys):
-    defined, (shares, claim) = run("21_uvis_tables", monkeypatch, tmp_path)
+def test_solutions_about_the_tables(unsaved, capsys):
+    defined, (shares, claim) = run("21_uvis_tables")
     capsys.readouterr()
     exec(shares, defined)
     said = capsys.readouterr().out.split("\n")
@@ -41,8 +36,8 @@ def test_solutions_about_the_tables(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_solutions_about_the_figures(monkeypatch, tmp_path, capsys):
-    defined, (thresholds, lost) = run("22_uvis_figures", monkeypatch, tmp_path)
+def test_solutions_about_the_figures(unsaved, capsys):
+    defined, (thresholds, lost) = run("22_uvis_figures")
     capsys.readouterr()
     exec(thresholds, defined)
     found = re.findall(r"^0\.[79] (\d+) of (\d+)$", capsys.readouterr().out, flags=re.MULTILINE)

@@ -2,7 +2,6 @@
 
 import re
 
-import matplotlib
 import nbformat
 import pytest
 
@@ -17,15 +16,12 @@ TOLD = ["By 5.0, and by 0.0.", "It prints [0], [0] and [1]", "True, True, True."
 
 
 @pytest.mark.slow
-def test_solutions_print_what_the_exercises_say(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("EVIS_FIGURES", str(tmp_path))
-    matplotlib.use("agg")
+def test_solutions_print_what_the_exercises_say(unsaved, capsys):
     defined = {}
     for cell in CODE:
         exec(compile(cell.source, cell.id, "exec"), defined)
         if "parameters" in cell.metadata.get("tags", []):
             defined["scale"] = "smoke"
-    matplotlib.pyplot.close("all")
     capsys.readouterr()
     printed = []
     for solution in SOLUTIONS:

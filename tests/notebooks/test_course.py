@@ -5,14 +5,11 @@ import re
 from contextlib import redirect_stdout
 from io import StringIO
 
-import matplotlib
 import nbformat
 import pytest
 
-from evis.companion.plots import style
 from evis.data import paths
 
-matplotlib.use("agg")
 EXERCISES = {
     "00_start_here": 2,
     "01_data_and_supervision": 2,
@@ -33,29 +30,26 @@ def read(name: str) -> nbformat.NotebookNode:
     return nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
 
 
-def defined_by(book: nbformat.NotebookNode, monkeypatch) -> dict:
-    """All names of the notebook at the smallest scale; its figures are drawn, but not rendered."""
-    monkeypatch.setattr(style, "save", lambda figure, name: None)
-    monkeypatch.setattr(style, "save_animation", lambda frames, name, seconds: b"")
+def defined_by(book: nbformat.NotebookNode) -> dict:
+    """All names of the notebook at the smallest scale."""
     defined = {}
     for cell in book.cells:
         if cell.cell_type == "code":
             exec(compile(cell.source, cell.id, "exec"), defined)
         if "parameters" in cell.metadata.get("tags", []):
             defined["scale"] = "smoke"
-    matplotlib.pyplot.close("all")
     return defined
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXERCISES)
-def test_solutions_print_what_the_exercises_say(name, monkeypatch):
+def test_solutions_print_what_the_exercises_say(name, unsaved):
     """In order: a line of it stands in `...` after "It prints"."""
     book = read(name)
     text = "\n\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
     exercises = EXERCISE.findall(text.partition("## Exercises")[2])
     assert len(exercises) == EXERCISES[name]
-    defined = defined_by(book, monkeypatch)
+    defined = defined_by(book)
     for exercise in exercises:
         (solution,) = re.findall(r"```python\n(.*?)```", exercise, re.DOTALL)
         told = re.findall(r"`([^`]+)`", exercise.partition("```\n\nIt prints ")[2])

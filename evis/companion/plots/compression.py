@@ -65,6 +65,15 @@ def gif(frames: Sequence[np.ndarray], seconds: float) -> bytes:
     return content.getvalue()
 
 
+def looks_like(figure: Figure, png: bytes) -> bool:
+    """Whether the figure, drawn as finely as this picture of it was, looks the same to a reader."""
+    with _laid_out(figure), Image.open(io.BytesIO(png)) as before:
+        inches = figure.get_tightbbox().width + 2 * mpl.rcParams["savefig.pad_inches"]
+        resolution = min(RESOLUTIONS, key=lambda dots: abs(dots * inches - before.width))
+        drawn = _saved(figure, "png", resolution, {"Software": None})
+    return look_alike(png, drawn) or look_alike(png, few_colours(drawn))
+
+
 def look_alike(one: bytes, other: bytes) -> bool:
     """Whether a reader would see no difference between two files of pictures or animations."""
     first, second = (

@@ -67,18 +67,15 @@ def use() -> None:
 def save(figure: Figure, name: str) -> None:
     """Write figures/<name>.pdf and .png; the same figure gives the same bytes on any day.
 
-    Files that look like this figure already are left as they are.
+    Files that look like this figure already are left as they are, and most of the work is saved.
     """
-    written = compression.rendered(figure)
-    files_of = {suffix: scales.figures() / f"{name}.{suffix}" for suffix in written}
-    unchanged = all(path.exists() for path in files_of.values()) and compression.look_alike(
-        files_of["png"].read_bytes(), written["png"]
-    )
-    for suffix, path in files_of.items():
-        if unchanged:
+    pdf, png = (scales.figures() / f"{name}.{suffix}" for suffix in ("pdf", "png"))
+    if pdf.exists() and png.exists() and compression.looks_like(figure, png.read_bytes()):
+        for path in (pdf, png):
             path.touch()  # it was drawn: whoever lists what a notebook drew goes by the time
-        else:
-            files.write_bytes(path, written[suffix])
+    else:
+        for suffix, content in compression.rendered(figure).items():
+            files.write_bytes(scales.figures() / f"{name}.{suffix}", content)
 
 
 def save_animation(frames: Sequence[np.ndarray], name: str, seconds: float = 0.12) -> bytes:

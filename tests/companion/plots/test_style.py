@@ -62,9 +62,15 @@ def test_the_same_figure_gives_the_same_bytes():
     assert one == other
 
 
-def test_what_looks_the_same_keeps_its_bytes_and_is_marked_as_drawn(folder):
+@pytest.mark.parametrize("resolutions", [compression.RESOLUTIONS, (80,)])
+def test_what_looks_the_same_is_not_rendered_again_but_marked_as_drawn(
+    resolutions, folder, monkeypatch
+):
     pictures = photographs()
-    style.save(drawn("AP 47", pictures), "figure")
+    with monkeypatch.context() as then:
+        then.setattr(compression, "RESOLUTIONS", resolutions)
+        style.save(drawn("AP 47", pictures), "figure")
+    monkeypatch.setattr(compression, "rendered", None)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert before.keys() == {"figure.pdf", "figure.png"}
     stamp = (folder / "figure.png").stat().st_mtime_ns
