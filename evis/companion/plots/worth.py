@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from evis.companion.plots import style
 
 _ZERO = 2.5  # where "no seconds at all" stands on a scale of logarithms
-_APART = 0.08  # decades: labels of the axis that are nearer share a line
-_GAP = 0.036  # of the height, between two names
+_APART = 0.08  # decades: marks that are nearer share a column of numbers
+_GAP = 0.034  # of the height, between two numbers
 
 
 def costs(timed: pd.DataFrame) -> Figure:
@@ -56,70 +56,63 @@ def costs(timed: pd.DataFrame) -> Figure:
 
 
 def against_seconds(levels: pd.DataFrame, metric: str = "AP") -> Figure:
-    """A mark a measured level, with its interval and its units; hollow: after masks of stills.
+    """A numbered mark a measured level, with its interval; hollow: after masks of stills.
 
-    levels: label ("what: who learns"), labels, seconds, units, "masks of stills", the metric, low
-    and high. What is annotated stands along the axis, in grey where nothing of it is measured yet.
+    levels: label, labels, seconds, units, "masks of stills", the metric, low and high. A key at the
+    right has them all, cheapest first, with units in brackets; in grey what is not measured yet.
     """
-    figure, axes = plt.subplots(figsize=(style.PAGE, 4.3))
-    shown = levels.assign(x=np.log10(levels["seconds"].clip(lower=_ZERO)))
+    figure, (axes, key) = plt.subplots(
+        1, 2, figsize=(style.PAGE, 0.9 + 0.155 * len(levels)), width_ratios=[2.9, 1]
+    )
+    shown = levels.sort_values("seconds", kind="stable").reset_index(drop=True)
+    shown["x"] = np.log10(shown["seconds"].clip(lower=_ZERO))
     found = shown[shown["units"] > 0]
     for line in found.to_dict("records"):
         colour = style.SUPERVISION_COLOURS[line["labels"]]
-        look = {"marker": style.SUPERVISION_MARKERS[line["labels"]], "markersize": 6}
+        look = {"marker": style.SUPERVISION_MARKERS[line["labels"]], "markersize": 5}
         look |= {"mec": colour, "mfc": "white" if line["masks of stills"] else colour}
         reach = np.array([[line[metric] - line["low"]], [line["high"] - line[metric]]])
         axes.errorbar(line["x"], line[metric], reach, color=colour, capsize=2.5, **look)
-    low, high = (found[metric].min(), found[metric].max()) if len(found) else (0, 60)
-    axes.set(xlim=(0.2, 3.7), ylim=(low - 0.5 * (high - low) - 1, high + 3))
-    _axis(axes, shown)
-    _names(axes, found, metric)
-    axes.set(xlabel="seconds of annotation an object, its class included", ylabel=f"{metric}, %")
-    used = [kind for kind in style.SUPERVISION_COLOURS if kind in set(found["labels"])]
+    top = found[metric].max() if len(found) else 60
+    axes.set(xlim=(0.2, 3.25), ylim=(0, 1.08 * top), ylabel=f"{metric}, %")
+    axes.set_xlabel("seconds of annotation an object, its class included")
+    axes.set_xticks([np.log10(_ZERO), 1, 2, 3], ["0", "10", "100", "1000"])
+    axes.axvline(0.6, color="#999999", linewidth=0.8, linestyle=":")  # 0 is on no such scale
+    _numbers(axes, found, metric)
+    _key(key, shown)
+    used = [kind for kind in style.SUPERVISION_COLOURS if kind in set(shown["labels"])]
     marks = [
         Line2D([], [], lw=0, marker=style.SUPERVISION_MARKERS[kind], label=kind,
                color=style.SUPERVISION_COLOURS[kind])
         for kind in used
     ]  # fmt: skip
-    marks.append(Line2D([], [], lw=0, marker="o", mec="black", mfc="white",
-                        label="hollow: after masks of stills"))  # fmt: skip
+    hollow = {"lw": 0, "marker": "o", "mec": "black", "mfc": "white"}
+    marks.append(Line2D([], [], label="hollow: after masks of stills", **hollow))
     figure.legend(handles=marks, loc="outside upper center", ncols=len(marks))
     return figure
 
 
-def _axis(axes: Axes, shown: pd.DataFrame) -> None:
-    """Powers of ten and 0 below; what is annotated, upright, in the lowest part of the picture."""
-    axes.set_xticks([np.log10(_ZERO), 1, 2, 3], ["0", "10", "100", "1000"])
-    axes.axvline(0.74, color="#999999", linewidth=0.8, linestyle=":")  # 0 is on no such scale
-    for own in _near(shown):
-        names = dict.fromkeys(label.partition(":")[0] for label in own["label"])
-        colour = "#222222" if (own["units"] > 0).any() else "#999999"
-        at, side = (own["x"].mean(), 0.02), {"rotation": 90, "va": "bottom", "ha": "center"}
-        look = {"color": colour, "fontsize": 7, "xycoords": ("data", "axes fraction")}
-        axes.annotate(" / ".join(names), at, **side, **look)
-
-
-def _near(shown: pd.DataFrame) -> list[pd.DataFrame]:
-    ordered = shown.sort_values("x", kind="stable")
-    return [own for _, own in ordered.groupby((ordered["x"].diff() > _APART).cumsum())]
-
-
-def _names(axes: Axes, found: pd.DataFrame, metric: str) -> None:
-    """Who learns, beside each mark, at the side that has more room, spread so that all are read."""
-    groups = _near(found)
-    centres = [own["x"].mean() for own in groups]
+def _numbers(axes: Axes, found: pd.DataFrame, metric: str) -> None:
+    """Beside the marks, spread where marks are near each other."""
     gap = _GAP * np.ptp(axes.get_ylim())
-    for number, own in enumerate(groups):
-        before = centres[number] - centres[number - 1] if number else 0.2
-        after = centres[number + 1] - centres[number] if number + 1 < len(groups) else 9.0
-        left = after < 0.4 and before > after
+    for _, own in found.groupby((found["x"].diff() > _APART).cumsum()):
         own = own.sort_values(metric)
-        heights = spread(own[metric].to_numpy(), gap)
-        for line, height in zip(own.to_dict("records"), heights, strict=True):
-            side = -0.05 if left else 0.05
-            words = f"{line['label'].partition(': ')[2]} ({line['units']})"
-            look = {"fontsize": 6.8, "va": "center", "ha": "right" if left else "left"}
-            axes.annotate(words, (line["x"] + side, height), **look)
+        right = own["x"].max() + 0.06
+        for number, height in zip(own.index, spread(own[metric].to_numpy(), gap), strict=True):
+            axes.annotate(str(number + 1), (right, height), fontsize=6.5, va="center")
+
+
+def _key(key: Axes, shown: pd.DataFrame) -> None:
+    style.bare(key).set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5))
+    for number, line in enumerate(shown.to_dict("records")):
+        units = line["units"]
+        colour = "#222222" if units else "#999999"
+        own = style.SUPERVISION_COLOURS[line["labels"]] if units else colour
+        words = f"{line['label']}{f' ({units})' if units else ''}"
+        number_at, words_at = (0.0, number), (0.06, number)
+        look = {"fontsize": 6.8, "va": "center"}
+        key.annotate(f"{number + 1}", number_at, ha="right", color=own, weight="bold", **look)
+        key.annotate(words, words_at, color=colour, **look)
 
 
 def spread(heights: np.ndarray, gap: float) -> np.ndarray:

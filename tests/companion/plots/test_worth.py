@@ -31,29 +31,29 @@ def marks(axes):
     ]
 
 
-def test_every_measured_level_has_a_mark_and_no_other():
-    figure = worth.against_seconds(LEVELS)
-    (axes,) = figure.axes
-    found = marks(axes)
-    assert [(round(x, 3), y) for x, y, _, _ in found[:3]] == [(3, 55.0), (2, 50.0), (2, 49.9)]
-    assert len(found) == 4 and found[3][1] == 20.0
-    assert axes.get_xlim()[0] < found[3][0] < 1  # 0 has a place of its own, left of all others
-    assert [hollow for *_, hollow in found] == [True, True, True, False]
-    kinds = LEVELS["labels"].iloc[[0, 1, 2, 4]]
-    colours = [style.SUPERVISION_COLOURS[kind] for kind in kinds]
+def test_every_measured_level_has_a_mark_and_a_number_and_all_stand_in_the_key():
+    axes, key = worth.against_seconds(LEVELS).axes
+    found = marks(axes)  # cheapest first
+    assert [y for _, y, _, _ in found] == [20.0, 50.0, 49.9, 55.0]
+    assert [round(x, 3) for x, *_ in found[1:]] == [2, 2, 3]
+    assert axes.get_xlim()[0] < found[0][0] < 1  # 0 has a place of its own, left of all others
+    assert [hollow for *_, hollow in found] == [False, True, True, True]
+    colours = [style.SUPERVISION_COLOURS[kind] for kind in ("none", "boxes", "boxes", "masks")]
     assert all(same_color(mark[2], colour) for mark, colour in zip(found, colours, strict=True))
-    words = {text.get_text(): text for text in axes.texts}
-    assert {"A (6)", "B (6)", "C (1)", "E (2)"} <= set(words) and "D (0)" not in words
-    apart = words["B (6)"].get_position()[1] - words["C (1)"].get_position()[1]
-    assert apart >= 0.999 * worth._GAP * np.ptp(axes.get_ylim())
-    assert words["P5"].get_color() != words["boxes"].get_color()  # nothing is measured of it
+    heights = {text.get_text(): text.xy[1] for text in axes.texts}
+    assert set(heights) == {"1", "3", "4", "5"}  # 2, of 10 seconds, isn't measured
+    assert heights["3"] - heights["4"] >= 0.999 * worth._GAP * np.ptp(axes.get_ylim())
+    told = {text.get_text(): text.get_color() for text in key.texts}
+    words = ["names: E (2)", "P5: D", "boxes: B (6)", "boxes: C (1)", "masks: A (6)"]
+    assert [word for word in told if ":" in word] == words
+    assert told["P5: D"] == told["2"] != told["boxes: B (6)"]
 
 
-def test_without_a_measured_row_what_is_annotated_still_stands_along_the_axis():
+def test_without_a_measured_row_the_key_still_says_what_is_annotated():
     bare = LEVELS.assign(units=0, AP=np.nan, low=np.nan, high=np.nan)
-    (axes,) = worth.against_seconds(bare).axes
-    assert not axes.containers
-    assert [text.get_text() for text in axes.texts] == ["names", "P5", "boxes", "masks"]
+    axes, key = worth.against_seconds(bare).axes
+    assert not axes.containers and not axes.texts
+    assert sum(":" in text.get_text() for text in key.texts) == len(LEVELS)
 
 
 @pytest.mark.parametrize("heights", [[1.0], [1.0, 1.1, 1.2], [0.0, 5.0, 5.1, 9.0]])
