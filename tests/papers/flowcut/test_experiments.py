@@ -41,10 +41,19 @@ def test_recipes_have_the_papers_numbers():
 def test_no_row_is_another_but_where_one_is_tested_on_several_sets():
     contents = [str(measured.content(row.seeded(0))) for row in ROWS]
     # Six are tested on the videos of 2019 and of 2021, and three of them on DAVIS too; alpha 1,
-    # 0.5 and 0 of the scan are rows of the tables, on other units.
+    # ALPHA and 0 of the scan are rows of the tables, on other units.
     assert len(set(contents)) == len(contents) - 6 - 3 - 3
     assert all("none" in {stage.supervision for stage in row.stages} for row in ROWS)
     assert set(experiments.TESTS) == set(experiments.GROUPS)
+
+
+def test_alpha_is_the_best_of_the_scan_that_lets_flow_in():
+    scan = experiments.GROUPS["flowcut alpha"]
+    found = series.table(scan.values(), held_out=experiments.TESTS["flowcut alpha"])
+    assert set(found["seed"]) == set(experiments.SEARCH_SEEDS)
+    means = found.groupby("row")["AP"].mean().drop("alpha = 1")
+    assert len(means) == len(experiments.ALPHAS) - 1
+    assert means.idxmax() == f"alpha = {experiments.ALPHA:g}"
 
 
 def test_all_go_on_from_what_cutlers_rows_train():
