@@ -27,9 +27,10 @@ def register(commands) -> None:
     add("--join", join, choices=("queries", "masks"), default="queries")
     tracker = (
         "minvis (auto): by the queries of the frame or window before; memory: of all before, as "
-        "UVIS; deepsort: by place and looks; idol, idol-ovis: IDOL's own (its auto)"
+        "UVIS; memory-weighted: of these, the surer ones more; deepsort: by place and looks; idol, "
+        "idol-ovis: IDOL's own (its auto)"
     )
-    trackers = ("auto", "minvis", "memory", "deepsort", "idol", "idol-ovis")
+    trackers = ("auto", "minvis", "memory", "memory-weighted", "deepsort", "idol", "idol-ovis")
     add("--tracker", tracker, choices=trackers, default="auto")
     side = "what frames are resized to for the model; auto: what its weights were trained at"
     add("--shorter-side PIXELS|auto|native", side, type=whole(1, "auto", "native"), default="auto")

@@ -7,8 +7,10 @@ from typing import Literal
 from evis.trackers.windows import JOINS
 
 Auto = Literal["auto"]
+WEIGHTED = "memory-weighted"
+OF_MEMORY = ("memory", WEIGHTED)
 # Of a model for pictures or clips, and of IDOL: the first is what "auto" comes to.
-OF_QUERIES, OF_IDOL = ("minvis", "memory", "deepsort"), ("idol", "idol-ovis")
+OF_QUERIES, OF_IDOL = ("minvis", *OF_MEMORY, "deepsort"), ("idol", "idol-ovis")
 OF_DETECTIONS = ("deepsort", *OF_IDOL)  # those that see frame by frame
 
 
@@ -22,9 +24,10 @@ class Options:
         by queries.
     join: how windows become one video, by the queries' embeddings or the masks on shared frames.
     tracker: what follows objects from window to window. "minvis" pairs queries with those of the
-        window before, "memory" with those of all before (UVIS), "deepsort" takes the detections of
-        single frames by place and looks. IDOL has a tracker of its own: "idol", or "idol-ovis" as
-        it is set for OVIS. "auto" is "idol" for IDOL, "minvis" for all others.
+        window before, "memory" with those of all before (UVIS), "memory-weighted" with these by how
+        sure each was of an object, "deepsort" takes the detections of single frames by place and
+        looks. IDOL has a tracker of its own: "idol", or "idol-ovis" as it is set for OVIS. "auto"
+        is "idol" for IDOL, "minvis" for all others.
     shorter_side: frames are resized to it for the model; None leaves them as they are. "auto" is
         what the model was trained at, or the frames' own size where that is smaller. Masks come
         back at the video's own size.
@@ -46,7 +49,9 @@ class Options:
     class_agnostic: bool = False
     score: Literal["confidence", "maskness"] = "confidence"
     precision: Literal["float32", "bfloat16"] | Auto = "auto"
-    tracker: Literal["minvis", "memory", "deepsort", "idol", "idol-ovis"] | Auto = "auto"
+    tracker: (
+        Literal["minvis", "memory", "memory-weighted", "deepsort", "idol", "idol-ovis"] | Auto
+    ) = "auto"
 
     def __post_init__(self) -> None:
         words = {"window": (None, "auto"), "shorter_side": (None, "auto")}

@@ -19,7 +19,7 @@ from evis.data.files import Spill
 from evis.data.masks import Kept
 from evis.data.types import Video
 from evis.inference import instances
-from evis.inference.options import Options
+from evis.inference.options import OF_MEMORY, WEIGHTED, Options
 from evis.inference.tally import Tally
 from evis.trackers.windows import JOINS, ByMemory, Window
 
@@ -56,7 +56,10 @@ class Tracks:
         self._options, self._video, self._seen = options, video, seen
         self._size, self._room = (video.height, video.width), room
         self._by_maskness = options.score == "maskness"
-        self._join = ByMemory() if options.tracker == "memory" else JOINS[options.join]()
+        if options.tracker in OF_MEMORY:
+            self._join = ByMemory(weighted=options.tracker == WEIGHTED)
+        else:
+            self._join = JOINS[options.join]()
         self._stop = 0  # of the last window
         self._most = SPARE * options.top
         self._all = Tally(self._most, options.class_agnostic)
@@ -89,7 +92,8 @@ class Tracks:
     def _add(self, window: Window, classes: Tensor, embeddings: Tensor, masks: Tensor) -> None:
         numbers = torch.arange(len(classes))
         if window.stop - window.start < self._video.length:
-            numbers = self._join.join(embeddings, masks, self._stop - window.start)
+            sure = classes.softmax(-1)[:, :-1].sum(-1)
+            numbers = self._join.join(embeddings, masks, self._stop - window.start, sure)
         self._stop = window.stop
         for tally in (self._all, self._stretch):
             tally.add(numbers, classes)

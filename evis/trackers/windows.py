@@ -47,8 +47,17 @@ class ByQueries:
     def __init__(self) -> None:
         self._tracks: Tensor | None = None  # (Q, C): the last window's embeddings, by track
 
-    def join(self, embeddings: Tensor | None, mask_logits: Tensor, shared: int) -> Tensor:
-        """(Q,) long: the track that each query of the next window continues."""
+    def join(
+        self,
+        embeddings: Tensor | None,
+        mask_logits: Tensor,
+        shared: int,
+        sure: Tensor | None = None,
+    ) -> Tensor:
+        """(Q,) long: the track that each query of the next window continues.
+
+        sure: (Q,), how sure each is of an object.
+        """
         embeddings = _known(embeddings)
         if self._tracks is None:
             self._tracks = embeddings
@@ -59,14 +68,24 @@ class ByQueries:
 
 
 class ByMemory:
-    """As `ByQueries`, but windows are held against all before them: UVIS's tracking memory."""
+    """As `ByQueries`, but windows are held against all before them: UVIS's tracking memory.
 
-    def __init__(self) -> None:
-        self._memory = Memory()
+    weighted: windows count by how sure their queries are of an object.
+    """
 
-    def join(self, embeddings: Tensor | None, mask_logits: Tensor, shared: int) -> Tensor:
+    def __init__(self, weighted: bool = False) -> None:
+        self._memory, self._weighted = Memory(), weighted
+
+    def join(
+        self,
+        embeddings: Tensor | None,
+        mask_logits: Tensor,
+        shared: int,
+        sure: Tensor | None = None,
+    ) -> Tensor:
         """As `ByQueries.join`."""
-        return self._memory.step(_known(embeddings)).argsort()
+        weights = sure if self._weighted else None
+        return self._memory.step(_known(embeddings), weights).argsort()
 
 
 class ByMasks:
@@ -80,7 +99,13 @@ class ByMasks:
         self._masks: Tensor | None = None  # (Q, T, h, w) bool: the last window's
         self._count = 0
 
-    def join(self, embeddings: Tensor | None, mask_logits: Tensor, shared: int) -> Tensor:
+    def join(
+        self,
+        embeddings: Tensor | None,
+        mask_logits: Tensor,
+        shared: int,
+        sure: Tensor | None = None,
+    ) -> Tensor:
         """(Q,) long: the track of each query of the next window, whose first `shared` frames the
         last window has seen too. mask_logits: (Q, T, h, w)."""
         found = torch.full((len(mask_logits),), -1)

@@ -178,8 +178,11 @@ def test_the_memory_links_as_defined():
         torch.cat([getattr(one, name) for one in said]) for name in ("class_logits", "embeddings")
     )
     found = {}
-    for tracker, link in (("minvis", minvis.link), ("memory", memory.link)):
-        of_tracks = minvis.follow(link(embeddings), classes.double()).mean(0)
+    sure = classes.double().softmax(-1)[..., :-1].sum(-1)
+    links = {"minvis": minvis.link(embeddings), "memory": memory.link(embeddings)}
+    links["memory-weighted"] = memory.link(embeddings, sure=sure)
+    for tracker, link in links.items():
+        of_tracks = minvis.follow(link, classes.double()).mean(0)
         wanted = instances.choose(of_tracks, 10)
         found[tracker] = predict(model, noise, Options(tracker=tracker), progress=False)
         scores = [track.score for track in found[tracker]]
@@ -271,6 +274,7 @@ def test_the_command_follows_idol_and_pictures_as_asked(idol_model, noise, tmp_p
         (weights, "idol-ovis", ("idol-ovis", 1)),
         (pictures, "auto", ("minvis", 1)),
         (pictures, "memory", ("memory", 1)),
+        (pictures, "memory-weighted", ("memory-weighted", 1)),
         (pictures, "deepsort", ("deepsort", 1)),
     ]:
         out = tmp_path / asked

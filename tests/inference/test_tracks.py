@@ -63,6 +63,31 @@ def _all_encoded(options, of: Video, windows, predictions) -> list[tuple]:
     return [(number, label, score, tuple(masks[number])) for number, label, score in best]
 
 
+@pytest.mark.parametrize("tracker", ["memory", "memory-weighted"])
+def test_memories_weigh_by_how_sure_a_query_is_of_an_object(tracker):
+    """The object of track 0 is seen once, hidden for six frames, and back as the second query."""
+    look, other, nothing = torch.eye(3)
+    hidden = torch.stack([nothing + 0.1 * look, other])
+    back = torch.stack([nothing + 0.2 * look, look])
+    embeddings = torch.stack([torch.stack([look, other]), *[hidden] * 6, back])
+    seen = torch.tensor([True, *[False] * 7])
+    classes = torch.full((8, 2, 2), 3.0)
+    classes[..., 1] = -3  # no object
+    classes[~seen, 0] *= -1
+    where = torch.full((8, 2, 1, 4, 6), -9.0)
+    where[:, 0, :, :, :3] = where[:, 1, :, :, 3:] = 9  # the first query's mask is at the left
+    said = [
+        ClipPrediction(c[None], m[None], embeddings=e[None])
+        for c, m, e in zip(classes, where, embeddings, strict=True)
+    ]
+    of = Video(1, "hidden", *SIZE, tuple(map(str, range(8))))
+    options = Options(window=1, tracker=tracker)
+    found = _run(options, of, plan(8, 1), said)
+    of_hidden = next(masks_ for number, *_, masks_ in found if number == 0)
+    is_left = masks.decode(of_hidden[-1])[:, :8].any()
+    assert is_left == (tracker == "memory"), "the weighted one finds it again"
+
+
 def _run(options, of, windows, predictions, room=2**40, at_once=1) -> list[tuple]:
     found = tracks.Tracks(options, of, (16, 24), room)
     for n in range(0, len(windows), at_once):

@@ -29,6 +29,45 @@ def test_frames_are_paired_with_the_last_queries_and_the_mean_before_them(weight
         permuted.append(embeddings[t, order])
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+def test_weights_by_certainty_as_defined(weight):
+    torch.manual_seed(2)
+    embeddings = torch.randn(7, 5, 3, dtype=torch.float64)
+    sure = torch.rand(7, 5, dtype=torch.float64)
+    links = memory.link(embeddings, weight, sure)
+    permuted, certain = [embeddings[0]], [sure[0, :, None]]
+    for t in range(1, 7):
+        seen = [w * own for w, own in zip(certain[:-1], permuted[:-1], strict=True)]
+        mean = sum(seen) / sum(certain[:-1]) if t > 1 else permuted[0]
+        last = weight * certain[-1]
+        order = best(last * permuted[-1] + (1 - last) * mean, embeddings[t])
+        assert links[t].tolist() == order
+        permuted.append(embeddings[t, order])
+        certain.append(sure[t, order, None])
+    assert not torch.equal(links, memory.link(embeddings, weight)) or weight == 0
+
+
+def test_where_all_are_sure_it_is_the_papers_and_where_none_is_it_is_the_mean():
+    torch.manual_seed(0)
+    embeddings = torch.randn(9, 6, 4)
+    assert torch.equal(memory.link(embeddings, 0.3, torch.ones(9, 6)), memory.link(embeddings, 0.3))
+    none = memory.link(embeddings, 0.3, torch.zeros(9, 6))
+    assert torch.equal(none, memory.link(embeddings, 0.0))
+
+
+def test_a_long_hidden_object_is_remembered_by_how_it_was_seen():
+    """Seen once, then nothing is for six frames, as a query is that sees no object."""
+    look, other, nothing = torch.eye(3)
+    seen = torch.stack([look, other])
+    hidden = torch.stack([nothing + 0.1 * look, other])
+    back = torch.stack([nothing + 0.2 * look, look])  # the other one is gone: look is the second
+    embeddings = torch.stack([seen, *[hidden] * 6, back])
+    sure = torch.ones(8, 2)
+    sure[1:7, 0] = sure[7, 0] = 0.01
+    assert memory.link(embeddings)[-1].tolist() == [0, 1]
+    assert memory.link(embeddings, sure=sure)[-1].tolist() == [1, 0]
+
+
 def test_the_most_literal_reading_of_the_first_frame_is_the_same():
     torch.manual_seed(0)
     embeddings = torch.randn(2, 5, 3)
@@ -61,5 +100,7 @@ def test_empty_input_gives_an_empty_result_and_bad_input_is_refused():
     assert memory.link(torch.randn(3, 0, 8)).shape == (3, 0)
     with pytest.raises(ValueError, match="frames, queries, channels"):
         memory.link(torch.randn(4, 8))
+    with pytest.raises(ValueError, match=r"sure should be \(2, 4\)"):
+        memory.link(torch.randn(2, 4, 8), sure=torch.ones(2, 8))
     with pytest.raises(ValueError, match="from 0 to 1"):
         memory.link(torch.randn(2, 4, 8), weight=1.5)

@@ -22,6 +22,7 @@ SIZES = ("tiny_s",)
 SEEDS, FEW = tuple(range(6)), tuple(range(3))  # of rows that claims hang on, and of others
 SEARCH_SEEDS = (100, 101)
 MEMORY = replace(LINKED, tracker="memory")  # Eqs. 2-3, lambda = 0.5
+WEIGHTED = replace(LINKED, tracker="memory-weighted")  # beyond the paper: evis.trackers.memory
 
 COCO = papers.named("eigencluster.stage1", toy=True)  # masks of stills, the same network
 ON_COCO, ALONE, UVIS = (recipes.toy(recipes.named(name)) for name in recipes.NAMES)
@@ -67,10 +68,14 @@ def _row(
 
 
 def _of_set(on: str) -> dict[str, Experiment]:
-    """Table 1's rows of one set, and Table 4's: with and without the memory."""
+    """Table 1's rows of one set, and Table 4's: with and without the memory, and with our own.
+
+    Of one training each three; what differs is how its queries are linked.
+    """
     seeds = SEEDS if on == VIDEOS else FEW
     rows = []
-    for tracker, options in (("", LINKED), (", memory", MEMORY)):
+    linked = {"": LINKED, ", memory": MEMORY, ", weighted memory": WEIGHTED}
+    for tracker, options in linked.items():
         same = {"on": on, "options": options, "seeds": seeds}
         rows += [
             _row(f"MinVIS, COCO{tracker}", COCO, ON_COCO, **same),

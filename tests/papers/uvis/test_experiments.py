@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evis import papers
-from evis.companion import measured
+from evis.companion import measured, store
 from evis.companion.held_out import OF_SET, HeldOut
 from evis.data import masks, toy
 from evis.data.predictions import PredictedTrack
@@ -22,6 +22,29 @@ def test_every_row_of_the_tables_is_trained_on_its_own_set_and_found_apart():
     for on in OF_SET:
         for row in experiments.GROUPS[f"uvis {on}"].values():
             assert row.sets["videos"] == on
+
+
+def test_the_memories_are_of_one_training_and_the_papers_rows_keep_their_keys():
+    for group in (experiments.GROUPS[f"uvis {on}"] for on in OF_SET):
+        for name in ("MinVIS, COCO", "MinVIS", "UVIS"):
+            linked = [
+                group[f"{name}{by}"].seeded(0) for by in ("", ", memory", ", weighted memory")
+            ]
+            contents = [measured.content(run) for run in linked]
+            trackers = [content.pop("options")["tracker"] for content in contents]
+            assert trackers == ["auto", "memory", "memory-weighted"]
+            assert contents[0] == contents[1] == contents[2]
+    stored = [
+        row for row in store.rows() if row.recipe.get("options", {}).get("tracker") == "memory"
+    ]
+    own = {str(test): experiments.rows_of(test).values() for test in OF_SET.values()}
+    keys = {
+        store.key(measured.content(run.seeded(row.seed)), row.dataset, row.seed)
+        for row in stored
+        for run in own.get(row.dataset, ())
+    }
+    found = [row for row in stored if row.dataset in own]
+    assert found and {store.key(row.recipe, row.dataset, row.seed) for row in found} <= keys
 
 
 def test_only_uvis_learns_without_annotation():
