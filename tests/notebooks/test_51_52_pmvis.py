@@ -7,15 +7,19 @@ import nbformat
 import pytest
 
 from evis.companion import claims as ledgers
+from evis.companion.plots import style
 from evis.data import paths
 
 matplotlib.use("agg")
 
 
-def run(name, monkeypatch, figures):
-    """All that a notebook defines at the smallest scale, and its exercises' solutions."""
+def run(name, monkeypatch):
+    """All that a notebook defines at the smallest scale, and its exercises' solutions.
+
+    Its figures are drawn, but not rendered.
+    """
     book = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
-    monkeypatch.setenv("EVIS_FIGURES", str(figures))
+    monkeypatch.setattr(style, "save", lambda figure, name: None)
     defined = {}
     for cell in book.cells:
         if cell.cell_type == "code":
@@ -28,8 +32,8 @@ def run(name, monkeypatch, figures):
 
 
 @pytest.mark.slow
-def test_solutions_about_the_tables(monkeypatch, tmp_path, capsys):
-    defined, (overlap, gap, claim) = run("51_pmvis_tables", monkeypatch, tmp_path)
+def test_solutions_about_the_tables(monkeypatch, capsys):
+    defined, (overlap, gap, claim) = run("51_pmvis_tables", monkeypatch)
     capsys.readouterr()
     exec(overlap, defined)
     assert capsys.readouterr().out.split() == ["0", "794"]
@@ -43,8 +47,8 @@ def test_solutions_about_the_tables(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_solutions_about_the_masks(monkeypatch, tmp_path, capsys):
-    defined, (good, vote, oracle) = run("52_pmvis_pseudo_masks", monkeypatch, tmp_path)
+def test_solutions_about_the_masks(monkeypatch, capsys):
+    defined, (good, vote, oracle) = run("52_pmvis_pseudo_masks", monkeypatch)
     capsys.readouterr()
     exec(good, defined)
     numbers = re.findall(r"(\d+) of (\d+)", capsys.readouterr().out)
