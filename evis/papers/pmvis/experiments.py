@@ -1,8 +1,9 @@
 """The measured rows of PM-VIS's tables at toy scale, as data.
 
 The toy sets stand for the papers' of the same names, IDOL's `tiny` for R50, `toy-coco` for COCO,
-`toy_sam` for HQ-SAM, and label propagation by colour for DeAOT. As in the paper all rows start from
-one model of stills and learn from one set of pseudo masks: a unit is a training on videos.
+`toy_sam` for HQ-SAM, and label propagation by colour for DeAOT. As in the paper all rows learn from
+one set of pseudo masks, those of unit 0. A unit is a model of stills and a training on videos: from
+one model of stills for all, as the paper's, nothing could be decided (`paired`).
 """
 
 from collections.abc import Mapping
@@ -43,7 +44,6 @@ def _row(
         (replace(STILLS, init=None), stage),
         papers,
         seeds,
-        units_of_first=len(SEEDS),
         data=(("videos", on),),
         labels=((stage.name, labels),) if labels else (),
         options=replace(LINKED, tracker=tracker),

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from types import SimpleNamespace
 
 import pandas as pd
@@ -31,6 +32,7 @@ UNITS = {name: row.seeds for group in GROUPS.values() for name, row in group("ti
 TESTS = [(claim, test) for claim in CLAIMS for test in claim.tests]
 
 
+@cache
 def rows_of(size: str) -> set[str]:
     return {name for group in GROUPS.values() for name in group(size)}
 

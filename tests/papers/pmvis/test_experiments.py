@@ -62,10 +62,10 @@ def test_weights_are_those_of_the_tables():
     assert weights["threshold = 0.3"].threshold == 0.3 != weights["PM-VIS"].threshold
 
 
-def test_units_share_the_model_of_stills_and_the_pseudo_masks():
+def test_a_unit_has_stills_of_its_own_and_all_have_one_set_of_pseudo_masks():
     row = GROUPS["pmvis toy-ytvis19"]["PM-VIS"]
     first, other = row.seeded(0), row.seeded(5)
-    assert first.stages[0] == other.stages[0] and first.stages[1] != other.stages[1]
+    assert [[stage.seed for stage in of.stages] for of in (first, other)] == [[0, 0], [5, 5]]
     (_, labels), stage = row.labels[0], row.stages[1]
     assert labels.content(0) == labels.content(5)
     told = labels.content()["of"][1]["predicted by"]
