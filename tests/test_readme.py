@@ -159,6 +159,16 @@ def test_what_the_readme_says_of_first_units_is_stored():
     assert "{:.1f}, {:.1f} and {:.1f} AP after its three rounds".format(*rounds) in README
     named = "from no label and names alone: {:.1f} AP,\nwhere masks of videos bring {:.1f}"
     assert named.format(*ap("uvis toy-ytvis19", ["UVIS", "MinVIS"])) in README
+    cut = ap("flowcut toy-ytvis19", ["FlowCut, 2021", "FlowCut, 2021, no flow", "CutLER"])
+    found = (
+        "{:.1f} AP of\nobjects of any class, {:.1f} with flow left out, where CutLER, which both"
+    )
+    assert found.format(*cut[:2]) in README and f"has {cut[2]:.1f} by itself" in README
+    guessed = ap("pmvis toy-ytvis19", ["PM-VIS", "IDOL-BoxInst", "IDOL"])
+    said = (
+        "{:.1f} AP from boxes\nand guessed masks, {:.1f} from boxes alone, {:.1f} from true masks"
+    )
+    assert said.format(*guessed) in README
 
 
 WORDS = {6: "six", 9: "nine", 11: "eleven"}
