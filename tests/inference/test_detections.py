@@ -148,7 +148,7 @@ def test_what_does_not_go_together_is_refused(idol_model, noise):
         (idol_model, Options(tracker="memory"), "'memory' can't follow what a IDOL"),
         (idol_model, Options(window=4), "'idol' follows objects frame by frame: its window is 1"),
         (idol_model, Options(window=None), "its window is 1, not None"),
-        (ByColour(), Options(tracker="idol"), "Choose minvis or memory or deepsort"),
+        (ByColour(), Options(tracker="idol"), "Choose minvis or memory or memory-weighted"),
     ]:
         with pytest.raises(DataError, match=said):
             predict(model, frame, options, progress=False)
