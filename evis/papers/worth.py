@@ -16,7 +16,7 @@ import pandas as pd
 from evis import papers
 from evis.companion import formulas, paired, published, series
 from evis.companion.held_out import AT_ANY_SCORE, SURE, TEST, VIDEOS, HeldOut
-from evis.companion.measured import Experiment
+from evis.companion.measured import Experiment, tested_on
 from evis.data.supervision import P1, in_frames, weaken
 from evis.data.types import VISDataset
 
@@ -145,12 +145,8 @@ def test_of(paper: str) -> HeldOut:
 def runs(paper: str) -> dict[str, Experiment]:
     """The paper's rows by name that are tested on those videos."""
     module, size = papers.experiments(paper), SIZES.get(paper, "tiny_s")
-    tests = getattr(module, "TESTS", {})
-    found: dict[str, Experiment] = {}
-    for name in module.GROUPS:
-        if tests.get(name, TEST) == test_of(paper):
-            found |= module.group(name, size)
-    return found
+    groups = {name: module.group(name, size) for name in module.GROUPS}
+    return tested_on(groups, getattr(module, "TESTS", {}), test_of(paper))
 
 
 def table(paper: str, rows: Iterable[str], shelf: Path | None = None) -> pd.DataFrame:

@@ -1,9 +1,13 @@
 """What the tests that run notebooks in their own process share."""
 
+import re
+
 import matplotlib.pyplot as plt
+import nbformat
 import pytest
 
 from evis.companion.plots import style
+from evis.data import paths
 
 
 @pytest.fixture
@@ -17,3 +21,21 @@ def unsaved(monkeypatch):
     plt.switch_backend("agg")
     yield
     plt.close("all")
+
+
+@pytest.fixture
+def solved(unsaved):
+    """name -> all that a notebook defines at the smallest scale, and its exercises' solutions."""
+
+    def run(name):
+        book = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
+        defined = {}
+        for cell in book.cells:
+            if cell.cell_type == "code":
+                exec(compile(cell.source, cell.id, "exec"), defined)
+                if "parameters" in cell.metadata.get("tags", []):
+                    defined["scale"] = "smoke"
+        (exercises,) = (cell.source for cell in book.cells if "## Exercises" in cell.source)
+        return defined, re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
+
+    return run

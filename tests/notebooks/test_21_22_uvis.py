@@ -2,29 +2,14 @@
 
 import re
 
-import nbformat
 import pytest
 
 from evis.companion import claims as ledgers
-from evis.data import paths
-
-
-def run(name):
-    """All that a notebook defines at the smallest scale, and its exercises' solutions."""
-    book = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
-    defined = {}
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            exec(compile(cell.source, cell.id, "exec"), defined)
-            if "parameters" in cell.metadata.get("tags", []):
-                defined["scale"] = "smoke"
-    (exercises,) = (cell.source for cell in book.cells if "## Exercises" in cell.source)
-    return defined, re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
 
 
 @pytest.mark.slow
-def test_solutions_about_the_tables(unsaved, capsys):
-    defined, (shares, claim) = run("21_uvis_tables")
+def test_solutions_about_the_tables(solved, capsys):
+    defined, (shares, claim) = solved("21_uvis_tables")
     capsys.readouterr()
     exec(shares, defined)
     said = capsys.readouterr().out.split("\n")
@@ -36,8 +21,8 @@ def test_solutions_about_the_tables(unsaved, capsys):
 
 
 @pytest.mark.slow
-def test_solutions_about_the_figures(unsaved, capsys):
-    defined, (thresholds, lost) = run("22_uvis_figures")
+def test_solutions_about_the_figures(solved, capsys):
+    defined, (thresholds, lost) = solved("22_uvis_figures")
     capsys.readouterr()
     exec(thresholds, defined)
     found = re.findall(r"^0\.[79] (\d+) of (\d+)$", capsys.readouterr().out, flags=re.MULTILINE)

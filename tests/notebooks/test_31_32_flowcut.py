@@ -2,35 +2,16 @@
 
 import re
 
-import matplotlib
 import nbformat
 import pytest
 
 from evis.companion import claims as ledgers
-from evis.companion.plots import style
 from evis.data import paths
-
-matplotlib.use("agg")
-
-
-def run(name, monkeypatch):
-    """All that a notebook defines at the smallest scale, and its exercises' solutions."""
-    book = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
-    monkeypatch.setattr(style, "save", lambda figure, name: None)
-    defined = {}
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            exec(compile(cell.source, cell.id, "exec"), defined)
-            if "parameters" in cell.metadata.get("tags", []):
-                defined["scale"] = "smoke"
-    matplotlib.pyplot.close("all")
-    (exercises,) = (cell.source for cell in book.cells if "## Exercises" in cell.source)
-    return defined, re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
 
 
 @pytest.mark.slow
-def test_solutions_about_the_tables(monkeypatch, capsys):
-    defined, (frames, claim, sizes) = run("31_flowcut_tables", monkeypatch)
+def test_solutions_about_the_tables(solved, capsys):
+    defined, (frames, claim, sizes) = solved("31_flowcut_tables")
     capsys.readouterr()
     exec(frames, defined)
     assert capsys.readouterr().out == "56.1 segments a video, so 16.5 frames\n"
@@ -49,8 +30,8 @@ def test_solutions_about_the_tables(monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_solutions_about_the_figures(monkeypatch, capsys):
-    defined, (followed, thresholds) = run("32_flowcut_figures", monkeypatch)
+def test_solutions_about_the_figures(solved, capsys):
+    defined, (followed, thresholds) = solved("32_flowcut_figures")
     capsys.readouterr()
     exec(followed, defined)
     assert capsys.readouterr().out == "0 to 0.1\n"

@@ -2,34 +2,14 @@
 
 import re
 
-import matplotlib
-import nbformat
 import pytest
 
 from evis.companion import claims as ledgers
-from evis.data import paths
-
-matplotlib.use("agg")
-
-
-def run(name, monkeypatch, figures):
-    """All that a notebook defines at the smallest scale, and its exercises' solutions."""
-    book = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
-    monkeypatch.setenv("EVIS_FIGURES", str(figures))
-    defined = {}
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            exec(compile(cell.source, cell.id, "exec"), defined)
-            if "parameters" in cell.metadata.get("tags", []):
-                defined["scale"] = "smoke"
-    matplotlib.pyplot.close("all")
-    (exercises,) = (cell.source for cell in book.cells if "## Exercises" in cell.source)
-    return defined, re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
 
 
 @pytest.mark.slow
-def test_solutions_about_the_tables(monkeypatch, tmp_path, capsys):
-    defined, (gains, claim) = run("41_pointvis_tables", monkeypatch, tmp_path)
+def test_solutions_about_the_tables(solved, capsys):
+    defined, (gains, claim) = solved("41_pointvis_tables")
     capsys.readouterr()
     exec(gains, defined)
     said = capsys.readouterr().out.split("\n")
@@ -41,8 +21,8 @@ def test_solutions_about_the_tables(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_solutions_about_the_figures(monkeypatch, tmp_path, capsys):
-    defined, (changes, choices) = run("42_pointvis_figures", monkeypatch, tmp_path)
+def test_solutions_about_the_figures(solved, capsys):
+    defined, (changes, choices) = solved("42_pointvis_figures")
     objects = defined["objects"]
     capsys.readouterr()
     exec(changes, defined)

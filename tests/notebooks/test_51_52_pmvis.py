@@ -2,38 +2,14 @@
 
 import re
 
-import matplotlib
-import nbformat
 import pytest
 
 from evis.companion import claims as ledgers
-from evis.companion.plots import style
-from evis.data import paths
-
-matplotlib.use("agg")
-
-
-def run(name, monkeypatch):
-    """All that a notebook defines at the smallest scale, and its exercises' solutions.
-
-    Its figures are drawn, but not rendered.
-    """
-    book = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
-    monkeypatch.setattr(style, "save", lambda figure, name: None)
-    defined = {}
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            exec(compile(cell.source, cell.id, "exec"), defined)
-            if "parameters" in cell.metadata.get("tags", []):
-                defined["scale"] = "smoke"
-    matplotlib.pyplot.close("all")
-    (exercises,) = (cell.source for cell in book.cells if "## Exercises" in cell.source)
-    return defined, re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
 
 
 @pytest.mark.slow
-def test_solutions_about_the_tables(monkeypatch, capsys):
-    defined, (overlap, gap, claim) = run("51_pmvis_tables", monkeypatch)
+def test_solutions_about_the_tables(solved, capsys):
+    defined, (overlap, gap, claim) = solved("51_pmvis_tables")
     capsys.readouterr()
     exec(overlap, defined)
     assert capsys.readouterr().out.split() == ["0", "794"]
@@ -47,8 +23,8 @@ def test_solutions_about_the_tables(monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_solutions_about_the_masks(monkeypatch, capsys):
-    defined, (good, vote, oracle) = run("52_pmvis_pseudo_masks", monkeypatch)
+def test_solutions_about_the_masks(solved, capsys):
+    defined, (good, vote, oracle) = solved("52_pmvis_pseudo_masks")
     capsys.readouterr()
     exec(good, defined)
     numbers = re.findall(r"(\d+) of (\d+)", capsys.readouterr().out)

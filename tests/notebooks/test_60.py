@@ -2,30 +2,18 @@
 
 import re
 
-import matplotlib
-import nbformat
 import pytest
 
 from evis.companion import claims as ledgers
 from evis.companion.plots import style
-from evis.data import paths
-
-matplotlib.use("agg")
 
 
 @pytest.mark.slow
-def test_solutions_and_the_sentences_that_rows_decide(monkeypatch, capsys):
+def test_solutions_and_the_sentences_that_rows_decide(solved, monkeypatch, capsys):
     """At the smallest scale."""
-    book = nbformat.read(paths.notebooks() / "60_what_is_a_label_worth.ipynb", as_version=4)
     drawn = []
     monkeypatch.setattr(style, "save", lambda figure, name: drawn.append(name))
-    defined = {}
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            exec(compile(cell.source, cell.id, "exec"), defined)
-            if "parameters" in cell.metadata.get("tags", []):
-                defined["scale"] = "smoke"
-    matplotlib.pyplot.close("all")
+    defined, (cheaper, price) = solved("60_what_is_a_label_worth")
     assert drawn == [
         f"60_{name}"
         for name in ("costs", "worth", "shares", "equal_seconds", "added", "any_class", "ledgers")
@@ -37,8 +25,6 @@ def test_solutions_and_the_sentences_that_rows_decide(monkeypatch, capsys):
     assert defined["counts"].loc["UVIS"].sum() == len(defined["pages"]["UVIS"])
     assert list(defined["counts"]) == list(ledgers.VERDICTS)
 
-    (exercises,) = (cell.source for cell in book.cells if "## Exercises" in cell.source)
-    cheaper, price = re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
     exec(cheaper, defined)
     assert capsys.readouterr().out == "masks\n"
     exec(price, defined)

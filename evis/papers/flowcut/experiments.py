@@ -115,7 +115,7 @@ TESTS = {
     f"flowcut {LATER}": SURE[LATER],
     "flowcut davis": DAVIS,
     "flowcut parts": SURE[VIDEOS],
-    "flowcut alpha": replace(VALIDATION, scoring=SURE[VIDEOS].scoring),
+    "flowcut alpha": replace(VALIDATION, name="validation, objects", scoring=SURE[VIDEOS].scoring),
 }
 
 

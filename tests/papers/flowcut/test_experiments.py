@@ -18,6 +18,7 @@ from evis.labels.videos import Cuts
 from evis.papers.flowcut import experiments
 from evis.papers.flowcut.pseudo import ByKind, Pairs, Uncurated
 
+OF_SCAN = "toy-ytvis19 validation, objects (100 videos, seed 1)"
 ROUGH = Made(Cuts(alpha=0.5, outlined=False))
 ROUGH_STILLS = Made(Cuts(count=1, outlined=False))
 ROWS = [row for group in experiments.GROUPS.values() for row in group.values()]
@@ -86,7 +87,7 @@ def test_rows_learn_from_the_sets_and_labels_that_their_names_say():
     assert stills["toy.flowcut.stills"].stills == papers.experiments("cutler").CUTS
     assert experiments.TESTS["flowcut davis"] is DAVIS
     assert experiments.TESTS["flowcut alpha"].scoring is OF_SURE
-    assert str(experiments.TESTS["flowcut alpha"]) == "toy-ytvis19 validation (100 videos, seed 1)"
+    assert str(experiments.TESTS["flowcut alpha"]) == OF_SCAN
     for scanned in experiments.group("flowcut alpha").values():
         assert not set(scanned.seeds) & set(experiments.SEEDS)
     with pytest.raises(DataError, match="no experiment is made at size 'tiny'"):
