@@ -28,40 +28,45 @@ def mbor(boxes: Sequence[Sequence[Box | None]] | np.ndarray) -> float:
     or it is one (frames, objects, 4) array. A box without area counts as not visible, and so does
     a row of NaN. A video without any box has no overlap: 0.
     """
-    rates = []
-    for frame, of_frame in enumerate(boxes):
-        x, y, width, height = _visible(of_frame, frame)
-        if len(x) < 2:
-            rates += [0.0] * len(x)
-            continue
-        # The boxes' sides cut the plane into cells, each wholly inside or outside of a box.
-        (across, columns), (down, rows) = _strips(x, x + width), _strips(y, y + height)
-        cover = rows.T @ columns  # boxes over each cell, (rows, columns)
-        area = down[:, None] * across
-        rates.append(area[cover > 1].sum() / area[cover > 0].sum())
-    return float(np.mean(rates)) if rates else 0.0
+    array = _checked(boxes if isinstance(boxes, np.ndarray) else _padded(boxes))
+    begins, ends = array[..., :2], array[..., :2] + array[..., 2:]
+    sides = np.concatenate([begins, ends], axis=1)
+    sides.sort(axis=1)
+    # They cut a frame into columns and rows of cells, each wholly inside or outside of a box.
+    low, high = sides[:, :-1], sides[:, 1:]
+    inside = (begins[:, :, None] <= low[:, None]) & (high[:, None] <= ends[:, :, None])
+    columns, rows = np.moveaxis(inside.astype(float), -1, 0)  # (frames, boxes, strips) each
+    cover = rows.swapaxes(1, 2) @ columns  # boxes over each cell
+    lengths = high - low
+    areas = lengths[:, :, None, 1] * lengths[:, None, :, 0]
+    union = (areas * (cover > 0)).sum((1, 2))
+    shared = (areas * (cover > 1)).sum((1, 2))
+    some = union > 0
+    return float((shared[some] / union[some]).mean()) if some.any() else 0.0
 
 
-def _strips(begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The strips that (boxes,) sides cut a line into: their widths, and (boxes, strips) 1 or 0 for
-    those inside each box."""
-    sides = np.concatenate([begins, ends])
-    sides.sort()
-    low, high = sides[:-1], sides[1:]
-    return high - low, ((begins[:, None] <= low) & (high <= ends[:, None])).astype(int)
-
-
-def _visible(boxes: Sequence[Box | None] | np.ndarray, frame: int) -> np.ndarray:
-    """The boxes with an area, (4, boxes) float: x, y, width, height."""
-    try:
-        if not isinstance(boxes, np.ndarray):
-            boxes = [(np.nan,) * 4 if box is None else box for box in boxes]
-        array = np.array(boxes, dtype=float).reshape(len(boxes), 4)
-    except (TypeError, ValueError):
-        raise DataError("a box should be 4 numbers or None", frame=frame, field="boxes") from None
-    if np.isnan(array).any():
-        array = array[~np.isnan(array).all(1)]
-    if not np.isfinite(array).all() or (array[:, 2:] < 0).any():
+def _checked(boxes: np.ndarray) -> np.ndarray:
+    """(frames, boxes, 4) float; a box that is not there has no area."""
+    if np.isfinite(boxes).all() and boxes[..., 2:].min(initial=0) >= 0:
+        return boxes.astype(float)
+    missing = np.isnan(boxes).all(-1)
+    bad = (~np.isfinite(boxes).all(-1) | (boxes[..., 2:] < 0).any(-1)) & ~missing
+    if bad.any():
         problem = "a box should be finite numbers x, y, width, height, the last two not negative"
-        raise DataError(problem, frame=frame, field="boxes")
-    return array[(array[:, 2:] > 0).all(1)].T
+        raise DataError(problem, frame=int(bad.any(1).argmax()), field="boxes")
+    return np.where(missing[..., None], 0.0, boxes)
+
+
+def _padded(boxes: Sequence[Sequence[Box | None]]) -> np.ndarray:
+    """(frames, boxes, 4) float, NaN where there is no box."""
+    array = np.full((len(boxes), max(map(len, boxes), default=0), 4), np.nan)
+    for frame, of_frame in enumerate(boxes):
+        for n, box in enumerate(of_frame):
+            if box is not None:
+                try:
+                    x, y, width, height = box
+                    array[frame, n] = x, y, width, height
+                except (TypeError, ValueError):
+                    problem = "a box should be 4 numbers or None"
+                    raise DataError(problem, frame=frame, field="boxes") from None
+    return array

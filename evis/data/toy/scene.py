@@ -6,6 +6,7 @@ objects are tried until the visible parts' boxes overlap as much as the video wa
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import cv2
@@ -140,8 +141,8 @@ def compose(rng: np.random.Generator, spec: ToySpec, count: int, overlap: float)
         camera=camera,
         shapes=shapes,
         objects=_objects(rng, spec, shapes, length),
-        backdrops=_scenery(rng, spec, int(backdrops), post=False),
-        posts=_scenery(rng, spec, posts, post=True),
+        backdrops=_scenery(rng, spec, int(backdrops), post=False) if backdrops else _bare(spec),
+        posts=_scenery(rng, spec, posts, post=True) if posts else _bare(spec),
         posts_before=int(rng.integers(count, endpoint=True)),
         shown=np.ones(count, bool),
     )
@@ -212,6 +213,12 @@ def _scenery(rng: np.random.Generator, spec: ToySpec, count: int, post: bool) ->
         place=drifting(rng, place, *still),
         parallax=1.3 if post else 1.0,
     )
+
+
+@cache
+def _bare(spec: ToySpec) -> Cast:
+    """No scenery at all, for which nothing is drawn from a generator of random numbers."""
+    return _scenery(np.random.default_rng(), spec, 0, post=False)
 
 
 def _lay_out(rng: np.random.Generator, scene: Scene, wanted: float) -> Scene:

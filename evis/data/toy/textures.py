@@ -92,7 +92,7 @@ class Surface:
         part = self.photo[shown]
         for matrix in self.colours:
             part = cv2.transform(part, matrix)
-        picture = np.zeros(self.photo.shape, np.uint8)
+        picture = np.empty(self.photo.shape, np.uint8)  # nothing reads the rest
         picture[shown] = part
         return replace(self, photo=picture, colours=())
 
