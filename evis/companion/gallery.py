@@ -9,8 +9,8 @@ from evis.data import files, paths
 HEAD = (
     "# Figures\n\n"
     "Written by `make figures STORE=1`, as is this page; `make figures ONLY=NN` draws a "
-    "notebook's figures again. Each is here as PNG and PDF. What the numbers in them come from "
-    "is told in the notebooks."
+    "notebook's figures again. Each is here as PNG and PDF, what moves as GIF. What the numbers in "
+    "them come from is told in the notebooks."
 )
 
 
@@ -23,10 +23,16 @@ def page() -> str:
     parts = [HEAD]
     for notebook in sorted(paths.notebooks().glob("[0-9][0-9]_*.ipynb")):
         title, takes = _told(notebook)
-        pictures = sorted(path.stem for path in paths.figures().glob(f"{notebook.name[:3]}*.png"))
+        drawn = sorted(path.name for path in paths.figures().glob(f"{notebook.name[:3]}*.*"))
         parts += [f"## [{title}](../notebooks/{notebook.name})", takes]
-        parts += ["\n".join(f"[![{name}]({name}.png)]({name}.pdf)" for name in pictures)]
+        parts += ["\n".join(_shown(name) for name in drawn if not name.endswith(".pdf"))]
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _shown(name: str) -> str:
+    """A picture that leads to its PDF, or to itself if it moves."""
+    stem, kind = name.split(".")
+    return f"[![{stem}]({name})]({stem}.pdf)" if kind == "png" else f"[![{stem}]({name})]({name})"
 
 
 def _told(notebook: Path) -> tuple[str, str]:

@@ -36,7 +36,7 @@ def test_what_a_page_says(tmp_path, monkeypatch):
     for name, text in (("00_one", told), ("42_mine", "# 42 Mine")):
         own = new_notebook(cells=[new_markdown_cell(text)])
         nbformat.write(own, paths.notebooks() / f"{name}.ipynb")
-    for name in ("42_b.png", "42_a.png", "42_a.pdf", "gallery.json"):
+    for name in ("42_b.png", "42_a.png", "42_a.pdf", "42_c.gif", "gallery.json"):
         (paths.figures() / name).touch()
     page = gallery.write().read_text()
     assert (
@@ -52,5 +52,6 @@ No more.
 
 [![42_a](42_a.png)](42_a.pdf)
 [![42_b](42_b.png)](42_b.pdf)
+[![42_c](42_c.gif)](42_c.gif)
 """
     )
