@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
-from evis.companion import reproduce  # noqa: E402
+from evis.companion import kernels  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -24,7 +24,7 @@ def pytest_addoption(parser):
 
 def pytest_configure():
     """nbval's kernels inherit the same variables as those of `evis reproduce`."""
-    os.environ.update(reproduce.kernel_environment())
+    os.environ.update(kernels.environment())
     hypothesis.settings.register_profile("evis", deadline=None, derandomize=True)
     hypothesis.settings.load_profile("evis")
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +18,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from tqdm.auto import tqdm
 
-from evis.companion import gallery, outputs, scales
+from evis.companion import gallery, kernels, outputs, scales
 from evis.data import files, paths
 from evis.data.errors import DataError
 
@@ -94,26 +93,6 @@ def select(notebooks: Sequence[Path], only: Sequence[str]) -> list[Path]:
     return [path for path in numbered if path in chosen or not only]
 
 
-def kernel_environment() -> dict[str, str]:
-    """Variables that make every kernel start alike, on any user's machine.
-
-    Whatever kernels and IPython start-up files the user has, those of this Python are taken. Sums
-    depend on the number of threads, so that is fixed unless the user says otherwise. Kernels that
-    talk to their own machine warn that this is not encrypted; they are told not to.
-    """
-    profile = paths.build() / "ipython" / "profile_default"
-    files.write_text(profile / "ipython_kernel_config.py", 'c.IPKernelApp.log_level = "CRITICAL"\n')
-    own = os.path.join(sys.prefix, "share", "jupyter")
-    return {
-        "EVIS_ROOT": str(paths.repository()),
-        "IPYTHONDIR": str(paths.build() / "ipython"),
-        "JUPYTER_PATH": os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_PATH")])),
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # a warning on stderr otherwise
-        "PYTHONHASHSEED": "0",
-    }
-
-
 def report(runs: Sequence[NotebookRun]) -> str:
     """The summary table, then where each failed notebook stopped."""
     lines = [(run.notebook, run.seconds, len(run.figures), run.verdict) for run in runs]
@@ -162,7 +141,7 @@ async def _run(notebook: Path, parameters: dict[str, str | bool], figures: Path)
     copy = _copy(notebook.name)
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.unlink(missing_ok=True)  # an earlier run's copy must not pass for this one's
-    environment = os.environ | kernel_environment() | {"EVIS_FIGURES": str(figures)}
+    environment = os.environ | kernels.environment() | {"EVIS_FIGURES": str(figures)}
     start = time.time()
     failure = None
     try:
