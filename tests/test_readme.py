@@ -90,6 +90,14 @@ def test_what_long_videos_take_is_the_stored_row():
     assert f"of theirs {slower:.2f} of a short video's time" in README
 
 
+def test_what_a_cut_of_a_whole_video_takes_is_the_stored_row():
+    recipe = {"name": "benchmark cut of a whole video"}
+    found = stored(recipe, "made-up features and toy-ytvis19")
+    said = "take {:.0f} MB, {:.0f} times less than the 350 GB that"
+    assert said.format(found["MB at 100 frames"], found["times less"]) in README
+    assert found["best IoU, %, all frames at once"] < found["best IoU, %, frame by frame"]
+
+
 def test_the_code_in_the_readme_compiles():
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert blocks
