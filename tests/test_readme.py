@@ -143,7 +143,7 @@ def test_what_the_readme_says_of_masks_tk_and_stage_three_is_what_the_units_say(
         assert paired.outcome(paired.difference(table, row, "stage one only")) == "higher"
     of_tk = paired.difference(table, TK, "boxes")
     assert paired.outcome(of_tk) == "lower"
-    assert f"({of_tk.mean:.1f} AP,\np = {of_tk.p():.2f} over {WORDS[of_tk.seeds]} units)" in README
+    assert f"({of_tk.mean:.1f} AP,\np = {of_tk.p():.1g} over {WORDS[of_tk.seeds]} units)" in README
     assert paired.outcome(paired.difference(table, BOTH, CONTROL)) == "not resolved"
 
 
