@@ -64,7 +64,8 @@ def no_annotation() -> Finding:
     """By the rows: what each stage of the chain may learn from."""
     stages = ROWS["FlowCut, 2021"].stages
     levels = {stage.supervision for stage in stages}
-    words = f"all {len(stages)} stages, CutLER's {len(stages) - 1} among them, learn at the level 'none'"
+    own, before = len(stages), len(stages) - 1
+    words = f"all {own} stages, CutLER's {before} among them, learn at the level 'none'"
     return Finding(HOLDS if levels == {"none"} else CONTRADICTED, words)
 
 
