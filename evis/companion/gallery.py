@@ -31,8 +31,8 @@ def page() -> str:
 
 def _shown(name: str) -> str:
     """A picture that leads to its PDF, or to itself if it moves."""
-    stem, kind = name.split(".")
-    return f"[![{stem}]({name})]({stem}.pdf)" if kind == "png" else f"[![{stem}]({name})]({name})"
+    stem, pdf = name.partition(".")[0], name.replace(".png", ".pdf")
+    return f"[![{stem}]({name})]({pdf})"
 
 
 def _told(notebook: Path) -> tuple[str, str]:

@@ -24,18 +24,28 @@ def unsaved(monkeypatch):
 
 
 @pytest.fixture
-def solved(unsaved):
-    """name -> all that a notebook defines at the smallest scale, and its exercises' solutions."""
+def defined_by(unsaved):
+    """notebook -> all names that it defines at the smallest scale."""
 
-    def run(name):
-        book = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
+    def run(book):
         defined = {}
         for cell in book.cells:
             if cell.cell_type == "code":
                 exec(compile(cell.source, cell.id, "exec"), defined)
                 if "parameters" in cell.metadata.get("tags", []):
                     defined["scale"] = "smoke"
+        return defined
+
+    return run
+
+
+@pytest.fixture
+def solved(defined_by):
+    """name -> what `defined_by` says of a notebook, and its exercises' solutions."""
+
+    def run(name):
+        book = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
         (exercises,) = (cell.source for cell in book.cells if "## Exercises" in cell.source)
-        return defined, re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
+        return defined_by(book), re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
 
     return run

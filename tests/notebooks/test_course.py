@@ -30,20 +30,9 @@ def read(name: str) -> nbformat.NotebookNode:
     return nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
 
 
-def defined_by(book: nbformat.NotebookNode) -> dict:
-    """All names of the notebook at the smallest scale."""
-    defined = {}
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            exec(compile(cell.source, cell.id, "exec"), defined)
-        if "parameters" in cell.metadata.get("tags", []):
-            defined["scale"] = "smoke"
-    return defined
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXERCISES)
-def test_solutions_print_what_the_exercises_say(name, unsaved):
+def test_solutions_print_what_the_exercises_say(name, defined_by):
     """In order: a line of it stands in `...` after "It prints"."""
     book = read(name)
     text = "\n\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
