@@ -107,6 +107,29 @@ def test_labels_are_made_from_boxes(folder, tmp_path):
     assert any(mask for track in made.tracks for mask in track.masks)
 
 
+def test_every_frame_of_a_video_is_seen_once_for_all_objects(folder, monkeypatch):
+    from evis.data.types import Category, Track, Video, VISDataset
+
+    seen, encoder = [], type(network(folder).vision_encoder)
+    forward = encoder.forward
+    monkeypatch.setattr(
+        encoder, "forward", lambda self, *a, **k: seen.append(1) or forward(self, *a, **k)
+    )
+    video = Video(1, "v", 40, 60, ("0.png", "1.png", "2.png"))
+    boxes = [(5.0 * n, 4.0, 20.0, 25.0) for n in range(4)]
+    tracks = tuple(Track(n, 1, 1, boxes=(box,) * 3) for n, box in enumerate(boxes, start=1))
+    read = lambda video, frame: picture(40, 60, frame)  # noqa: E731
+    dataset = VISDataset((video,), tracks, (Category(1, "thing"),), read, "box")
+    made = from_boxes.label(dataset, sam.load(folder), progress=False)
+    assert len(seen) == 3, "frames, not frames times objects"
+    alone = sam.load(folder)
+    for track, box in zip(made.tracks, boxes, strict=True):
+        found = [track.mask(t) if track.masks[t] else None for t in range(3)]
+        for t, mask in enumerate(found):
+            one = alone(picture(40, 60, t), box)
+            assert np.array_equal(mask, one) if mask is not None else not one.any()
+
+
 def test_half_precision_stays_close(folder):
     frame, box = picture(40, 60), (3, 2, 20, 25)
     precise, half = (sam.load(folder, dtype=t)(frame, box) for t in (torch.float32, torch.bfloat16))
@@ -120,6 +143,12 @@ def test_bad_input_is_refused(folder):
             segment(picture(8, 8), box)
     with pytest.raises(ValueError, match="uint8"):
         segment(picture(8, 8) / 255, (0, 0, 4, 4))
+
+
+def test_a_name_that_is_no_folder_says_what_is_wanted():
+    said = r"nor a SAM or SAM-HQ of this name .* The folder of its weights is wanted.*hf download"
+    with pytest.raises(DataError, match=f"file sam-hq: there is no such .*{said}"):
+        sam.load("sam-hq")
 
 
 def test_another_kind_of_model_is_refused(tmp_path):

@@ -89,6 +89,50 @@ def test_what_no_mask_was_found_in_is_not_visible():
     assert nothing.origin == "nothing"
 
 
+def test_each_frame_is_read_once_and_its_boxes_come_one_after_another():
+    """The result is that of track after track, in the data set's order, crowds left out."""
+    lengths, read, asked = {7: 3, 5: 2}, [], []
+    videos = tuple(
+        Video(n, f"v{n}", 40, 60, tuple(f"{n}/{t}.png" for t in range(length)))
+        for n, length in lengths.items()
+    )
+    other = (5.0, 5.0, 9.0, 12.0)
+    tracks = (
+        Track(1, 7, 3, boxes=(None, BOX, BOX)),
+        Track(2, 5, 3, boxes=(other, None)),
+        Track(3, 7, 3, boxes=(other, other, None)),
+        Track(4, 7, 3, boxes=(BOX, BOX, BOX), is_crowd=True),
+        Track(5, 5, 3, boxes=(BOX, None)),
+    )
+
+    def picture_of(video, frame):
+        read.append((video.id, frame))
+        return coin_on_cloth(10 * video.id + frame)[0]
+
+    boxes = VISDataset(videos, tracks, (Category(3, "coin"),), picture_of, "box")
+    last = []
+
+    def segment(picture, box):  # as SAM's, which keeps what its encoder made of the last picture
+        if not last or not np.array_equal(last[0], picture):
+            asked.append(1)
+            last[:] = [picture]
+        return pseudo_masks.grabcut(picture, box)
+
+    made = pseudo_masks.label(boxes, segment, "x", progress=False)
+    assert sorted(read) == [(5, 0), (7, 0), (7, 1), (7, 2)], "a frame without a box is not read"
+    assert len(asked) == 4, "seen once for all boxes"
+    assert [track.id for track in made.tracks] == [1, 2, 3, 5]
+    for track, whole in zip(made.tracks, (tracks[0], tracks[1], tracks[2], tracks[4]), strict=True):
+        wanted = [
+            box
+            and masks.encode(
+                pseudo_masks.grabcut(coin_on_cloth(10 * track.video_id + frame)[0], box)
+            )
+            for frame, box in enumerate(whole.boxes)
+        ]
+        assert track == replace(whole, areas=None).with_masks(wanted)
+
+
 def test_label_needs_boxes():
     picture, _ = coin_on_cloth()
     with pytest.raises(DataError, match="Weaken"):
