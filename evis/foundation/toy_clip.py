@@ -1,7 +1,8 @@
 """Names of crops by two small encoders that were trained on toy stills and made-up captions.
 
-It stands in for CLIP: `ToyClip` has what `evis.foundation.clip.Clip` has, and averages the same
-sentences. It knows the words of its captions alone; all others are one word to it.
+It stands in for CLIP: `ToyClip` has what `evis.foundation.clip.Clip` has, and averages sentences
+too, those that its captions were made of. It knows the words of its captions alone; all others are
+one word to it.
 """
 
 import re
@@ -16,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evis.foundation import stand_in
-from evis.foundation.clip import BATCH, TEMPLATES, averaged
+from evis.foundation.clip import BATCH, averaged
 from evis.foundation.dino import DEVIATION, MEAN
 from evis.foundation.pretrained import check_picture
 from evis.foundation.toy_dino import Block, Norm
@@ -24,6 +25,27 @@ from evis.foundation.toy_dino import Block, Norm
 SIDE = 32  # pixels of the square that a crop is brought to, whole: none of it is cut off
 LONGEST = 24  # words of a sentence; more are not read
 NOTHING, UNKNOWN = 0, 1  # numbers of what fills a sentence up, and of words that are not known
+# What its captions were made of, and so what it knows; those for CLIP are more.
+TEMPLATES = (
+    "{}",
+    "a photo of one {}",
+    "a frame of a video with one {}",
+    "one {} among other things",
+    "one {} close to the camera",
+    "one {} far from the camera",
+    "some part of one {}",
+    "one {} behind something else",
+    "one small {}",
+    "one big {}",
+    "one {} that moves fast, blurred",
+    "one {} that keeps still",
+    "one {} seen from its side",
+    "one {} seen from behind",
+    "one {} in bright light",
+    "one {} in the dark",
+    "one {} outside",
+    "one {} in a room",
+)
 
 
 class ToyClipNetwork(nn.Module):

@@ -112,8 +112,16 @@ def test_texts_are_means_over_sentences(model):
 
 
 def test_templates_of_our_own(model):
-    assert len(set(clip.TEMPLATES)) == len(clip.TEMPLATES) >= 15
+    assert len(set(clip.TEMPLATES)) == len(clip.TEMPLATES) == 80, "as many as CLIP has"
     assert all(template.count("{}") == 1 for template in clip.TEMPLATES)
+    longest = max(len(template.split()) for template in clip.TEMPLATES)
+    assert longest < 15, "CLIP reads 77 tokens, and a name is to be among them"
+    for template in clip.TEMPLATES:
+        said = template.split()
+        for article, word in zip(said, said[1:], strict=False):
+            if article in ("a", "an"):
+                assert word != "{}", f"{template}: right of one name in two"
+                assert (article == "an") == (word[0] in "aeiou"), template
     found = model.texts(["cat", "dog"])
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     assert np.abs(found - model.texts(["cat", "dog"], ["{}"])).max() > 1e-3

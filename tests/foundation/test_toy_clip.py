@@ -1,10 +1,12 @@
 """toy_clip: embeddings by hand from its encoders, sentences averaged, words it doesn't know."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
 
-from evis.foundation import stand_in, toy_clip
+from evis.foundation import clip, stand_in, toy_clip
 from evis.foundation.toy_clip import SIDE, ToyClip, ToyClipNetwork, words
 from evis.labels import names
 
@@ -108,6 +110,17 @@ def test_bad_input_is_refused(model):
             model.texts(bad_names, templates)
     with pytest.raises(ValueError, match="uint8"):
         model.images([picture(4, 4) / 255])
+
+
+def test_its_sentences_are_those_that_it_learned_and_stay_as_they_were():
+    own = toy_clip.load()
+    said = {word for template in toy_clip.TEMPLATES for word in words(template)}
+    assert len(toy_clip.TEMPLATES) == 18 and all(own.knows(word) for word in said)
+    digest = hashlib.sha256("\n".join(toy_clip.TEMPLATES).encode()).hexdigest()
+    assert digest.startswith("2c0ec450e38210f5"), "stored rows were named by these"
+    assert not all(own.knows(word) for t in clip.TEMPLATES for word in words(t)), "CLIP's are more"
+    assert np.array_equal(own.texts(["star"]), own.texts(["star"], toy_clip.TEMPLATES))
+    assert not np.array_equal(own.texts(["star"]), own.texts(["star"], clip.TEMPLATES))
 
 
 @pytest.mark.slow

@@ -15,8 +15,7 @@ from tqdm.auto import tqdm
 
 from evis.data.types import Box, VISDataset
 from evis.foundation import colour
-from evis.foundation.clip import TEMPLATES
-from evis.foundation.toy_clip import words
+from evis.foundation.toy_clip import TEMPLATES, words
 from evis.labels import crf, maskcut
 
 # Names of hues, each up to so many degrees; red is at both ends.

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from evis.foundation.clip import TEMPLATES
-from evis.foundation.toy_clip import SIDE, UNKNOWN, words
+from evis.foundation.toy_clip import SIDE, TEMPLATES, UNKNOWN, words
 from evis.training import stand_ins
 from evis.training.stand_ins import captions, contrastive
 
