@@ -65,6 +65,10 @@ def cuts(
     The papers do not say which cuts are dropped. `paper` drops those of 1% of the patches or less,
     but takes them out, as the same cut would come again. `released` drops those, and those that
     repeat the mask before, from the second cut on, and leaves them in.
+
+    An eigenvector's sign is free, and which side is looked at first hangs on it. `released` takes
+    LAPACK's, as the released code does, up to 1,024 patches; above, where that solver takes too
+    long, and in `paper` always, the most extreme value is 1 (`settled`).
     """
     check_choice("flavour", flavour, FLAVOURS)
     linked, grid = links(features, tau), np.shape(features)[:2]
