@@ -39,7 +39,10 @@ def dis(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def raft(
-    weights: str | Path, device: str | torch.device = "cpu", iterations: int = 20
+    weights: str | Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    iterations: int = 20,
 ) -> Estimator:
     """RAFT from a file of torchvision's weights for `raft_large`; nothing is downloaded.
 
@@ -48,17 +51,20 @@ def raft(
     try:
         from torchvision.models.optical_flow import raft_large
     except ImportError:
-        raise ImportError("RAFT needs torchvision: pip install torchvision, or use dis") from None
+        remedy = "pip install torchvision, or use dis, OpenCV's"
+        problem = "RAFT needs torchvision, which is not installed"
+        raise DataError(problem, file=weights, remedy=remedy) from None
     network = raft_large(weights=None, progress=False)
+    remedy = "Download torchvision's raft_large weights and give the path of the .pth file"
     try:
         network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     except FileNotFoundError:
-        remedy = "Download torchvision's raft_large weights and give the path of the .pth file"
         raise DataError("there is no such file", file=weights, remedy=remedy) from None
     except Exception as error:
-        problem = f"these are no weights of torchvision's raft_large ({str(error).splitlines()[0]})"
-        raise DataError(problem, file=weights) from None
-    network = network.to(device).eval()
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        problem = f"these are no weights of torchvision's raft_large ({said})"
+        raise DataError(problem, file=weights, remedy=remedy) from None
+    network = network.to(device, dtype).eval()
 
     @torch.no_grad()
     def estimate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -66,7 +72,7 @@ def raft(
         height, width = first.shape[:2]
         below, beside = (max(RAFT_SMALLEST, -(-side // 8) * 8) - side for side in (height, width))
         pictures = torch.from_numpy(np.stack([first, second])).to(device).permute(0, 3, 1, 2)
-        padded = F.pad(pictures / 127.5 - 1, (0, beside, 0, below), mode="replicate")
+        padded = F.pad(pictures / 127.5 - 1, (0, beside, 0, below), mode="replicate").to(dtype)
         flow = network(padded[:1], padded[1:], num_flow_updates=iterations)[-1][0]
         return flow[:, :height, :width].permute(1, 2, 0).float().cpu().numpy()
 
@@ -77,10 +83,13 @@ def partner(frame: int, length: int, gap: int = GAP) -> int:
     """The frame that a frame's flow goes to: `gap` later, or earlier at the end of a video.
 
     In a video too short for either it is the first or the last frame, whichever is farther (the
-    paper does not say); a frame alone is its own partner.
+    paper does not say). A frame alone has no partner.
     """
     if not 0 <= frame < length:
         raise ValueError(f"there is no frame {frame} in a video of {length}")
+    if length == 1:
+        problem, remedy = "a video of one frame, in which nothing moves", "Give two frames at least"
+        raise DataError(problem, remedy=remedy)
     if frame + gap < length:
         return frame + gap
     if frame - gap >= 0:

@@ -55,7 +55,7 @@ def test_dis_takes_flat_and_tiny_pictures(size):
 
 
 @settings(max_examples=50)
-@given(st.integers(1, 30), st.integers(1, 6))
+@given(st.integers(2, 30), st.integers(1, 6))
 def test_a_partner_is_four_away_wherever_the_video_allows(length, gap):
     for frame in range(length):
         other = flow.partner(frame, length, gap)
@@ -74,7 +74,10 @@ def test_flow_goes_forward_and_at_the_end_of_a_video_back():
     for frame, wanted in ((0, -8), (3, -8), (4, 8), (7, 8)):
         assert np.median(flow.of_frame(frames, frame)[..., 0]) == pytest.approx(wanted, abs=0.1)
     assert np.median(flow.of_frame(frames[:2], 0)[..., 0]) == pytest.approx(-2, abs=0.1)
-    assert np.abs(flow.of_frame(frames[:1], 0)).max() < 1e-3
+    with pytest.raises(DataError, match="one frame, in which nothing moves. Give two frames"):
+        flow.of_frame(frames[:1], 0)
+    with pytest.raises(ValueError, match="two frames of one video have one size"):
+        flow.of_frame([frames[0], frames[1][:50]], 0)
 
 
 def test_there_are_golden_files():
@@ -133,6 +136,22 @@ def test_raft_pads_scales_and_cuts(torchvision, tmp_path):
         assert (found == (3, -1)).all()
 
 
+def test_raft_computes_in_half_precision_where_it_is_asked_to(torchvision, tmp_path, monkeypatch):
+    torch.save({"move": torch.tensor([1 / 3, -1.0])}, tmp_path / "raft.pth")
+    seen, forward = [], FakeRaft.forward
+
+    def watched(self, first, second, num_flow_updates):
+        seen.append((first.dtype, second.dtype, num_flow_updates))
+        return forward(self, first, second, num_flow_updates)
+
+    monkeypatch.setattr(FakeRaft, "forward", watched)
+    frames = [np.zeros((9, 12, 3), np.uint8), np.zeros((9, 12, 3), np.uint8)]
+    frames[0][0, 0] = 255
+    found = flow.raft(tmp_path / "raft.pth", dtype=torch.bfloat16)(*frames)
+    assert seen == [(torch.bfloat16, torch.bfloat16, 20)] and found.dtype == np.float32
+    assert 0 < abs(found[0, 0, 0] - 1 / 3) < 2e-3
+
+
 def test_raft_of_torchvision(tmp_path):
     models = pytest.importorskip("torchvision.models.optical_flow")
     torch.manual_seed(0)
@@ -150,7 +169,7 @@ def test_raft_says_what_it_lacks(torchvision, tmp_path, monkeypatch):
         with pytest.raises(DataError, match="no weights of torchvision's raft_large"):
             flow.raft(tmp_path / name)
     monkeypatch.setitem(sys.modules, "torchvision.models.optical_flow", None)
-    with pytest.raises(ImportError, match="or use dis"):
+    with pytest.raises(DataError, match="torchvision, which is not installed.*or use dis"):
         flow.raft(tmp_path / "other.pth")
 
 
