@@ -70,6 +70,10 @@ def chosen_device(asked: str) -> str:
     """What `--device` comes to: "auto" is a GPU, where torch sees one."""
     import torch
 
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return asked
+    from evis.data.errors import DataError
+
+    has_gpu = torch.cuda.is_available()
+    if asked == "cuda" and not has_gpu:
+        remedy = "Give cpu, or cuda where torch sees a GPU"
+        raise DataError(f"there is no device {asked!r} here", remedy=remedy)
+    return ("cuda" if has_gpu else "cpu") if asked == "auto" else asked

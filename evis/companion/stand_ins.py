@@ -6,13 +6,12 @@ and none was chosen by them.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from evis.companion import store
-from evis.data import files, toy
+from evis.data import files, per_video, toy
 from evis.data.types import VISDataset
 from evis.foundation import clip, stand_in, toy_clip
 from evis.labels import names, videos
@@ -31,7 +30,7 @@ def held_out(name: str, number: int) -> VISDataset:
 
 def masks_key(features: str) -> tuple[dict[str, Any], str, int]:
     """What the row of MaskCut's masks of these features, outlined by CRF, is found by."""
-    recipe = {"name": "masks without labels", **asdict(videos.Cuts(features))}
+    recipe = {"name": "masks without labels", **per_video.content(videos.Cuts(features))}
     return recipe | _made_by(features), _words(*STILLS), 0
 
 
@@ -46,7 +45,7 @@ def masks_row(features: str, recompute: bool = False, progress: bool = True) -> 
 
 def boxes_row(by: str, recompute: bool = False, progress: bool = True) -> store.ResultRow:
     """The stored row of masks from the objects' true boxes, or a new one."""
-    recipe = {"name": "masks from boxes", **asdict(videos.Boxes(by))} | _made_by(by)
+    recipe = {"name": "masks from boxes", **per_video.content(videos.Boxes(by))} | _made_by(by)
 
     def measure() -> Mapping[str, float]:
         return mask_scores(held_out(*STILLS), videos.Boxes(by), progress)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,8 @@ from evis.data.errors import DataError
 from evis.data.types import VISDataset
 
 T = TypeVar("T")
+# Metadata of a field that came after results were kept and rows stored; see `content`.
+YOUNG = {"young": True}
 
 
 def results(calls: Sequence[Any], jobs: int | None, what: str, progress: bool) -> Iterable[Any]:
@@ -39,7 +41,21 @@ def made_by(maker: Any) -> list[Any]:
     """What `kept` is told of a maker: a dataclass of plain values, whose `weights` are files,
     folders, or names in a cache."""
     weights = [files.digest(path) for path in maker.weights if Path(path).exists()]
-    return [evis.__version__, type(maker).__name__, asdict(maker), *weights]
+    return [evis.__version__, type(maker).__name__, content(maker), *weights]
+
+
+def content(maker: Any) -> dict[str, Any]:
+    """A maker's values by name, as far as they decide what it makes.
+
+    Without those that are never compared, such as a device, and those that are `YOUNG` only where
+    they are set: what was made before they came is found by what it was called then.
+    """
+    told = asdict(maker)
+    for field in fields(maker):
+        unset = "young" in field.metadata and getattr(maker, field.name) == field.default
+        if unset or not field.compare:
+            del told[field.name]
+    return told
 
 
 def kept(

@@ -22,6 +22,7 @@ Extractor = Callable[[np.ndarray], np.ndarray]
 EXAMPLE = "facebook/dino-vits16"  # FlowCut's; CutLER's is facebook/dino-vitb8
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 HEAD = 64  # channels of a head in all of DINO's networks
+MOST = 10_000  # patches of a frame that nobody gave a size; what compares all with all needs n^2
 
 # From the names in DINO's own files to transformers' ViTModel's; attn.qkv is three tensors there.
 _RULES = [
@@ -39,7 +40,7 @@ _RULES = [
 
 def load(
     weights: str | Path,
-    size: tuple[int, int] | None = None,
+    size: tuple[int, int] | int | None = None,
     heads: int | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
@@ -49,8 +50,9 @@ def load(
     weights: a folder of a ViTModel or its name in the cache; or a .pth file under DINO's own names,
         whose number of `heads`, which no tensor tells, is one for 64 channels unless given.
     size: height and width that frames are resized to first, such as FlowCut's (360, 640) or
-        CutLER's (480, 480); the frame's own unless given. Sides are cut to whole patches by
-        resizing: 360 pixels are 22 rows of 16. Like MaskCut, we resize by Lanczos's filter.
+        CutLER's (480, 480), or the longer side alone; the frame's own unless given, where that is
+        `MOST` patches at most. Sides are cut to whole patches by resizing: 360 pixels are 22 rows
+        of 16. Like MaskCut, we resize by Lanczos's filter.
     """
     if Path(weights).is_file():
         network = _of_dino(Path(weights), heads).to(device, dtype).eval()
@@ -63,7 +65,12 @@ def load(
     @torch.no_grad()
     def dino(frame: np.ndarray) -> np.ndarray:
         pretrained.check_picture(frame)
-        rows, columns = (max(1, side // patch) for side in size or frame.shape[:2])
+        rows, columns = (max(1, side // patch) for side in sides(*frame.shape[:2], size))
+        if size is None and rows * columns > MOST:
+            problem = f"a frame of {frame.shape[0]} x {frame.shape[1]} (height x width) is "
+            problem += f"{rows * columns:,} patches of {patch} pixels a side, more than {MOST:,}"
+            remedy = "Have it resized: --size PIXELS, its longer side, such as 480"
+            raise DataError(problem, file=weights, remedy=remedy)
         resized = Image.fromarray(frame).resize((columns * patch, rows * patch), Image.LANCZOS)
         picture = torch.from_numpy(np.array(resized)).to(device).permute(2, 0, 1) / 255
         keys = _last_keys(network, ((picture - mean) / deviation)[None])[0, 1:].float()
@@ -71,6 +78,15 @@ def load(
         return unit.reshape(rows, columns, -1).cpu().numpy()
 
     return dino
+
+
+def sides(height: int, width: int, size: tuple[int, int] | int | None) -> tuple[int, int]:
+    """Height and width that a frame is resized to: its own, those given, or in its own shape with
+    the longer side given."""
+    if isinstance(size, int):
+        longer = max(height, width)
+        return round(height * size / longer), round(width * size / longer)
+    return size or (height, width)
 
 
 def _last_keys(network: nn.Module, pictures: Tensor) -> Tensor:

@@ -46,10 +46,13 @@ def part(kind: str, source: str | Path, example: str, **settings: object):
         return reader.from_pretrained(source, local_files_only=True, **settings)
 
 
-def model_type(source: str | Path, example: str) -> str:
-    """The kind of model that the source's config.json names, such as "sam"."""
+def model_type(source: str | Path, example: str, kinds: str = "model") -> str:
+    """The kind of model that the source's config.json names, such as "sam".
+
+    kinds: those that would do, in words.
+    """
     reader = library().PreTrainedConfig
-    with reading("model", source, example):
+    with reading(kinds, source, example):
         return reader.get_config_dict(source, local_files_only=True)[0]["model_type"]
 
 
@@ -78,8 +81,9 @@ def reading(kind: str, source: str | Path, example: str) -> Iterator[None]:
         if not Path(source).exists():
             cache = hub.constants.HF_HUB_CACHE
             problem = f"there is no such file or folder, nor a {kind} of this name in {cache}"
-            remedy = f"Where there is a network, run `hf download {example}`; then give that name"
-            remedy += ", or the path of the folder where you put it"
+            remedy = "The folder of its weights is wanted, or the name of one in the cache. Where "
+            remedy += f"there is a network, run `hf download {example}`; then give that name, or "
+            remedy += "the path of the folder where you put it"
         raise DataError(problem, file=source, remedy=remedy) from error
 
 

@@ -28,7 +28,7 @@ def load(
     PM-VIS does not say which of the networks' masks it takes; we take the one that both were made
     to give where a prompt is as clear as a box, and for SAM-HQ the sum of SAM's and its own.
     """
-    kind = pretrained.model_type(weights, EXAMPLE)
+    kind = pretrained.model_type(weights, EXAMPLE, "SAM or SAM-HQ")
     if kind not in _KINDS:
         remedy = f"Give {' or '.join(_KINDS.values())}; one that fits is {EXAMPLE}"
         raise DataError(f"is of a {kind}", file=weights, remedy=remedy)

@@ -31,7 +31,7 @@ def load(
     Frames and masks are made as large as the network wants them, whatever their shape, as in SAM 2;
     a frame's mask is where its logits, enlarged, are above 0.
     """
-    kind = pretrained.model_type(weights, EXAMPLE)
+    kind = pretrained.model_type(weights, EXAMPLE, "SAM 2")
     if kind != KIND:
         remedy = f"Give a Sam2VideoModel; one that fits is {EXAMPLE}"
         raise DataError(f"is of a {kind}", file=weights, remedy=remedy)

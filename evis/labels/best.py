@@ -1,12 +1,13 @@
 """PM-VIS's whole way from boxes to masks, as a labeller: Track-masks-final (Fig. 5)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from evis.data.per_video import YOUNG
 from evis.data.types import Track, VISDataset
 from evis.labels import from_boxes, select, tracking
-from evis.labels.datasets import made
-from evis.labels.videos import Boxes, carrier, weights_of
+from evis.labels.networks import carrier, weights_of
+from evis.labels.videos import Boxes
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,8 @@ class Best:
     by frame (SHQM): two kinds made from boxes, and what is tracked from where these two agree.
 
     by, other: what makes the two, as in `Boxes`; both are tidy always, as in the paper, which has
-        IDOL-BoxInst's for the first and HQ-SAM's for the other.
-    through, every: as in `Tracked`.
+        IDOL-BoxInst's for the first (`evis.labels.assigned`) and HQ-SAM's for the other.
+    through, every, size: as in `Tracked`.
     tidy: DOOB for what comes of it too.
     """
 
@@ -25,27 +26,29 @@ class Best:
     through: str = "colour"
     every: int = 10
     tidy: bool = False
+    size: int | None = field(default=None, metadata=YOUNG)
+    device: str = field(default="cpu", compare=False)
+
+    @property
+    def kinds(self) -> list[Boxes]:
+        return [Boxes(by, tidy=True, device=self.device) for by in (self.by, self.other)]
 
     @property
     def weights(self) -> tuple[str, ...]:
-        carries = () if self.through == "colour" else (self.through,)
-        return weights_of(self.by) + weights_of(self.other) + carries
+        return weights_of(self.by, self.other, self.through)
 
     @property
     def origin(self) -> str:
-        kinds = [Boxes(by, tidy=True).origin for by in (self.by, self.other)]
+        first, other = (kind.origin for kind in self.kinds)
         tracked = f"what is tracked by {self.through}, K = {self.every}"
-        return f"SHQM of {kinds[0]}, {kinds[1]} and {tracked}" + ", DOOB" * self.tidy
+        return f"SHQM of {first}, {other} and {tracked}" + ", DOOB" * self.tidy
 
     def seen(self, dataset: VISDataset) -> VISDataset:
         return from_boxes.seen(dataset)
 
     def __call__(self, dataset: VISDataset, progress: bool = False) -> Sequence[Track]:
-        kinds = [
-            made(dataset, Boxes(by, tidy=True)(dataset, progress), by)
-            for by in (self.by, self.other)
-        ]
-        carry = carrier(self.through)
+        kinds = [kind.masks(dataset, progress) for kind in self.kinds]
+        carry = carrier(self.through, self.size, self.device)
         tracked = tracking.label(
             dataset, kinds[0], carry, self.through, self.every, kinds[1], progress
         )

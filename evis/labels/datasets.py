@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
+from evis.data import annotations
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
+from evis.data.supervision import weaken
 from evis.data.types import Category, Track, VISDataset
 
 OBJECT = Category(1, "object")  # the class of what is found without names
@@ -42,3 +45,26 @@ def made(dataset: VISDataset, tracks: Sequence[Track], origin: str) -> VISDatase
     if dataset.origin is not None:
         origin = f"{origin}, from {dataset.origin}"
     return replace(dataset, tracks=tuple(tracks), origin=origin)
+
+
+@cache
+def read_made(file: str) -> VISDataset:
+    """Labels in a file, which a process reads once."""
+    return annotations.read(file)
+
+
+def made_before(file: str, dataset: VISDataset) -> VISDataset:
+    """The data set, which has boxes, under the masks that a file has of its videos and objects."""
+    known = read_made(file)
+    remedy = "Make them of these boxes: evis label boxes"
+    if known.origin is None or any(None in (t.masks, t.boxes) for t in known.tracks):
+        problem = "holds no masks that were made from boxes"
+        raise DataError(problem, file=file, remedy=remedy)
+    weaken(known, dataset.supervision)  # refuses masks that cost more than these boxes
+    lengths = {(video.id, video.name): video.length for video in known.videos}
+    for video in dataset.videos:
+        if lengths.get((video.id, video.name)) != video.length:
+            raise DataError("has no such video", file=file, video=video.name, remedy=remedy)
+    own = {(track.video_id, track.id) for track in dataset.tracks}
+    tracks = [track for track in known.tracks if (track.video_id, track.id) in own]
+    return made(dataset, tracks, str(known.origin))

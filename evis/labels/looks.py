@@ -2,7 +2,7 @@
 and kept files tell what made them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -21,6 +21,7 @@ class Looks:
     """
 
     by: str = TOY_CLIP
+    device: str = field(default="cpu", compare=False)
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -28,14 +29,14 @@ class Looks:
 
     @property
     def scale(self) -> float:
-        return network(self.by).scale
+        return network(self.by, self.device).scale
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        return network(self.by).images(pictures)
+        return network(self.by, self.device).images(pictures)
 
     def texts(self, names: Sequence[str]) -> np.ndarray:
         """toy_clip can't tell apart what it has no word of, so that such names are an error."""
-        model = network(self.by)
+        model = network(self.by, self.device)
         if self.by == TOY_CLIP and (strange := [name for name in names if not model.knows(name)]):
             listed = ", ".join(map(repr, strange[:5])) + ", ..." * (len(strange) > 5)
             problem = f"toy_clip, which has seen generated shapes alone, has no word of {listed}"
@@ -45,6 +46,6 @@ class Looks:
 
 
 @cache
-def network(by: str) -> clip.Clip | toy_clip.ToyClip:
+def network(by: str, device: str = "cpu") -> clip.Clip | toy_clip.ToyClip:
     """Weights are read once a process."""
-    return toy_clip.load() if by == TOY_CLIP else clip.load(by)
+    return toy_clip.load(device=device) if by == TOY_CLIP else clip.load(by, device)

@@ -7,9 +7,8 @@ A labeller is plain data, so that workers get it and files tell what it was: it 
 set it sees, and gives the tracks of one video.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,19 +19,23 @@ from tqdm.auto import tqdm
 from evis.data import annotations, masks, per_video
 from evis.data.errors import DataError
 from evis.data.masks import RLE, pairwise_iou
+from evis.data.per_video import YOUNG
 from evis.data.types import Track, VISDataset
-from evis.foundation import colour, dino, flow, pretrained, sam, sam2, stand_in, toy_dino, toy_sam
+from evis.foundation import flow
 from evis.labels import crf, curate, from_boxes, maskcut, select, tracking
-from evis.labels.datasets import OBJECT, made
+from evis.labels.datasets import OBJECT, made, made_before, read_made
+from evis.labels.networks import (
+    DIS,
+    OF_BOXES,
+    carrier,
+    estimator,
+    extractor,
+    segmenter,
+    weights_of,
+)
 from evis.losses.tensors import Flavour
 
 SAME_OBJECT = 0.5  # IoU above which masks of neighbouring frames are one object's
-OF_BOXES: dict[str, from_boxes.Segmenter] = {
-    "grabcut": from_boxes.grabcut,
-    "ellipse": from_boxes.ellipse,
-    "fill": from_boxes.fill,
-}
-TOY_SAM = "toy_sam"
 
 
 class Labeller(Protocol):
@@ -102,6 +105,9 @@ class Cuts:
     features: "colour", "toy_dino", or a DINO's weights: a folder, its name in the cache, a .pth.
     alpha: the weight of appearance (FlowCut, Eq. 3); None for appearance alone.
     outlined: masks follow the picture's edges, by CRF; else they are blocks of patches.
+    size: pixels that the longer side of frames is resized to for a DINO; None leaves them as large
+        as they are.
+    flow: what the motion is told by: "dis", or a file of torchvision's weights for RAFT.
 
     Masks of neighbouring frames that overlap by more than `SAME_OBJECT` are one track; neither
     paper needs tracks here, as both train on single frames or on pairs (`curate.pairs`).
@@ -113,19 +119,22 @@ class Cuts:
     count: int = 3
     flavour: Flavour = "paper"
     outlined: bool = True
+    size: int | None = field(default=None, metadata=YOUNG)
+    flow: str = field(default=DIS, metadata=YOUNG)
+    device: str = field(default="cpu", compare=False)
 
     @property
     def weights(self) -> tuple[str, ...]:
-        if self.features == "toy_dino":
-            return (str(stand_in.committed("toy_dino")),)
-        return () if self.features == "colour" else (self.features,)
+        return weights_of(self.features, self.flow)
 
     @property
     def origin(self) -> str:
-        of = "" if self.alpha is None else f" and flow, alpha {self.alpha:g}"
         name = Path(self.features).name
+        seen = "" if self.size is None else f" at {self.size} pixels"
+        by = "" if self.flow == DIS else f" by {Path(self.flow).name}"
+        of = "" if self.alpha is None else f" and flow{by}, alpha {self.alpha:g}"
         outlines = ", outlines by CRF" if self.outlined else ""
-        return f"MaskCut ({self.flavour}) of {name} features{of}{outlines}"
+        return f"MaskCut ({self.flavour}) of {name} features{seen}{of}{outlines}"
 
     def seen(self, dataset: VISDataset) -> VISDataset:
         return replace(dataset.bare(), categories=(OBJECT,))
@@ -152,22 +161,15 @@ class Cuts:
     def masks(self, dataset: VISDataset, frame: int) -> np.ndarray:
         """(count, h, w) bool of one frame of a video, empty ones too."""
         (video,) = dataset.videos
-        picture, extract = dataset.frame(video.id, frame), extractor(self.features)
+        picture = dataset.frame(video.id, frame)
+        extract = extractor(self.features, self.size, self.device)
         patches = extract(picture)
         if self.alpha is not None:
             other = dataset.frame(video.id, flow.partner(frame, video.length))
-            moved = extract(flow.colours(flow.dis(picture, other)))
+            moved = extract(flow.colours(estimator(self.flow, self.device)(picture, other)))
             patches = maskcut.combined(patches, moved, self.alpha)
         cut = maskcut.masks(patches, self.tau, self.count, self.flavour)
         return crf.outline(picture, cut) if self.outlined else crf.enlarged(picture, cut)
-
-
-@cache
-def extractor(features: str) -> Callable[[np.ndarray], np.ndarray]:
-    """A frame -> features of its patches; weights are read once a process."""
-    if features == "colour":
-        return colour.features
-    return toy_dino.load() if features == "toy_dino" else dino.load(features)
 
 
 def linked(found: Sequence[Sequence[RLE]]) -> list[list[RLE | None]]:
@@ -195,12 +197,13 @@ class Boxes:
     """Masks from boxes, object by object.
 
     by: one of `OF_BOXES`, "toy_sam", or the weights of SAM or SAM-HQ: a folder, or its name in the
-        cache.
+        cache; or the .json of masks that were made of these boxes before.
     tidy: DOOB, section III-D of PM-VIS: overlaps go, and what sticks out of a box.
     """
 
     by: str = "grabcut"
     tidy: bool = False
+    device: str = field(default="cpu", compare=False)
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -209,29 +212,27 @@ class Boxes:
     @property
     def origin(self) -> str:
         name = self.by if self.by in OF_BOXES else Path(self.by).name
-        return f"{name} from boxes" + ", DOOB" * self.tidy
+        how = read_made(self.by).origin if _are_made(self.by) else f"{name} from boxes"
+        return how + ", DOOB" * self.tidy
 
     def seen(self, dataset: VISDataset) -> VISDataset:
         return from_boxes.seen(dataset)
 
+    def masks(self, dataset: VISDataset, progress: bool = False) -> VISDataset:
+        """The data set under these masks."""
+        if _are_made(self.by):
+            labelled = made_before(self.by, dataset)
+        else:
+            by = segmenter(self.by, self.device)
+            labelled = from_boxes.label(dataset, by, progress=progress)
+        return select.tidied(labelled) if self.tidy else labelled
+
     def __call__(self, dataset: VISDataset, progress: bool = False) -> tuple[Track, ...]:
-        labelled = from_boxes.label(dataset, segmenter(self.by), progress=progress)
-        return (select.tidied(labelled) if self.tidy else labelled).tracks
+        return self.masks(dataset, progress).tracks
 
 
-def weights_of(by: str) -> tuple[str, ...]:
-    """Of what makes masks from boxes."""
-    if by == TOY_SAM:
-        return (str(stand_in.committed(TOY_SAM)),)
-    return () if by in OF_BOXES else (by,)
-
-
-@cache
-def segmenter(by: str) -> from_boxes.Segmenter:
-    """(picture, box) -> mask; weights are read once a process."""
-    if by == TOY_SAM:
-        return toy_sam.load()
-    return OF_BOXES[by] if by in OF_BOXES else sam.load(by)
+def _are_made(by: str) -> bool:
+    return by.endswith(".json")
 
 
 @dataclass(frozen=True)
@@ -243,38 +244,40 @@ class Tracked:
         these two the weights, as in `Cuts`.
     every: a keyframe for so many frames: the paper's K, 10 for YouTube-VIS, 100 for OVIS.
     tidy: DOOB for what comes of it too.
+    other: what makes a second kind, tidy too: keyframes are where the two agree, as in the paper;
+        without it, where the masks fit their boxes.
+    size: of a DINO that carries, as in `Cuts`.
     """
 
     by: str = "grabcut"
     through: str = "colour"
     every: int = 10
     tidy: bool = False
+    other: str | None = field(default=None, metadata=YOUNG)
+    size: int | None = field(default=None, metadata=YOUNG)
+    device: str = field(default="cpu", compare=False)
+
+    @property
+    def kinds(self) -> list[Boxes]:
+        return [Boxes(by, tidy=True, device=self.device) for by in (self.by, self.other) if by]
 
     @property
     def weights(self) -> tuple[str, ...]:
-        return weights_of(self.by) + (() if self.through == "colour" else (self.through,))
+        return weights_of(*(kind.by for kind in self.kinds), self.through)
 
     @property
     def origin(self) -> str:
-        keys = Boxes(self.by, tidy=True).origin
+        sources = " by agreement with ".join(kind.origin for kind in self.kinds)
         how = f"tracked by {Path(self.through).name}, K = {self.every}"
-        return f"{how}, from {keys}" + ", DOOB" * self.tidy
+        return f"{how}, from {sources}" + ", DOOB" * self.tidy
 
     def seen(self, dataset: VISDataset) -> VISDataset:
         return from_boxes.seen(dataset)
 
     def __call__(self, dataset: VISDataset, progress: bool = False) -> tuple[Track, ...]:
-        keys = made(dataset, Boxes(self.by, tidy=True)(dataset, progress), self.by)
-        carry, origin = carrier(self.through), self.origin
-        labelled = tracking.label(dataset, keys, carry, origin, self.every, progress=progress)
+        first, *others = (kind.masks(dataset, progress) for kind in self.kinds)
+        carry = carrier(self.through, self.size, self.device)
+        labelled = tracking.label(
+            dataset, first, carry, self.origin, self.every, *others, progress=progress
+        )
         return (select.tidied(labelled) if self.tidy else labelled).tracks
-
-
-@cache
-def carrier(through: str) -> tracking.Carrier:
-    """What carries a mask through a video; weights are read once a process."""
-    if through == "colour":
-        return tracking.BY_COLOUR
-    if Path(through).is_file() or pretrained.model_type(through, sam2.EXAMPLE) != sam2.KIND:
-        return tracking.by_likeness(extractor(through))
-    return sam2.load(through)

@@ -2,23 +2,26 @@
 
 import json
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from evis import cli
+from evis import cli, models, papers
+from evis.cli import label, label_boxes, label_common
 from evis.data import annotations, clicks, own, paths, predictions, toy, ytvis
 from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
 from evis.foundation import toy_clip
 from evis.inference import Options, predict_dataset
 from evis.inference.video_writer import write_video
-from evis.labels import naming, points, videos
+from evis.labels import assigned, naming, points, select, tracking, videos
 from evis.labels.best import Best
 from evis.labels.looks import Looks
 from evis.labels.naming import Least
+from evis.models import VideoMask2Former, named
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STAGE1 = paths.data() / "weights" / "toy_stage1_tiny_s.safetensors"
@@ -217,13 +220,7 @@ def test_a_models_masks_go_to_the_boxes_that_they_fit(here, tmp_path, monkeypatc
     truth = own.read(here / "truth.json")
     boxes = ytvis.write(weaken(truth, "box"), tmp_path / "boxes.json")
     ellipses = videos.make(truth, videos.Boxes("ellipse"), progress=False)
-    asked = []
-
-    def predicted(weights, dataset, options, jobs, folder, device):
-        asked.append((weights.name, dataset.tracks, options.class_agnostic, device))
-        return [PredictedTrack(t.video_id, 1, 0.9, t.masks) for t in ellipses.tracks]
-
-    monkeypatch.setattr("evis.inference.predict_dataset", predicted)
+    asked = predicting(ellipses, tmp_path / "mine.safetensors", monkeypatch)
     out = tmp_path / "masks.json"
     command = ("label", "boxes", boxes, "--frames", here / "JPEGImages", "--out", out)
     mine = ("--weights", tmp_path / "mine.safetensors", "--device", "cpu")
@@ -231,16 +228,103 @@ def test_a_models_masks_go_to_the_boxes_that_they_fit(here, tmp_path, monkeypatc
     assert asked == [("mine.safetensors", (), True, "cpu")]
     labelled = own.read(out, here / "JPEGImages")
     assert {t.id: t.masks for t in labelled.tracks} == {t.id: t.masks for t in ellipses.tracks}
+    words = "predictions of mine.safetensors, assigned by SCM with fill from boxes"
+    assert (labelled.origin, labelled.supervision) == (words, "box"), "compared before any DOOB"
+    assert evis(*command, "--with", "idol", "--keys", "fill", *mine, "--tidy") == 0
+    tidy = select.tidied(ellipses)
+    found = own.read(out, here / "JPEGImages")
+    assert {t.id: t.masks for t in found.tracks} == {t.id: t.masks for t in tidy.tracks}
+    assert found.origin == f"DOOB, from {words}"
+
+
+def predicting(labelled, weights, monkeypatch):
+    """Has `predict_dataset` give a set's masks, and tells what it was asked."""
+    asked = []
+    models.save(VideoMask2Former(named("tiny_s", 1)), weights)
+
+    def predicted(weights, dataset, options, jobs, folder, device):
+        asked.append((weights.name, dataset.tracks, options.class_agnostic, device))
+        return [PredictedTrack(t.video_id, 1, 0.9, t.masks) for t in labelled.tracks]
+
+    monkeypatch.setattr("evis.inference.predict_dataset", predicted)
+    return asked
+
+
+@pytest.mark.parametrize("way", ["best", "track"])
+def test_a_models_masks_are_the_first_kind_where_masks_are_tracked(
+    way, here, tmp_path, monkeypatch
+):
+    """PM-VIS's Fig. 5, from a shell: assigned by SCM, made tidy, tracked from where two agree."""
+    truth = own.read(here / "truth.json")
+    boxes = ytvis.write(weaken(truth, "box"), tmp_path / "boxes.json")
+    ellipses = videos.make(truth, videos.Boxes("ellipse"), progress=False)
+    missed = replace(ellipses, tracks=ellipses.tracks[1:])  # the model finds no first object
+    asked = predicting(missed, tmp_path / "mine.safetensors", monkeypatch)
+    out = tmp_path / "masks.json"
+    command = ("label", "boxes", boxes, "--frames", here / "JPEGImages", "--out", out)
+    how = ("--with", way, "--keys", "idol", "--weights", tmp_path / "mine.safetensors")
+    assert evis(*command, *how, "--other", "fill", "--every", 2) == 0
+    assert len(asked) == 1
+    labelled = own.read(out, here / "JPEGImages")
+    bare = weaken(truth, "box")
+    first = assigned.by_scm(
+        bare,
+        videos.make(bare, videos.Boxes("fill"), progress=False),
+        [PredictedTrack(t.video_id, 1, 0.9, t.masks) for t in missed.tracks],
+        "x",
+    )
+    kinds = [
+        select.tidied(first),
+        videos.make(bare, videos.Boxes("fill", tidy=True), progress=False),
+    ]
+    wanted = tracking.label(bare, kinds[0], tracking.BY_COLOUR, "x", 2, kinds[1], progress=False)
+    wanted = select.best_of(wanted, *kinds) if way == "best" else wanted
+    assert {t.id: t.masks for t in labelled.tracks} == {t.id: t.masks for t in wanted.tracks}
+    assert len(labelled.tracks) == len(truth.tracks) - 1 and labelled.supervision == "box"
     words = "predictions of mine.safetensors, assigned by SCM with fill from boxes, DOOB"
-    assert (labelled.origin, labelled.supervision) == (words, "box")
+    assert words in labelled.origin and "colour" in labelled.origin
+    before = out.read_bytes()
+    monkeypatch.setattr(tracking, "label", None)  # the second time nothing is tracked
+    assert evis(*command, *how, "--other", "fill", "--every", 2) == 0
+    assert out.read_bytes() == before
+
+
+def test_no_model_labels_for_less_than_what_taught_it(here, tmp_path, capsys):
+    truth = own.read(here / "truth.json")
+    boxes = ytvis.write(weaken(truth, "box"), tmp_path / "boxes.json")
+    clicked = clicks.write(weaken(truth, "point"), tmp_path / "clicks.json")
+    weights, out = tmp_path / "w.safetensors", tmp_path / "out.json"
+    of_boxes = ("label", "boxes", boxes, "--frames", here / "JPEGImages", "--keys")
+    ways = {
+        ("box", "idol"): (*of_boxes, "fill", "--with", "idol"),
+        ("box", "best"): (*of_boxes, "idol", "--with", "best"),
+        ("box", "track"): (*of_boxes, "idol", "--with", "track"),
+        ("point", "points"): ("label", "points", clicked, here / "truth.json"),
+    }
+    network = VideoMask2Former(named("tiny_s", 1))
+    for stage, refused in (("mask2former", ("box", "point")), ("idol.boxinst", ("point",))):
+        recipe = papers.named(stage, toy=True)
+        models.save(network, weights, recipe=recipe.to_json())
+        for (level, _), way in ways.items():
+            if level in refused:
+                assert evis(*way, "--weights", weights, "--out", out) == 2
+                said = capsys.readouterr().err.strip().splitlines()[-1]
+                assert f"its recipe, toy.{stage}, learns from" in said
+                assert f'can\'t cost as little as "{level}"' in said
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("--with", "idol"), "--with idol needs --weights"),
-        (("--with", "track", "--other", "fill"), "--other goes with --with best"),
+        (("--with", "idol"), "idol needs --weights"),
+        (("--with", "best", "--keys", "idol"), "idol needs --weights"),
+        (("--with", "idol", "--other", "fill"), "--other goes with --with track or best"),
         (("--keys", "fill"), "--keys goes with --with track or best or idol"),
+        (("--with", "track", "--weights", "w"), "--weights goes with idol, in --with or --keys"),
+        (("--with", "idol", "--keys", "idol", "--weights", "w"), "to masks of another kind"),
+        (("--with", "best", "--other", "idol"), "to masks of another kind"),
+        (("--with", "track", "--size", "9"), "--size goes with --through a DINO's"),
     ],
 )
 def test_options_of_another_way_are_refused(given, said, capsys):
@@ -258,7 +342,7 @@ def test_clicks_choose_among_a_models_tracks(here, tmp_path, capsys, monkeypatch
     labelled = own.read(out, here / "JPEGImages")
     assert labelled.supervision == "point"
     assert labelled.origin == f"proposals of {STAGE1.name} by clicks and maskness"
-    how = Options(top=10, class_agnostic=True, score="maskness")
+    how = Options(window=1, top=10, class_agnostic=True, score="maskness")
     bare = replace(truth.bare(), categories=())
     proposals = predict_dataset(STAGE1, bare, how, progress=False)
     wanted = points.label(weaken(truth, "point"), proposals, "x")
@@ -275,6 +359,70 @@ def test_clicks_choose_among_a_models_tracks(here, tmp_path, capsys, monkeypatch
     assert own.read(out, here / "JPEGImages").origin.endswith("by clicks and confidence")
     assert evis(*command, tmp_path / "none.safetensors") == 2
     assert "none.safetensors: there is no such file" in capsys.readouterr().err
+
+
+def test_clicks_are_matched_with_tracks_of_single_frames(here, tmp_path, monkeypatch):
+    """As in PointVIS's Eq. 1, whatever clips the model was trained on, and as the rows have it."""
+    truth, asked = own.read(here / "truth.json"), []
+    written = clicks.write(weaken(truth, "point"), tmp_path / "clicks.json")
+
+    def predicted(weights, dataset, options, jobs, folder, device):
+        asked.append(options)
+        return ()
+
+    monkeypatch.setattr("evis.inference.predict_dataset", predicted)
+    command = ("label", "points", written, here / "truth.json", "--out", tmp_path / "l.json")
+    assert evis(*command, "--weights", STAGE1) == 0
+    assert asked == [Options(window=1, top=100, class_agnostic=True, score="maskness")]
+
+
+WAYS = {
+    "cuts": ("none", "x", "--size", 480, "--features", "a/dino.pth"),
+    "motion": ("motion", "x", "--flow", "raft.pth"),
+    "boxes": ("boxes", "x", "--with", "toy_sam"),
+    "track": ("boxes", "x", "--with", "track", "--through", "a/dino", "--size", 320),
+    "best": ("boxes", "x", "--with", "best", "--other", "fill"),
+}
+MADE = {
+    "cuts": videos.Cuts("a/dino.pth", size=480),
+    "motion": videos.Cuts(alpha=0.75, flow="raft.pth"),
+    "boxes": videos.Boxes("toy_sam"),
+    "track": videos.Tracked(through="a/dino", size=320),
+    "best": Best("grabcut", "fill"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_what_is_asked_for_is_what_labels(way, device, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(label_common, "made", lambda options, labeller: asked.append(labeller))
+    monkeypatch.setattr(label_common, "write", lambda options, labelled: None)
+    for module in (label, label_boxes):
+        monkeypatch.setattr(module, "chosen_device", lambda name: f"{name}'s")
+    given = ("--device", device) if device else ()
+    assert evis("label", *WAYS[way], "--out", tmp_path / "l.json", *given) == 0
+    assert asked == [MADE[way]] and asked[0].device == ("cpu's" if device else "auto's")
+
+
+def test_names_are_compared_on_the_device_too(here, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(label, "chosen_device", lambda name: "cpu")
+    monkeypatch.setattr(
+        "evis.labels.looks.network",
+        lambda by, device: asked.append((by, device)) or toy_clip.load(device=device),
+    )
+    command = ("label", "none", here / "JPEGImages", "--out", tmp_path / "l.json", "--blocks")
+    assert evis(*command, "--names", "star", "--device", "cpu") == 0
+    assert set(asked) == {("toy_clip", "cpu")}
+
+
+def test_a_device_that_is_not_there_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    Image.new("RGB", (36, 24)).save(tmp_path / "a.png")
+    command = ("label", "none", tmp_path, "--out", tmp_path / "l.json", "--device", "cuda")
+    assert evis(*command) == 2
+    assert "there is no device 'cuda' here. Give cpu" in capsys.readouterr().err
 
 
 def test_frames_of_a_film_are_written_beside_its_labels(tmp_path, capsys):
@@ -312,14 +460,23 @@ def test_pictures_alone_are_labelled_in_the_layout_of_coco(tmp_path):
         (("none", "empty", "--names", "star"), "the folder holds no pictures"),
         (("none", "empty.mp4", "--names", "star"), "empty.mp4: "),
         (("motion", "frames"), "video frames: has one frame, in which nothing moves"),
+        (("boxes", "boxes.json", "--with", "sam-hq"), "The folder of its weights is wanted"),
+        (("boxes", "boxes.json", "--with", "sam-hq"), "nor a SAM or SAM-HQ of this name"),
+        (("motion", "two", "--flow", "raft.pth"), "RAFT needs torchvision, which is not installed"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(arguments, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.mp4").touch()
-    (tmp_path / "frames").mkdir()
-    Image.new("RGB", (36, 24)).save(tmp_path / "frames" / "a.png")
+    for name in ("frames/a", "two/a", "two/b"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (36, 24)).save(tmp_path / f"{name}.png")
+    video = {"id": 1, "width": 36, "height": 24, "length": 1, "file_names": ["frames/a.png"]}
+    track = {"id": 1, "video_id": 1, "category_id": 1, "bboxes": [[1, 2, 9, 9]], "iscrowd": 0}
+    content = {"videos": [video], "annotations": [track], "categories": [{"id": 1, "name": "x"}]}
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    monkeypatch.setitem(sys.modules, "torchvision.models.optical_flow", None)
     assert evis("label", *arguments, "--out", "out.json") == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("evis: ") and said in error
@@ -333,6 +490,10 @@ def test_bad_input_is_one_line_and_status_2(arguments, said, tmp_path, monkeypat
         ["none", "x", "--out", "o", "--tau", "2"],
         ["none", "x", "--out", "o", "--clip", "c"],
         ["none", "x", "--out", "o", "--name-from", "0.5"],
+        ["none", "x", "--out", "o", "--size", "480"],
+        ["none", "x", "--out", "o", "--flow", "dis"],
+        ["motion", "x", "--out", "o", "--size", "480", "--features", "toy_dino"],
+        ["motion", "x", "--out", "o", "--size", "0"],
         ["points", "c", "x"],
     ],
 )

@@ -146,6 +146,26 @@ def test_a_size_is_that_of_a_resized_frame(sources):
     assert np.array_equal(found, dino.load(sources / "folder")(resized))
 
 
+def test_a_longer_side_keeps_a_frames_shape(sources):
+    frame = picture(50, 70)
+    for shape, wanted in (((50, 70), (5, 8)), ((70, 50), (8, 5)), ((32, 32), (8, 8))):
+        assert dino.load(sources / "folder", size=32)(picture(*shape)).shape[:2] == wanted
+    by_hand_ = dino.load(sources / "folder", size=(23, 32))(frame)  # 50 * 32 / 70 is 22.9
+    assert np.array_equal(dino.load(sources / "folder", size=32)(frame), by_hand_)
+    assert dino.load(sources / "folder", size=3)(frame).shape[:2] == (1, 1)
+
+
+def test_a_frame_of_too_many_patches_says_how_to_resize_it(sources, monkeypatch):
+    monkeypatch.setattr(dino, "MOST", 20)
+    extract = dino.load(sources / "folder")
+    assert extract(picture(16, 20)).shape[:2] == (4, 5)
+    said = r"a frame of 16 x 24 \(height x width\) is 24 patches of 4 pixels a side, more than 20"
+    with pytest.raises(DataError, match=f"{said}. Have it resized: --size PIXELS"):
+        extract(picture(16, 24))
+    for size in ((16, 24), 24):  # who gives a size has chosen it
+        assert dino.load(sources / "folder", size)(picture(16, 24)).shape[:2] == (4, 6)
+
+
 def test_half_precision_and_autocast_stay_close(sources):
     frame = picture(32, 32)
     extract = dino.load(sources / "folder")

@@ -221,9 +221,24 @@ def test_the_labeller_makes_tidy_keyframes_and_tidies_more_where_asked():
     assert Tracked("sam", "dino").weights == ("sam", "dino") and Tracked().weights == ()
 
 
+def test_the_labellers_keyframes_are_where_two_kinds_agree():
+    boxes = weaken(film(), "box")
+    kinds = [
+        select.tidied(from_boxes.label(boxes, by, progress=False))
+        for by in (from_boxes.ellipse, from_boxes.fill)
+    ]
+    how = tracking.BY_COLOUR, "x", 5
+    wanted = tracking.label(boxes, kinds[0], *how, kinds[1], progress=False)
+    labeller = Tracked("ellipse", every=5, other="fill")
+    assert make(boxes, labeller, progress=False).tracks == wanted.tracks
+    words = "tracked by colour, K = 5, from ellipse from boxes, DOOB by agreement with fill from"
+    assert labeller.origin == f"{words} boxes, DOOB"
+    assert Tracked("sam", "dino", other="sam_hq").weights == ("sam", "sam_hq", "dino")
+
+
 @pytest.mark.slow  # transformers is imported
 def test_weights_that_carry_are_told_by_their_kind(tmp_path):
-    with pytest.raises(DataError, match="no such file or folder, nor a model"):
+    with pytest.raises(DataError, match="no such file or folder, nor a DINO or SAM 2"):
         carrier("nowhere/sam2")
     (tmp_path / "dino.pth").write_bytes(b"nothing")
     with pytest.raises(DataError, match="no weights of a ViT under DINO's names"):

@@ -5,13 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from evis.data import annotations, masks, toy
+from evis.companion.labelled import Made
+from evis.data import annotations, masks, per_video, toy
 from evis.data.errors import DataError
 from evis.data.supervision import weaken
 from evis.data.types import Category, Track, Video, VISDataset
 from evis.foundation import colour, flow
-from evis.labels import from_boxes, maskcut, select, videos
-from evis.labels.videos import Boxes, Cuts, linked, make
+from evis.labels import from_boxes, maskcut, networks, select
+from evis.labels.best import Best
+from evis.labels.looks import Looks
+from evis.labels.videos import Boxes, Cuts, Tracked, linked, make
 
 
 def film(length=4, height=48, width=72):
@@ -133,6 +136,152 @@ def test_no_label_is_seen_that_a_way_does_not_cost(few):
         assert clean.tracks == make(noisy, labeller, progress=False).tracks
 
 
+def test_what_tells_the_motion_is_asked_with_the_frames_and_is_part_of_what_is_kept(
+    monkeypatch, tmp_path
+):
+    dataset, asked = film(6), []
+
+    def planted(first, second):
+        asked.append((first, second))
+        return flow.dis(second, first)
+
+    file = tmp_path / "raft_large.pth"
+    file.write_bytes(b"weights")
+    monkeypatch.setattr(flow, "raft", lambda weights, device: asked.append(device) or planted)
+    networks.estimator.cache_clear()
+    labeller = Cuts(alpha=0.5, outlined=False, flow=str(file), device="a device")
+    found = labeller.masks(dataset, 1)
+    assert asked.pop(0) == "a device" and np.array_equal(asked[0][1], dataset.frame(1, 5))
+    moved = colour.features(flow.colours(flow.dis(dataset.frame(1, 5), dataset.frame(1, 1))))
+    both = maskcut.combined(colour.features(dataset.frame(1, 1)), moved, 0.5)
+    assert np.array_equal(found, maskcut.masks(both).repeat(3, 1).repeat(3, 2))
+    assert "of colour features and flow by raft_large.pth, alpha 0.5" in labeller.origin
+    assert labeller.weights == (str(file),)
+    assert per_video.made_by(labeller) != per_video.made_by(replace(labeller, flow="dis"))
+    networks.estimator.cache_clear()
+
+
+def test_a_size_goes_to_a_dino_alone(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        networks.dino, "load", lambda *given, device: asked.append((*given, device)) or "dino"
+    )
+    networks.extractor.cache_clear()
+    assert networks.extractor("some.pth", 480, "cuda") == "dino"
+    assert asked == [("some.pth", 480, "cuda")]
+    assert Cuts("a/some.pth", size=480).origin.startswith("MaskCut (paper) of some.pth features at")
+    for features in ("colour", "toy_dino"):
+        with pytest.raises(DataError, match=f"{features} features have a size of their own"):
+            Cuts(features, size=480).masks(film(), 0)
+    networks.extractor.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("labeller", "told"),
+    [
+        (
+            Cuts("toy_dino", 0.5),
+            {
+                "features": "toy_dino",
+                "alpha": 0.5,
+                "tau": 0.15,
+                "count": 3,
+                "flavour": "paper",
+                "outlined": True,
+            },
+        ),
+        (Boxes("fill", True), {"by": "fill", "tidy": True}),
+        (Tracked(), {"by": "grabcut", "through": "colour", "every": 10, "tidy": False}),
+        (
+            Best(),
+            {
+                "by": "grabcut",
+                "other": "toy_sam",
+                "through": "colour",
+                "every": 10,
+                "tidy": False,
+            },
+        ),
+        (Looks(), {"by": "toy_clip"}),
+    ],
+)
+def test_what_is_kept_and_stored_is_found_by_what_it_always_was(labeller, told):
+    """A device changes no label, and what came later says nothing where it is not set."""
+    assert list(per_video.content(labeller).items()) == list(told.items())
+    elsewhere = replace(labeller, device="cuda")
+    assert elsewhere == labeller and per_video.made_by(elsewhere) == per_video.made_by(labeller)
+    assert Made(elsewhere).content() == Made(labeller).content()
+    for name in ("size", "flow", "other"):
+        if name in getattr(type(labeller), "__dataclass_fields__"):  # noqa: B009
+            changed = replace(labeller, **{name: "9"})
+            assert per_video.content(changed)[name] == "9"
+            assert Made(changed).content() != Made(labeller).content()
+
+
+def test_labels_of_another_device_are_taken_for_the_same(few, tmp_path, monkeypatch):
+    kept = make(few, Boxes("ellipse"), tmp_path, progress=False)
+    monkeypatch.setattr(from_boxes, "label", None)  # nothing is made anew
+    assert make(few, Boxes("ellipse", device="cuda"), tmp_path, progress=False) == kept
+
+
+def test_every_network_is_put_on_the_device(monkeypatch):
+    asked = []
+
+    def load(name):
+        return lambda *given, **how: asked.append((name, *given[1:], *how.values())) or name
+
+    for name in ("toy_sam", "sam", "toy_dino", "dino", "sam2"):
+        monkeypatch.setattr(getattr(networks, name), "load", load(name))
+    monkeypatch.setattr(networks.flow, "raft", load("raft"))
+    monkeypatch.setattr(networks.pretrained, "model_type", lambda *given: "sam2_video")
+    made = (networks.segmenter, networks.extractor, networks.estimator, networks.carrier)
+    for function in made:
+        function.cache_clear()
+    for function, by in zip(
+        (*made, networks.segmenter, networks.extractor),
+        ("toy_sam", "toy_dino", "raft.pth", "sam2", "sam", "dino"),
+        strict=True,
+    ):
+        function(by, device="somewhere")
+    names = ["toy_sam", "toy_dino", "raft", "sam2", "sam"]
+    assert asked == [*((name, "somewhere") for name in names), ("dino", None, "somewhere")]
+    with pytest.raises(DataError, match="file sam2: SAM 2 has a size of its own"):
+        networks.carrier("sam2", 480)
+    for function in made:
+        function.cache_clear()
+
+
+def test_masks_that_were_made_before_are_taken_from_their_file(few, tmp_path):
+    boxes = weaken(few, "box")
+    before = from_boxes.label(boxes, from_boxes.ellipse, "a model's", progress=False)
+    file = str(annotations.write(before, tmp_path / "before.json"))
+    labeller = Boxes(file)
+    assert make(few, labeller, progress=False).tracks == before.tracks
+    assert labeller.origin == "a model's" and labeller.weights == (file,)
+    tidy = make(few, Boxes(file, tidy=True), tmp_path / "parts", progress=False)
+    assert tidy.tracks == select.tidied(before).tracks and tidy.supervision == "box"
+    best = make(few, Best(file, "fill"), progress=False)
+    wanted = make(few, Best("ellipse", "fill"), progress=False)
+    assert [t.masks for t in best.tracks] == [t.masks for t in wanted.tracks]
+    fewer = annotations.write(replace(before, tracks=before.tracks[1:]), tmp_path / "fewer.json")
+    assert make(few, Boxes(str(fewer)), progress=False).tracks == before.tracks[1:]
+
+
+def test_a_file_of_other_masks_is_refused(few, tmp_path):
+    annotated = str(annotations.write(few, tmp_path / "annotated.json"))
+    with pytest.raises(DataError, match="annotated.json: holds no masks that were made from boxes"):
+        make(few, Boxes(annotated), progress=False)
+    before = from_boxes.label(few, from_boxes.ellipse, progress=False)
+    dear = replace(before, supervision="mask")
+    dear = str(annotations.write(dear, tmp_path / "dear.json"))
+    with pytest.raises(DataError, match='made from "mask" supervision .* "box" allows less'):
+        make(few, Boxes(dear), progress=False)
+    part = before.subset([few.videos[0].id])
+    part = str(annotations.write(part, tmp_path / "part.json"))
+    with pytest.raises(DataError, match=f"video {few.videos[1].name}: has no such video"):
+        make(few, Boxes(part), progress=False)
+
+
 @dataclass(frozen=True)
 class Counted:
     """Notes each video in a file, and dies at one."""
@@ -209,6 +358,6 @@ def test_jobs_change_nothing(few, tmp_path):
 def test_weights_that_are_not_there_are_named(few):
     with pytest.raises(DataError, match="no such file or folder, nor a ViTModel"):
         make(few, Cuts("nowhere/dino"), progress=False)
-    with pytest.raises(DataError, match="no such file or folder, nor a model"):
+    with pytest.raises(DataError, match="no such file or folder, nor a SAM or SAM-HQ"):
         make(few, Boxes("nowhere/sam"), progress=False)
-    videos.extractor.cache_clear()
+    networks.extractor.cache_clear()

@@ -1,0 +1,64 @@
+"""What the ways of `evis label` share: their arguments, and from videos to a file of labels."""
+
+import argparse
+from pathlib import Path
+
+from evis.cli.arguments import count, processes
+
+VIDEOS = (
+    "a folder of frames, a video file, a folder of several of these, a data set's folder or its "
+    "annotation json"
+)
+
+
+def add_common(add) -> None:
+    add("--out JSON", "the labels, in the layout of YouTube-VIS", type=Path, required=True)
+    add("--split NAME", "which split of a data set, if its folder holds several")
+    add("--frames DIR", "the frames of a json, where they are not beside it", type=Path)
+    add("--overlay", "the videos under labels", choices=("mp4", "gif", "none"), default="none")
+    add("--jobs N", "videos at a time", type=processes, default=1)
+    device = "where networks compute; it changes no label that is there already"
+    add("--device", device, choices=("auto", "cpu", "cuda"), default="auto")
+
+
+def add_size(add, of: str) -> None:
+    size = "pixels that a frame's longer side is resized to for it; default: the frame's own"
+    add("--size PIXELS", f"with {of} a DINO's, {size}", type=count)
+
+
+def placed(options: argparse.Namespace):
+    """The videos with frames that the labels can name, beside these if they have to be written."""
+    from evis.data import own, video
+
+    found = own.find(options.videos, options.split, options.frames)
+    return video.as_pictures(found, options.out.parent / "frames")
+
+
+def parts(options: argparse.Namespace) -> Path:
+    return options.out.with_name(f"{options.out.name}.parts")
+
+
+def made(options: argparse.Namespace, labeller):
+    from evis.labels import videos
+
+    return videos.make(placed(options), labeller, parts(options), options.jobs)
+
+
+def write(options: argparse.Namespace, labelled) -> None:
+    """The labels, whole, then overlays of them; and what can be done with them."""
+    from tqdm.auto import tqdm
+
+    from evis.data import annotations, predictions
+    from evis.inference import overlay
+    from evis.inference.run import file_name
+
+    stills = all(video.length == 1 for video in labelled.videos)
+    annotations.write(labelled, options.out, "coco" if stills else "ytvis")
+    tracks = predictions.from_dataset(labelled)
+    folder = options.out.with_name(f"{options.out.stem}_overlays")
+    drawn = labelled.videos if options.overlay != "none" else ()
+    for video in tqdm(drawn, "overlays", unit="video", disable=not drawn):
+        path = folder / f"{file_name(video.name)}.{options.overlay}"
+        overlay.write(path, labelled, video.id, tracks)
+    objects = f"{len(labelled.tracks)} objects in {len(labelled.videos)} videos"
+    print(f"{objects}: {options.out}, whose frames are in {labelled.read_frame.root}")
