@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 
-from evis.data import annotations
+from evis.data import annotations, files
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
@@ -47,9 +47,13 @@ def made(dataset: VISDataset, tracks: Sequence[Track], origin: str) -> VISDatase
     return replace(dataset, tracks=tuple(tracks), origin=origin)
 
 
-@cache
 def read_made(file: str) -> VISDataset:
-    """Labels in a file, which a process reads once."""
+    """Labels in a file. A process reads it once, as long as it is the same."""
+    return _read(file, files.digest(file))
+
+
+@lru_cache(maxsize=2)
+def _read(file: str, digest: str) -> VISDataset:
     return annotations.read(file)
 
 

@@ -256,15 +256,18 @@ def test_masks_that_were_made_before_are_taken_from_their_file(few, tmp_path):
     before = from_boxes.label(boxes, from_boxes.ellipse, "a model's", progress=False)
     file = str(annotations.write(before, tmp_path / "before.json"))
     labeller = Boxes(file)
-    assert make(few, labeller, progress=False).tracks == before.tracks
+    assert make(few, labeller, tmp_path / "parts", progress=False).tracks == before.tracks
     assert labeller.origin == "a model's" and labeller.weights == (file,)
-    tidy = make(few, Boxes(file, tidy=True), tmp_path / "parts", progress=False)
+    tidy = make(few, Boxes(file, tidy=True), progress=False)
     assert tidy.tracks == select.tidied(before).tracks and tidy.supervision == "box"
     best = make(few, Best(file, "fill"), progress=False)
     wanted = make(few, Best("ellipse", "fill"), progress=False)
     assert [t.masks for t in best.tracks] == [t.masks for t in wanted.tracks]
-    fewer = annotations.write(replace(before, tracks=before.tracks[1:]), tmp_path / "fewer.json")
-    assert make(few, Boxes(str(fewer)), progress=False).tracks == before.tracks[1:]
+    annotations.write(replace(before, tracks=before.tracks[1:]), file)  # another file of this name
+    again = make(few, labeller, tmp_path / "parts", progress=False)
+    assert again.tracks == before.tracks[1:], "neither the process nor the folder keeps the old one"
+    with pytest.raises(DataError, match="there is no such file"):
+        make(few, Boxes(str(tmp_path / "none.json")), progress=False)
 
 
 def test_a_file_of_other_masks_is_refused(few, tmp_path):
