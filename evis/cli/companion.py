@@ -76,8 +76,14 @@ def measure(options: argparse.Namespace) -> None:
     experiments: dict = {}  # the rows of those groups that are tested on the same videos
     for name in options.groups:
         paper = papers.measures(name)
+        if (options.clips or options.terms) and paper is not papers.experiments("eigencluster"):
+            options.parser.error("--clips and --terms ask what TEL and QCC do: not of this paper")
         test = getattr(paper, "TESTS", {}).get(name, held_out.TEST)
-        experiments.setdefault(test, {}).update(paper.group(name, options.size))
+        known, group = experiments.setdefault(test, {}), paper.group(name, options.size)
+        if twice := [row for row in group if known.get(row, group[row]) != group[row]]:
+            problem = f"these groups have different rows of one name: {'; '.join(twice)}"
+            raise DataError(problem, remedy="Measure them one after another")
+        known.update(group)
     names = {name: None for rows in experiments.values() for name in rows}
     if unknown := set(options.rows) - set(names):
         problem = f"these groups have no row {'; '.join(sorted(unknown))}"

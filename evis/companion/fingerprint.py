@@ -15,9 +15,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from evis.data.made_up import made_up
-from evis.data.supervision import P1N1, weaken
-from evis.data.types import Supervision, VISDataset
+from evis.data.made_up import made_up, pseudo
 from evis.training import Method, Recipe
 from evis.training.engine import train
 
@@ -50,7 +48,7 @@ def _weights(recipe: Recipe, method: Method, device: str, labelled: bool) -> byt
     lengths = {"stills": 1, "videos": recipe.frames}
     datasets = {role: made_up(lengths[role], CLASSES, size) for role, _ in recipe.mixture}
     if labelled or recipe.supervision in ("none", "point"):  # where no annotation is learned from
-        datasets = {role: _made(given, recipe.supervision) for role, given in datasets.items()}
+        datasets = {role: pseudo(given, recipe.supervision) for role, given in datasets.items()}
     with TemporaryDirectory() as folder, torch.random.fork_rng():
         model = train(
             recipe,
@@ -66,13 +64,3 @@ def _weights(recipe: Recipe, method: Method, device: str, labelled: bool) -> byt
     for tensor in model.state_dict().values():
         bits.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
     return bits.digest()
-
-
-def _made(dataset: VISDataset, level: Supervision) -> VISDataset:
-    """As if masks were made from what holds none; beside clicks, for those who learn from these."""
-    tracks = dataset.tracks
-    if level == "point":
-        clicked = weaken(dataset, level, P1N1).tracks
-        both = zip(tracks, clicked, strict=True)
-        tracks = tuple(replace(track, points=clicks.points) for track, clicks in both)
-    return replace(dataset, tracks=tracks, supervision=level, origin="noise")

@@ -32,7 +32,7 @@ class Made:
     def label(
         self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
     ) -> VISDataset:
-        key = store.key({"name": "parts"} | self.content(), "", 0)
+        key = store.key({"name": "parts"} | self.content(), told(dataset), 0)
         parts = place.build / "labels" / f"parts-{key}"
         return videos.make(dataset, self.by, parts, jobs, place.progress)
 

@@ -1,9 +1,12 @@
 """A data set of one video of noise, for what needs some input and hardly cares which."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from evis.data import masks
-from evis.data.types import Category, Track, Video, VISDataset
+from evis.data.supervision import P1N1, weaken
+from evis.data.types import Category, Supervision, Track, Video, VISDataset
 
 SPEED = 6  # pixels a frame: three logits of the toy networks, as far as TK looks for matches
 
@@ -30,3 +33,13 @@ def made_up(frames: int, classes: int, size: tuple[int, int]) -> VISDataset:
     video = Video(1, "made up", height, width, ("noise",) * frames)
     categories = tuple(Category(number, f"class {number}") for number in range(1, classes + 1))
     return VISDataset((video,), tuple(tracks), categories, read)
+
+
+def pseudo(dataset: VISDataset, level: Supervision) -> VISDataset:
+    """As if its masks were made from labels of this level, which stay beside them if clicks."""
+    tracks = dataset.tracks
+    if level == "point":
+        clicked = weaken(dataset, level, P1N1).tracks
+        both = zip(tracks, clicked, strict=True)
+        tracks = tuple(replace(track, points=clicks.points) for track, clicks in both)
+    return replace(dataset, tracks=tracks, supervision=level, origin="noise")

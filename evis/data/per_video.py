@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,8 @@ def results(calls: Sequence[Any], jobs: int | None, what: str, progress: bool) -
 
 def one_by_one(dataset: VISDataset) -> Iterator[VISDataset]:
     """A data set a video."""
-    return (dataset.subset([video.id]) for video in dataset.videos)
+    for video in dataset.videos:
+        yield replace(dataset, videos=(video,), tracks=dataset.tracks_of(video.id))
 
 
 def made_by(maker: Any) -> list[Any]:

@@ -137,12 +137,7 @@ class Detections:
         logits: list[Tensor] = []
         frames = _frames(prediction)
         for window, frame in zip(windows, frames, strict=True):
-            for tensor in frame:
-                if tensor is not None and not tensor.isfinite().all():
-                    problem = "the model's numbers are NaN or infinite"
-                    remedy = "Are its weights damaged, or is bfloat16 too coarse for it?"
-                    place = {"video": self._video.name, "frame": window.start}
-                    raise DataError(problem, **place, remedy=remedy)
+            instances.check_finite(frame, self._video, window.start)
             probabilities = self._tracker.probabilities(frame.class_logits.cpu())
             self.classes = probabilities.shape[1]
             ids = self._tracker.step(frame, probabilities, prediction.stride)

@@ -1,16 +1,26 @@
 """From queries to instances, as Mask2Former-VIS does it: the best classes, masks at full size."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evis.data import masks
+from evis.data.errors import DataError
 from evis.data.masks import RLE, Kept
+from evis.data.types import Video
 from evis.inference import run_lengths
 
 AT_ONCE = 2**20, 2**26  # pixels enlarged at a time, 4 bytes each: on a CPU, on CUDA
+
+
+def check_finite(tensors: Iterable[Tensor | None], video: Video, frame: int) -> None:
+    """DataError where a model's numbers of this frame, or of a window from it on, are not."""
+    if not all(tensor is None or tensor.isfinite().all() for tensor in tensors):
+        problem = "the model's numbers are NaN or infinite"
+        remedy = "Are its weights damaged, or is bfloat16 too coarse for it?"
+        raise DataError(problem, video=video.name, frame=frame, remedy=remedy)
 
 
 def choose(

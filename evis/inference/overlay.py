@@ -10,6 +10,7 @@ from evis.data import masks
 from evis.data.frames import VideoFile, open_video
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
+from evis.data.video import Films
 from evis.inference import drawing
 from evis.inference.table import name, numbered
 from evis.inference.video_writer import write_video
@@ -29,7 +30,7 @@ def write(
 ) -> Path:
     """Write the overlay as .mp4 or .gif, whole or not at all."""
     pictures = draw(dataset, video_id, predictions, threshold)
-    return write_video(path, pictures, frame_rate(dataset))
+    return write_video(path, pictures, frame_rate(dataset, video_id))
 
 
 def draw(
@@ -88,11 +89,14 @@ def _overlap(a: Plate, b: Plate) -> bool:
     return all(a[i] <= b[i] + b[i + 2] and b[i] <= a[i] + a[i + 2] for i in (0, 1))
 
 
-def frame_rate(dataset: VISDataset) -> float:
+def frame_rate(dataset: VISDataset, video_id: int) -> float:
     """Frames a second: the video file's own, or `FRAME_RATE`."""
-    if not isinstance(dataset.read_frame, VideoFile):
+    reader = dataset.read_frame
+    if isinstance(reader, Films):
+        reader = reader.films.get(video_id)
+    if not isinstance(reader, VideoFile):
         return FRAME_RATE
-    stream = open_video(dataset.read_frame.path)
+    stream = open_video(reader.path)
     rate = stream.get(cv2.CAP_PROP_FPS)
     stream.release()
     return rate if 0 < rate <= 240 else FRAME_RATE

@@ -87,6 +87,8 @@ class Tracks:
         for window, *of_window in zip(
             windows, class_logits, embeddings, prediction.mask_logits, strict=True
         ):
+            # Not the masks, which are large: what spoils the features spoils these as well.
+            instances.check_finite(of_window[:2], self._video, window.start)
             self._add(window, *of_window)
 
     def _add(self, window: Window, classes: Tensor, embeddings: Tensor, masks: Tensor) -> None:

@@ -61,6 +61,7 @@ from evis.data.supervision import weaken
 from evis.data.types import Supervision
 from evis.inference import Options, predict
 from evis.metrics.ytvis import evaluate
+from evis.models.checkpoints import clip_length
 from evis.training.batches import clips_of, together
 from evis.training.optimiser import adamw, set_learning_rate
 from evis.training.recipe import Recipe, changed
@@ -166,6 +167,7 @@ class EvisVideoMask2Former(nn.Module):
         self.loss = module.loss(self.recipe)
         self.model = module.build(self.recipe, [f"class {n}" for n in range(1, classes + 1)])
         self.model.shorter_side = min(self.recipe.shorter_sides)
+        self.model.clip_length = clip_length(self.recipe.to_json())  # 1: one that sees stills
         self.model.backbone.requires_grad_(not self.recipe.freeze_backbone)
 
     @classmethod
@@ -198,17 +200,21 @@ class EvisVideoMask2Former(nn.Module):
     def predict(self, record: dict[str, Any]) -> dict[str, Any]:
         frames = [image.permute(1, 2, 0).cpu().numpy() for image in record["image"]]
         tracks = predict(self.model, frames, Options(top=self.tracks), progress=False)
-        return {"instances": to_instances(tracks, frames[0].shape[:2]), "tracks": tracks}
+        size = frames[0].shape[:2]
+        return {"instances": to_instances(tracks, len(frames), size), "tracks": tracks}
 
 
-def to_instances(tracks: Sequence[PredictedTrack], size: tuple[int, int]) -> list[Instances]:
+def to_instances(
+    tracks: Sequence[PredictedTrack], length: int, size: tuple[int, int]
+) -> list[Instances]:
     """Tracks of one video, best first, as an `Instances` a frame: of the tracks seen in it.
 
-    size: (height, width) of the frames. A class is counted from 0, as detectron2 does; `ID`, by
-    which `VideoVisualizer` colours, is a track's place in `tracks`.
+    length, size: the video's frames, and their (height, width). A class is counted from 0, as
+    detectron2 does; `ID`, by which `VideoVisualizer` colours, is a track's place in `tracks`.
     """
     frames = []
-    for encoded in zip(*(track.masks for track in tracks), strict=True):
+    for frame in range(length):
+        encoded = [track.masks[frame] for track in tracks]
         places = np.array([n for n, mask in enumerate(encoded) if mask is not None], dtype=int)
         filled = np.array([masks.decode(encoded[n]) for n in places], dtype=bool)
         filled = torch.from_numpy(filled.reshape(-1, *size))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from evis.data.made_up import made_up
+from evis.data.made_up import made_up, pseudo
 from evis.training import log
 from evis.training.engine import train
 from evis.training.method import Method
@@ -64,6 +64,8 @@ def measure(recipe: Recipe, classes: int, method: Method, steps: int = 3) -> Ste
     )
     lengths = {"stills": 1, "videos": recipe.frames}
     datasets = {role: made_up(lengths[role], classes, FRAME) for role, _ in recipe.mixture}
+    if recipe.supervision != "mask":  # masks as well, for stages that learn from pseudo masks
+        datasets = {role: pseudo(given, recipe.supervision) for role, given in datasets.items()}
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:

@@ -21,7 +21,7 @@ def manifest(
 ) -> dict[str, Any]:
     """All that determines a run, as json: the content of recipe.json."""
     data = {name: told(set_) for name, set_ in sources.items()}
-    start = weights and f"weights {_digits(weights.read_bytes())}"
+    start = weights and f"weights {files.digest(weights)[:12]}"
     classes = [category.name for category in sources[recipe.mixture[0][0]].categories]
     content = {"recipe": recipe.to_json(), "data": data, "classes": classes, "start": start}
     return json.loads(json.dumps(content))  # as it will be read back

@@ -166,6 +166,11 @@ def test_weights_that_give_no_numbers_are_named(idol_model, noise):
         damaged.embed[-1].bias.fill_(torch.nan)
     with pytest.raises(DataError, match="NaN or infinite.*weights damaged"):
         predict(damaged, noise, progress=False)
+    damaged = models.load(paths.data() / "weights" / "toy_stage1_tiny_s.safetensors")
+    with torch.no_grad():
+        damaged.pixel_decoder.level_embed.fill_(torch.nan)
+    with pytest.raises(DataError, match="frame 0.*NaN or infinite.*weights damaged"):
+        predict(damaged, noise, progress=False)
 
 
 @torch.inference_mode()

@@ -115,8 +115,8 @@ def test_odd_sides_are_kept_and_failures_leave_no_file(tmp_path):
     path = write_video(tmp_path / "odd.mp4", [np.zeros((31, 45, 3), np.uint8)] * 3, 5.0)
     assert iio.imread(path).shape == (3, 32, 46, 3)
     dataset = own_video.read(path)
-    assert overlay.frame_rate(dataset) == pytest.approx(5.0)
-    assert overlay.frame_rate(DATASET) == overlay.FRAME_RATE
+    assert overlay.frame_rate(dataset, 1) == pytest.approx(5.0)
+    assert overlay.frame_rate(DATASET, 1) == overlay.FRAME_RATE
 
     def breaks():
         yield np.zeros((32, 32, 3), np.uint8)

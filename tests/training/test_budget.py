@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evis import papers
 from evis.data import toy as toy_sets
 from evis.models import VideoMask2Former
 from evis.models import named as sized
@@ -76,6 +77,13 @@ def test_a_real_step_is_measured_and_its_weights_not_kept(name, tmp_path, monkey
     step = budget.measure(recipe, 3, method, 1)
     assert 0 < step.seconds < 60 and 0 < step.memory_gib < 16
     assert not list(tmp_path.rglob(folder.WEIGHTS)) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["uvis", "flowcut", "pointvis", "pmvis"])
+def test_stages_that_learn_from_pseudo_labels_are_measured_too(name):
+    small = {"batch": 1, "micro_batch": 1, "shorter_sides": (32,), "longest_side": 48}
+    recipe = changed(papers.named(name, toy=True), small | {"renames": ()})
+    assert budget.measure(recipe, 3, papers.method_of(recipe), 1).seconds > 0
 
 
 def test_hours_are_steps_times_seconds_shared_where_they_can_be():

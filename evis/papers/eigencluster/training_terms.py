@@ -26,9 +26,9 @@ def row(
     def measure() -> Mapping[str, float]:
         place = measured.Place(shelf, progress=progress)
         table = log.read(measured.trained(experiment, place).parent)
-        settings = experiment.stages[-1].settings
         means = {name: table[name].mean() for name in TERMS if name in table}
         if "tel" in table:
+            settings = experiment.stages[-1].settings
             raised = [boxinst.warm_up(step, settings.warm_up_steps) for step in table["step"]]
             warm = settings.temporal_factor * np.array(raised)
             factor = (table["temporal"] / table["tk"] / warm)[(warm > 0) & (table["tk"] > 0)]
