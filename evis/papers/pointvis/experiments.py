@@ -62,11 +62,10 @@ def _self_trained(name: str, first: Experiment) -> Experiment:
 
 def _of_set(on: str) -> dict[str, Experiment]:
     """Table 1's rows of one set; TeViT, IDOL, SeqFormer and MaskTrack are published only."""
-    seeds = SEEDS if on == VIDEOS else FEW
     clicked = {name: Clicked(PROPOSES, SCHEMES[name]) for name in ("P1", "P1N1")}
-    rows = [_row(f"PointVIS ({name})", FIRST, by, on, seeds) for name, by in clicked.items()]
+    rows = [_row(f"PointVIS ({name})", FIRST, by, on) for name, by in clicked.items()]
     again = [_self_trained(f"{row.name}, self-trained", row) for row in rows]
-    return by_name(_row("masks", FULL, on=on, seeds=seeds), *rows, *again)
+    return by_name(_row("masks", FULL, on=on), *rows, *again)
 
 
 def _visc(k: int, seeds: tuple[int, ...] = SEEDS) -> Experiment:
@@ -76,14 +75,14 @@ def _visc(k: int, seeds: tuple[int, ...] = SEEDS) -> Experiment:
 
 def _sparse(share: float) -> list[Experiment]:
     """Table 6's rows of one share. A set of single frames is one of pictures: none is turned."""
-    by, seeds = replace(P1N1, frame_share=share), SEEDS if share == min(SHARES) else FEW
+    by = replace(P1N1, frame_share=share)
     still = {"still_frames": 1, "rotation": 0.0, "shift": 0.0}
     first, full = replace(FIRST, **still), replace(FULL, **still)
     end = f", {share:.0%} of frames"
     return [
-        _row(f"masks{end}", full, FewMasks(share), seeds=seeds),
-        _row(f"PointVIS (P1N1){end}", first, Clicked(PROPOSES, by), seeds=seeds),
-        _row(f"PF (P1N1){end}", first, Clicked(PROPOSES, by, per_frame=True), seeds=seeds),
+        _row(f"masks{end}", full, FewMasks(share)),
+        _row(f"PointVIS (P1N1){end}", first, Clicked(PROPOSES, by)),
+        _row(f"PF (P1N1){end}", first, Clicked(PROPOSES, by, per_frame=True)),
     ]
 
 
