@@ -8,8 +8,8 @@ from torch import nn
 from evis.training.recipe import Recipe
 
 # Learned tables that no input is multiplied with. The papers say "weight decay 0.05" and no more;
-# that norms and embeddings are spared is what Mask2Former is known to do. IDOL's query table and the
-# stand-ins' are decayed like any other weight.
+# that norms and embeddings are spared is what Mask2Former is known to do. IDOL's query table and
+# those of the stand-ins are decayed like any other weight.
 _EMBEDDINGS = (
     "query_content",
     "query_position",
