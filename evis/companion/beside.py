@@ -76,7 +76,10 @@ class Table:
 
 
 def cells(seeds: pd.DataFrame, metrics: Sequence[str], absent: str) -> dict[str, str | int]:
-    """A row's means with half of their 95% intervals, as tables print them; or else `absent`."""
+    """A row's means with half of their 95% intervals, as tables print them; or else `absent`.
+
+    As everywhere, there is no interval of fewer units than `paired.LEAST_FOR_STUDENT`.
+    """
     line: dict[str, str | int] = {
         f"{metric}, measured": _with_spread(seeds[metric]) if len(seeds) else absent
         for metric in metrics
@@ -85,8 +88,8 @@ def cells(seeds: pd.DataFrame, metrics: Sequence[str], absent: str) -> dict[str,
 
 
 def _with_spread(values: pd.Series) -> str:
-    few = len(values) < paired.LEAST_FOR_STUDENT
-    return f"{values.mean():.1f}" + ("" if few else f" ± {paired.half_width(values):.1f}")
+    half = paired.half_width(values)
+    return f"{values.mean():.1f}" + ("" if np.isnan(half) else f" ± {half:.1f}")
 
 
 def compare(
@@ -98,8 +101,8 @@ def compare(
 ) -> pd.DataFrame:
     """A line a label: what is printed and, of the row that stands for it, what is measured.
 
-    rows: label -> row. Differences are to the label `baseline`, the measured ones paired by seed;
-    "low" to "high" is their 95% interval. Those of `baseline` itself are 0.
+    rows: label -> row. "±": as in `cells`. Differences are to the label `baseline`, the measured
+    ones paired by seed; "low" to "high" is their 95% interval. Those of `baseline` itself are 0.
     """
     lines = {}
     for label in dict.fromkeys((*printed, *rows)):

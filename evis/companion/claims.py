@@ -3,8 +3,8 @@
 No verdict is written by hand. One comparison is decided by the exact sign-flip test over units. A
 claim of several holds if all hold, and has no effect of the published size if none has; as one of
 many goes wrong by chance, it is contradicted if one is that stands Bonferroni's correction. Holm's
-correction asks how many verdicts stand together, of the headline claims and of the others apart,
-and for the controls' comparisons as for the claims' own.
+correction asks which verdicts of a family stand together: headline claims and others are families
+apart, of each p of 0 and p of the published size, and of either the controls' comparisons.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

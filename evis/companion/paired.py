@@ -225,18 +225,18 @@ def holm(p_values: Iterable[float]) -> np.ndarray:
 
 
 def half_width(values) -> float:
+    """Of Student's 95% interval of a row's own mean; NaN below `LEAST_FOR_STUDENT`."""
     values = np.asarray(values, dtype=float)
-    if len(values) < 2:
+    if len(values) < LEAST_FOR_STUDENT:
         return np.nan
     quantile = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)
     return float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def interval(values) -> tuple[float, float]:
-    """Student's 95% interval of a row's own mean; NaN below `LEAST_FOR_STUDENT`."""
-    if len(values) < LEAST_FOR_STUDENT:
-        return np.nan, np.nan
-    mean, half = float(np.mean(values)), half_width(values)
+    """Mean less and plus `half_width`."""
+    half = half_width(values)
+    mean = np.nan if np.isnan(half) else float(np.mean(values))
     return mean - half, mean + half
 
 
@@ -250,7 +250,8 @@ def _resolvable(spread: float, seeds: int) -> float:
 
 
 def shared(table: pd.DataFrame, rows: Iterable[str]) -> pd.DataFrame:
-    """Of these rows, the seeds that all have which are measured at all."""
-    own = table[table["row"].isin(set(rows))]
+    """The seeds that all of these rows have: none where one of the rows is not measured."""
+    wanted = set(rows)
+    own = table[table["row"].isin(wanted)]
     counts = own.groupby("seed")["row"].nunique()
-    return own[own["seed"].isin(counts.index[counts == own["row"].nunique()])]
+    return own[own["seed"].isin(counts.index[counts == len(wanted)])]

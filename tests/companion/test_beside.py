@@ -55,6 +55,14 @@ def test_compare_pairs_by_seed_and_leaves_gaps_as_gaps():
     assert np.isnan(shown.loc["D", "published"]) and np.isnan(shown.loc["D", "measured"])
 
 
+@pytest.mark.parametrize(("units", "shown"), [(2, False), (3, False), (4, True)])
+def test_a_mean_of_few_units_has_no_interval_in_any_table(units, shown):
+    few = MEASURED[MEASURED["seed"] < units]
+    half = beside.compare(PUBLISHED, ROWS, few, baseline="A").loc["A", "±"]
+    cell = beside.cells(few[few["row"] == "a"], ["AP"], beside.ABSENT)["AP, measured"]
+    assert np.isfinite(half) == ("±" in cell) == shown
+
+
 def test_a_table_has_its_lines_in_order_and_a_column_of_its_own_where_one_is_named():
     assert TABLE.printed() == {"C0": 20.7, "C0, memory": 21.4, "C2": 47.3}
     assert TABLE.rows == {"C0": "a", "C0, memory": "b", "ours": "below"}

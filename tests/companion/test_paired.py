@@ -246,10 +246,11 @@ def test_how_many_seeds_it_takes_needs_a_spread_and_a_difference(values, size):
         Difference(values).seeds_for(size)
 
 
-def test_shared_seeds_are_those_that_all_measured_rows_have():
-    own = paired.shared(TABLE, ["TK", "TEL", "not measured"])
+def test_shared_seeds_are_those_that_all_rows_have():
+    own = paired.shared(TABLE, ["TK", "TEL"])
     assert set(own["row"]) == {"TK", "TEL"}
     assert set(own["seed"]) == {0, 1, 2} and len(own) == 6
+    assert paired.shared(TABLE, ["TK", "TEL", "not measured"]).empty
     assert paired.shared(TABLE, ["nonesuch"]).empty
 
 
@@ -386,7 +387,9 @@ def test_a_rows_own_interval_is_students_from_four_seeds_on():
     low, high = paired.interval([1.0, 2.0, 3.0, 4.0])
     expected = stats.t.interval(0.95, 3, loc=2.5, scale=stats.sem([1.0, 2.0, 3.0, 4.0]))
     assert (low, high) == pytest.approx(expected)
-    assert np.isnan(paired.interval([1.0, 2.0, 3.0])).all()
+    assert high - low == pytest.approx(2 * paired.half_width([1.0, 2.0, 3.0, 4.0]))
+    for few in ([], [1.0], [1.0, 2.0], [1.0, 2.0, 3.0]):
+        assert np.isnan(paired.interval(few)).all() and np.isnan(paired.half_width(few))
 
 
 # Many verdicts
