@@ -102,7 +102,7 @@ def test_the_search_is_well_formed_and_took_no_seed_that_is_reported():
     tried, search = tables.regimes(), tables.SEARCH
     assert list(tried) == ["world", "regime", "seed", "row", "AP", "mIoU", "date"]
     assert not tried.duplicated(["world", "regime", "seed", "row"]).any()
-    assert set(tried["world"]) == set(search["worlds"])
+    assert set(tried["world"]) == set(search["worlds"]) == set(search["commits"])
     assert set(tried["row"]) == set(search["readings"])
     assert tried[["AP", "mIoU"]].stack().between(0, 100).all()
     assert (tried["AP"] < tried["mIoU"]).all()  # columns that changed places would show
