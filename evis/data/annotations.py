@@ -123,12 +123,8 @@ def _video(record: Record, layout: Layout) -> Video:
         raise record.error(problem, "length", remedy=remedy)
     for frame, name in enumerate(frames):
         fail = partial(record.error, key=layout.frames, frame=frame if layout.lists else None)
-        if not is_text(name):
-            raise fail(f"should be a file name, is {brief(name)}")
-        path = PurePosixPath(name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts:
-            remedy = "Use paths below frames_root"
-            raise fail(f"{name!r} leads out of the frames' folder", remedy=remedy)
+        if problem := unusable(name):
+            raise fail(problem, remedy="Use paths below frames_root")
     first = PurePosixPath(frames[0])
     name = str(first.parent if layout.lists else first.parent / first.stem)
     return Video(
@@ -138,6 +134,15 @@ def _video(record: Record, layout: Layout) -> Video:
         width=record.integer("width", least=1, most=LARGEST_SIDE),
         frames=tuple(frames),
     )
+
+
+def unusable(name: Any) -> str | None:
+    """Why a frame can't be found by this name in a file; None if it can."""
+    if not is_text(name):
+        return f"should be a file name, is {brief(name)}"
+    path = PurePosixPath(name.replace("\\", "/"))
+    is_outside = path.is_absolute() or ".." in path.parts
+    return f"{name!r} leads out of the frames' folder" if is_outside else None
 
 
 def _track(record: Record, dataset: VISDataset, layout: Layout) -> Track:

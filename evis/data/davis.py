@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from evis.data import files, masks
 from evis.data.errors import DataError
 from evis.data.frames import PictureFolder, opened, read_picture, within
+from evis.data.jsonfile import is_text
 from evis.data.types import Category, Track, Video, VISDataset
 
 UNSUPERVISED = "Annotations_unsupervised"
@@ -29,17 +30,18 @@ def read(root: str | Path, split: str = "val", annotations: str = UNSUPERVISED) 
     """
     root = Path(root)
     names = _split_names(root, split)
+    frames, labels = (within(root, f"{kind}/{RESOLUTION}") for kind in ("JPEGImages", annotations))
     videos, tracks = [], []
     for video_id, name in enumerate(tqdm(names, desc="DAVIS", delay=10, leave=False), start=1):
-        video = _video(root, name, video_id)
+        video = _video(within(frames, name), name, video_id)
         videos.append(video)
-        tracks += _tracks(root / annotations / RESOLUTION / name, video, len(tracks) + 1)
-    reader = PictureFolder(root / "JPEGImages" / RESOLUTION)
+        tracks += _tracks(within(labels, name), video, len(tracks) + 1)
+    reader = PictureFolder(frames)
     return VISDataset(tuple(videos), tuple(tracks), (Category(1, "object"),), reader)
 
 
 def _split_names(root: Path, split: str) -> list[str]:
-    file = root / "ImageSets" / "2017" / f"{split}.txt"
+    file = within(root, f"ImageSets/2017/{split}.txt")
     try:
         lines = files.regular(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -49,11 +51,14 @@ def _split_names(root: Path, split: str) -> list[str]:
     if not names or len(set(names)) < len(names):
         problem = "the list of videos names one twice" if names else "the set is empty"
         raise DataError(problem, file=file, remedy="Write one name a line, each once")
+    for name in names:
+        if not is_text(name) or "/" in name or name in (".", ".."):
+            problem = f"{name!r} is not the name of a video's folder"
+            raise DataError(problem, file=file, remedy="Write the folders' names, without paths")
     return names
 
 
-def _video(root: Path, name: str, video_id: int) -> Video:
-    folder = root / "JPEGImages" / RESOLUTION / name
+def _video(folder: Path, name: str, video_id: int) -> Video:
     frames = sorted(path.name for path in folder.glob("*.jpg"))
     if not frames:
         problem = "the folder is missing or holds no .jpg frame"

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from evis.data import files
+from evis.data import annotations, files
 from evis.data.errors import DataError
 from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture, within
 from evis.data.types import Video, VISDataset
@@ -96,19 +96,25 @@ def as_pictures(dataset: VISDataset, folder: str | Path) -> VISDataset:
 
     Where they are such pictures, they stay there; else, as those of video files, they are written
     below `folder`, one folder a video, unless they are there. A video's frames get the name of
-    their folder, if they have none, by which the video is called.
+    their folder, if they have none, by which the video is called. Names that a json can't hold are
+    refused.
     """
     reader = dataset.read_frame
     if isinstance(reader, PictureFolder):
         one_each = all(video.length == 1 for video in dataset.videos)
-        if one_each or all("/" in video.frames[0] for video in dataset.videos):
-            return dataset
-        root = reader.root.resolve()
-        videos = [
-            replace(video, frames=tuple(f"{root.name}/{frame}" for frame in video.frames))
-            for video in dataset.videos
-        ]
-        return replace(dataset, videos=tuple(videos), read_frame=PictureFolder(root.parent))
+        if not (one_each or all("/" in video.frames[0] for video in dataset.videos)):
+            root = reader.root.resolve()
+            videos = [
+                replace(video, frames=tuple(f"{root.name}/{frame}" for frame in video.frames))
+                for video in dataset.videos
+            ]
+            reader = PictureFolder(root.parent)
+            dataset = replace(dataset, videos=tuple(videos), read_frame=reader)
+        for name in (name for video in dataset.videos for name in video.frames):
+            if problem := annotations.unusable(name):
+                remedy = "Rename it, or its folder, in plain letters"
+                raise DataError(problem, file=reader.root / name, remedy=remedy)
+        return dataset
     folder, videos = Path(folder), []
     for video in dataset.videos:
         names = [f"{video.name}/{frame:05d}.png" for frame in range(video.length)]

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from evis.losses.secular import nonzero_eigenvalues
 from evis.losses.tensors import (
+    TooSmall,
     check_choice,
     check_count,
     check_finite,
@@ -63,7 +64,7 @@ def features(mask_logits: Tensor, scale: int = 4) -> Tensor:
     check_count("scale", scale)
     height, width = (side // scale for side in mask_logits.shape[-2:])
     if min(height, width) < 1:
-        raise ValueError(f"{tuple(mask_logits.shape[-2:])} logits can't be resized by 1/{scale}")
+        raise TooSmall(f"{tuple(mask_logits.shape[-2:])} logits can't be resized by 1/{scale}")
     return resize(mask_logits, (height, width)).flatten(2)
 
 

@@ -14,6 +14,10 @@ Flavour = Literal["paper", "released"]  # as a paper writes, or as its published
 FLAVOURS = ("paper", "released")
 
 
+class TooSmall(ValueError):
+    """Frames too small for what the settings ask of them."""
+
+
 class Diverged(ValueError):
     """Numbers that are not finite reached a loss: training went wrong in a step before."""
 

@@ -5,11 +5,13 @@ by an unpickler that can make numpy arrays and containers, and nothing else.
 """
 
 import math
+import os
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -40,6 +42,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
             head = stream.read(64)
             stream.seek(0)
             if head.startswith((_ZIP, _OLD_TORCH)):
+                _refuse_packed(stream)
                 content = torch.load(path, "cpu", weights_only=True, mmap=head.startswith(_ZIP))
             elif head[4:9] == _SAFETENSORS or (head[8:9] == b"{" and head[:1] != _PICKLE):
                 with safe_open(path, "pt") as tensors:
@@ -56,6 +59,14 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
         problem = f"is neither a .pth, a .pkl nor a .safetensors: it begins with {head[:24]!r}"
         raise DataError(problem, file=path, remedy=_AGAIN)
     return tensors_of(content, path, most=4 * path.stat().st_size), metadata
+
+
+def _refuse_packed(stream: BinaryIO) -> None:
+    """torch stores parts as they are: what would become larger than the file is not its work."""
+    if zipfile.is_zipfile(stream):
+        taken = sum(part.file_size for part in zipfile.ZipFile(stream).infolist())
+        if taken > stream.seek(0, os.SEEK_END):
+            raise ValueError(f"{taken:,} bytes are packed in it, where torch packs nothing")
 
 
 def tensors_of(content: object, file: object = None, most: float = math.inf) -> dict[str, Tensor]:

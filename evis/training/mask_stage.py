@@ -26,10 +26,11 @@ class MaskStage(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if problem := outside(self, {"points": (1, 1_000_000), "dropout": (0.0, 0.9)}):
+        if problem := outside(self, _LIMITS):
             raise DataError(problem, field=f"recipe {self.name}")
 
 
+_LIMITS = {"points": (1, 1_000_000), "drop_iou": (0.0, 1.0), "dropout": (0.0, 0.9)}
 # Of a toy stage, beside its steps and its learning rate.
 TOY = SMALL | {"model": "tiny_s", "batch": 16, "micro_batch": 16, "points": 512}
 

@@ -9,9 +9,11 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from numbers import Integral, Real
-from typing import Any, Literal, TypeVar
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from evis.data.errors import DataError
+from evis.data.jsonfile import brief
 from evis.data.types import Supervision
 
 
@@ -22,7 +24,7 @@ class Recipe(ABC):
     name: str
     title: str
     source: str  # where its values stand
-    mixture: tuple[tuple[str, float], ...]  # "videos" or "stills", and its share of the batches
+    mixture: tuple[tuple[Literal["videos", "stills"], float], ...]  # its share of the batches
     steps: int
     batch: int  # clips a step, over all processes
     learning_rate: float
@@ -119,46 +121,70 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "clip_norm": (1e-12, 1e12),
     "seed": (0, 2**32 - 1),
 }
-_CHOICES = {"schedule": ("constant", "cosine", "step"), "precision": ("no", "bf16", "fp16")}
+# What a field of a type should be, of which the annotation alone would say it less plainly.
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    float | None: "None or a number",
+    tuple[int, ...]: "whole numbers",
+    tuple[float, ...]: "numbers",
+    tuple[int, int]: "two whole numbers",
+    tuple[float, float]: "two numbers",
+}
 
 
 def _problem(recipe: Recipe) -> str | None:
     if problem := outside(recipe, _LIMITS):
         return problem
-    for name, known in _CHOICES.items():
-        if (value := getattr(recipe, name)) not in known:
-            return f"{name} should be one of {', '.join(known)}, is {value!r}"
     if recipe.batch % recipe.micro_batch:
         return f"a batch of {recipe.batch} can't be split by {recipe.micro_batch}"
-    shares = dict(recipe.mixture) if _are_pairs(recipe.mixture) else {}
-    if not shares or not all(_is_number(share) and 0 < share <= 1e6 for share in shares.values()):
+    if not recipe.mixture or not all(0 < share <= 1e6 for _, share in recipe.mixture):
         return f"the mixture should name sources with shares above 0, is {recipe.mixture!r}"
-    if not (_are_pairs(recipe.renames) and all(isinstance(new, str) for _, new in recipe.renames)):
-        return f"renames should be pairs of names, the old and the new, is {recipe.renames!r}"
     if recipe.copy_paste and (
         len(recipe.copy_paste) != 2 or recipe.copy_paste[0] > recipe.copy_paste[1]
     ):
         return f"copy_paste should be (least size, greatest size) or (), is {recipe.copy_paste!r}"
     if not recipe.shorter_sides:
         return "shorter_sides should hold one side at least, is ()"
-    if recipe.init is not None and not isinstance(recipe.init, str):
-        return f"init should be None, imagenet or a recipe's name, is {recipe.init!r}"
-    decay = recipe.ema_decay
-    if decay is not None and not (isinstance(decay, float) and 0 < decay < 1):
-        return f"ema_decay should be None or between 0 and 1, is {decay!r}"
+    if recipe.ema_decay is not None and not 0 < recipe.ema_decay < 1:
+        return f"ema_decay should be None or between 0 and 1, is {recipe.ema_decay!r}"
     return None
 
 
 def outside(holder: Any, limits: Mapping[str, tuple[float, float]]) -> str | None:
-    """What is wrong with the fields that have limits: numbers, or tuples of them."""
-    for name, (least, most) in limits.items():
-        value, whole = getattr(holder, name), isinstance(least, int)
-        for number in value if isinstance(value, tuple) else (value,):
-            if not (_is_number(number, whole) and least <= number <= most):
-                kind = "whole numbers" if whole else "numbers"
-                kind = kind if isinstance(value, tuple) else f"a {kind[:-1]}"
-                return f"{name} should be {kind} from {least:,} to {most:,}, is {value!r}"
+    """What is wrong with a field: its type, or a size of the numbers that it is or holds."""
+    for field in fields(holder):
+        name, kind, value = field.name, field.type, getattr(holder, field.name)
+        wanted, is_right = _in_words(kind), _fits(value, kind)
+        if name in limits:
+            least, most = limits[name]
+            wanted += f" from {least:,} to {most:,}"
+            numbers = value if isinstance(value, tuple) else () if value is None else (value,)
+            is_right = is_right and all(least <= number <= most for number in numbers)
+        if not is_right:
+            return f"{name} should be {wanted}, is {value!r}"
     return None
+
+
+def _in_words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    name = str(kind) if get_args(kind) else kind.__name__
+    return _WORDS.get(kind) or name.replace("typing.", "")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is what a field's annotation says. Numpy's numbers are numbers, too."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return value in parts
+    if origin is UnionType:
+        return any(_fits(value, part) for part in parts)
+    if origin is tuple:
+        parts = parts[:1] * len(value) if isinstance(value, tuple) and ... in parts else parts
+        is_long_enough = isinstance(value, tuple) and len(value) == len(parts)
+        return is_long_enough and all(map(_fits, value, parts))
+    return _is_number(value, kind is int) if kind in (int, float) else isinstance(value, kind)
 
 
 def _is_number(value: Any, whole: bool = False) -> bool:
@@ -174,12 +200,6 @@ def _plain(value: Any) -> Any:
     if _is_number(value):
         return int(value) if _is_number(value, whole=True) else float(value)
     return value
-
-
-def _are_pairs(value: Any) -> bool:
-    """Whether these are pairs that begin with a name."""
-    pairs = isinstance(value, tuple) and all(isinstance(p, tuple | list) for p in value)
-    return pairs and all(len(p) == 2 and isinstance(p[0], str) for p in value)
 
 
 SHORT = {"lr": "learning_rate"}
@@ -216,13 +236,21 @@ def _as_held(current: Any, value: Any, key: str) -> Any:
     """The value in the type of what a field holds now; DataError where it is of another kind."""
     if isinstance(value, str):
         with suppress(ValueError, SyntaxError, RecursionError, MemoryError):  # deeply nested
-            value = ast.literal_eval(value)
+            held = ast.literal_eval(value)
+            repr(held)  # no number of more digits than Python writes
+            value = held
     kind, number = type(current), _is_number(value)
-    if kind is tuple and (number or isinstance(value, list)):
-        value = (value,) if number else tuple(value)
+    if kind is tuple:
+        value = (value,) if number else as_tuples(value)
     elif number and (kind is float or (kind is int and value % 1 == 0)):
         with suppress(OverflowError):  # too large for a float
             value = kind(value)
     if type(value) is kind or current is None or (value is None and kind is str):
         return value
-    raise DataError(f"{key} should be of the kind {kind.__name__}, like {current!r}, not {value!r}")
+    problem = f"{key} should be of the kind {kind.__name__}, like {current!r}, not {brief(value)}"
+    raise DataError(problem)
+
+
+def as_tuples(value: Any) -> Any:
+    """Lists, and those in them, as tuples: recipes can be keys."""
+    return tuple(map(as_tuples, value)) if isinstance(value, list | tuple) else value

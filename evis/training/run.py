@@ -23,7 +23,7 @@ from evis.criterion.step import Step
 from evis.data import provenance
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
-from evis.losses.tensors import Diverged
+from evis.losses.tensors import Diverged, TooSmall
 from evis.models.checkpoints import load_into, save
 from evis.training import checkpoint, start
 from evis.training.batches import Batch
@@ -142,6 +142,9 @@ class Run:
                     terms = self.loss(prediction, batch.clips, step, generator)
                 except Diverged as error:
                     raise self._diverged(str(error), [batch]) from None
+                except TooSmall as error:
+                    advice = "Take larger frames (shorter_sides), or a smaller scale"
+                    raise self._error(str(error), [batch], advice) from None
                 accelerator.backward(terms["total"] / share)
             all_terms.append(Terms(list(terms), torch.stack([*terms.values()]).detach()))
         return all_terms

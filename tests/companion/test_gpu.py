@@ -49,6 +49,25 @@ def test_every_card_has_a_column_and_other_rows_have_none(row, tmp_path):
     assert set(table[column]) == {"not measured"}
 
 
+def test_parity_and_the_time_in_all_must_be_reached_and_speed_need_not():
+    reached = {
+        "parity with the CPU: a step's terms": 1e-3,
+        "parity with the CPU: a prediction's logits": 1e-6,
+        "all of it: seconds": 480,
+        "step, bf16: whole": 9.0,
+    }
+    assert gpu.judged(reached)["step in bf16: seconds"] == "9, missed"
+    assert gpu.failed(reached) == gpu.failed({}) == []
+    worse = {name: 2 * value for name, value in reached.items()}
+    missed = "a step's terms, float32: relative difference from the CPU's"
+    assert gpu.failed(worse) == [missed, "all of `make gpu-check`: seconds"]
+    assert gpu.failed({name: math.nan for name in reached}) == [
+        missed,
+        "masks of a prediction, float32: the same",
+        "all of `make gpu-check`: seconds",
+    ]
+
+
 def test_what_is_not_a_number_is_never_reached():
     judged = gpu.judged({"step, bf16: whole": math.nan, "video, r50: frames a second": math.nan})
     assert judged["step in bf16: seconds"] == judged["predict, R50: frames a second"]

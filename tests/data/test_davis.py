@@ -1,7 +1,7 @@
 """The DAVIS-2017 layout: palette pictures there and back, void, and folders with parts missing."""
 
 import io
-import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -76,7 +76,7 @@ def test_void_is_no_object(root):
 def test_written_labels_read_back_equal(root, tmp_path):
     dataset = davis.read(root)
     davis.write(dataset, tmp_path / "copy")
-    os.symlink(root / "JPEGImages", tmp_path / "copy" / "JPEGImages")
+    shutil.copytree(root / "JPEGImages", tmp_path / "copy" / "JPEGImages")
     copy = davis.read(tmp_path / "copy")
     assert (copy.videos, copy.tracks) == (dataset.videos, dataset.tracks)
     path = davis.UNSUPERVISED, "480p", "bear", "00001.png"
@@ -156,7 +156,35 @@ SPOILERS = {
         lambda root: (root / "ImageSets" / "2017" / "val.txt").write_text("bear\nbear\n"),
         ["val.txt", "names one twice"],
     ),
+    **{
+        f"a name that is {name!r}": (
+            lambda root, name=name: (root / "ImageSets/2017/val.txt").write_text(f"bear\n{name}\n"),
+            ["val.txt", "is not the name of a video's folder", "without paths"],
+        )
+        for name in ("..", ".", "../../bear", "/etc", "bear/", "a\0b")
+    },
+    **{
+        f"{part} is a link": (
+            lambda root, part=part: moved_away(root, part),
+            [f"DAVIS/{part}", ": is a link that leads out of"],
+        )
+        for part in (
+            "JPEGImages",
+            "JPEGImages/480p/bear",
+            "JPEGImages/480p/bear/00000.jpg",
+            "Annotations_unsupervised/480p",
+            "Annotations_unsupervised/480p/bear",
+            "Annotations_unsupervised/480p/bear/00001.png",
+            "ImageSets/2017/val.txt",
+        )
+    },
 }
+
+
+def moved_away(root, part):
+    """What was there lies outside, and a link leads to it."""
+    (root / part).rename(root.parent / "outside")
+    (root / part).symlink_to(root.parent / "outside")
 
 
 @pytest.mark.parametrize("case", SPOILERS)

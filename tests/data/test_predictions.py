@@ -4,6 +4,7 @@ import json
 import os
 import tracemalloc
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,3 +178,16 @@ def test_an_archive_that_unpacks_to_more_than_any_result_is_refused(tmp_path, da
     assert "CRC" in said and peak < 2**20
     said, peak = peak_of(bomb(path, 2**26, 2**19, zipfile.ZIP_BZIP2), dataset)
     assert "use deflate" in said and peak < 2**20
+
+
+def test_results_that_were_too_easily_packed_are_refused(tmp_path, dataset, tracks, monkeypatch):
+    path = bomb(tmp_path / "a.zip", 2**26)  # less than `LARGEST`
+    said, peak = peak_of(path, dataset)
+    assert f"{2**26} bytes in it; give the json" in said and peak < 2**20
+    monkeypatch.setattr(predictions, "SMALL", 0)
+    repeated = [replace(track, score=n / 100) for n in range(100) for track in tracks]
+    predictions.write(repeated, path)  # a mask under 100 classes, say
+    with zipfile.ZipFile(path) as archive:
+        packed = archive.getinfo("results.json")
+    assert packed.file_size > 10 * packed.compress_size
+    assert len(predictions.read(path, dataset)) == len(repeated)

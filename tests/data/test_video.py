@@ -196,6 +196,18 @@ def test_names_that_are_no_text_are_written_escaped(folder, film):
     assert (only.name, only.frames[3]) == (r"caf\xe9", r"caf\xe9.mp4#3")
 
 
+@pytest.mark.parametrize("name", [b"caf\xe9", b"my cat/\xff.png", b"my cat/a\\..\\b.png"])
+def test_names_that_labels_can_not_hold_are_refused_before_any_work(folder, tmp_path, name):
+    """`evis label` would write them, and nothing could read them back."""
+    given = os.fsdecode(b"%s/%s" % (os.fsencode(tmp_path), name))
+    (folder if b"/" not in name else folder / "frame 1.png").rename(given)
+    for source in (tmp_path, tmp_path / os.fsdecode(name.partition(b"/")[0])):
+        dataset = video.read(source)
+        with pytest.raises(DataError, match="Rename it, or its folder, in plain letters") as told:
+            video.as_pictures(dataset, tmp_path / "out")
+        assert str(tmp_path) in str(told.value) and not (tmp_path / "out").exists()
+
+
 FRAGMENTS = "-movflags frag_keyframe+empty_moov"
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import struct
+import zipfile
 from collections import OrderedDict, defaultdict
 from dataclasses import fields, replace
 from functools import cache
@@ -810,6 +811,24 @@ def test_a_few_numbers_that_stand_for_many_are_refused(tmp_path, is_new):
     (tmp_path / "bomb.pkl").write_bytes(pickle.dumps({"a": Repeated()}))
     with pytest.raises(DataError, match="bomb.pkl: its tensors would take 1,000,000,000,000 bytes"):
         checkpoints.load(tmp_path / "bomb.pkl")
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_weights_that_were_packed_are_refused_before_they_are_unpacked(tmp_path, is_packed):
+    path, whole = tmp_path / "bomb.pth", tmp_path / "whole.pth"
+    torch.save({"model": {"a": torch.zeros(2)}}, whole)
+    method = zipfile.ZIP_DEFLATED if is_packed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w", method) as archive:
+        for part in source.namelist():
+            content = source.read(part)
+            if is_packed and part.endswith("data.pkl"):
+                content += bytes(2**26)  # after the pickle's end, where nobody looks
+            archive.writestr(part, content)
+    if is_packed:
+        with pytest.raises(DataError, match="bytes are packed in it, where torch packs nothing"):
+            weight_files.read(path)
+    else:
+        assert torch.equal(weight_files.read(path)[0]["a"], torch.zeros(2))
 
 
 class Repeated:

@@ -60,6 +60,15 @@ def test_two_stages_on_toy_sets(evis, tmp_path, capsys):
     assert "recipe.learning_rate is 0.0003 there, 0.001 here" in refusal(capsys)
 
 
+def test_frames_that_a_loss_finds_too_small_are_one_line(evis, tmp_path, capsys):
+    toy.build("toy-ytvis19", tmp_path / "videos", videos=2, progress=False)
+    command = ("maskfree", *COMMON, "--data", f"toy-ytvis19={tmp_path / 'videos'}")
+    changes = ("--set", "settings.scale=64", "--set", "settings.beta=1")
+    assert evis(*command, *changes, "--folder", tmp_path / "out") == 2
+    said = refusal(capsys)
+    assert "step 0: (32, 48) logits can't be resized by 1/64. Take larger frames" in said
+
+
 COMMON = ("--scale", "toy", "--threads", 1, "--quiet", "--set", "init=None")
 
 
@@ -129,6 +138,9 @@ def test_wrong_usage(evis, arguments, problem, capsys):
     assert stop.value.code == 2 and problem in capsys.readouterr().err
 
 
+UVIS = ("uvis", "--scale", "toy", "--folder", "x", "--set")
+
+
 @pytest.mark.parametrize(
     "arguments, problem",
     [
@@ -136,6 +148,12 @@ def test_wrong_usage(evis, arguments, problem, capsys):
         (("nothing", "--folder", "x"), "no recipe is called 'nothing'"),
         (("maskfree", "--folder", "x", "--data", "davis=y"), "unknown data set 'davis'"),
         (("maskfree", "--folder", "x", "--data", "ovis=nowhere"), "annotations_train.json"),
+        ((*UVIS, "drop_iou=abc"), "drop_iou should be None or a number, is 'abc'"),
+        ((*UVIS, "drop_iou=()"), "drop_iou should be None or a number"),
+        ((*UVIS, "drop_iou=2"), "drop_iou should be None or a number from 0.0 to 1.0, is 2"),
+        ((*UVIS, "supervision=all"), "supervision should be one of mask, box, point, none"),
+        ((*UVIS, "mixture=(('films',1.0),)"), "is (('films', 1.0),)"),
+        ((*UVIS, "unknown=({1},)"), "unknown should be tuple[str, ...], is ({1},)"),
     ],
 )
 def test_bad_input(evis, arguments, problem, tmp_path, monkeypatch, capsys):

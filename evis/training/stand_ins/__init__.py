@@ -6,6 +6,7 @@ Each recipe, as plain data in recipes.toml, builds its task: a network, and what
 import tomllib
 from pathlib import Path
 
+from evis.training.recipe import as_tuples
 from evis.training.stand_ins.contrastive import ClipRecipe
 from evis.training.stand_ins.loop import StandIn, train
 from evis.training.stand_ins.prompted import SamRecipe
@@ -22,9 +23,4 @@ def named(name: str) -> StandIn:
     """A committed recipe."""
     text = Path(__file__).with_name("recipes.toml").read_text("utf-8")
     values = tomllib.loads(text)[name]
-    return _KINDS[name](name=name, **{key: _fixed(value) for key, value in values.items()})
-
-
-def _fixed(value):
-    """Lists as tuples."""
-    return tuple(map(_fixed, value)) if isinstance(value, list) else value
+    return _KINDS[name](name=name, **{key: as_tuples(value) for key, value in values.items()})

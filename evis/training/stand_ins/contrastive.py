@@ -52,7 +52,7 @@ class Contrast(Task):
         self.recipe = recipe
         self.names = captions.class_words(dataset)
         self.pictures = pictures(dataset.bare(), recipe.size)
-        self.synonyms = {names[0]: names for names in recipe.synonyms}
+        self.synonyms = {names[0]: names for names in recipe.synonyms if names}
         known = captions.vocabulary(dataset.category_names.values(), self.synonyms)
         self.network = self.learned = ToyClipNetwork(known, recipe.width, recipe.channels)
         self.seen = captions.look(self.pictures)

@@ -121,6 +121,7 @@ def test_values_from_text():
             "lr": "3e-4",
             "settings.beta": "1",
             "shorter_sides": "(240, 320)",
+            "mixture": "[['videos', 2]]",
             "steps": "1e3",
             "freeze_backbone": "False",
             "init": "None",
@@ -134,6 +135,7 @@ def test_values_from_text():
     assert isinstance(other.steps, int) and isinstance(other.settings.beta, float)
     assert (other.shorter_sides, other.milestones) == ((240, 320), (100,))
     assert (other.freeze_backbone, other.init, other.ema_decay) == (False, None, 0.99)
+    assert other.mixture == (("videos", 2),)
     assert (other.precision, other.scheme) == ("bf16", "Baseline (No Matching)")
     assert changed(recipe, {}) == recipe
 
@@ -175,10 +177,16 @@ def test_values_from_text():
         ({"seed": "-1"}, "seed should be a whole number from 0"),
         ({"seed": "-" * 20_000 + "1"}, "seed should be of the kind int"),
         ({"mixture": "()"}, "the mixture should name sources"),
-        ({"mixture": "5"}, "the mixture should name sources"),
-        ({"mixture": "(('videos', 'a'),)"}, "the mixture should name sources"),
-        ({"renames": "('car', 'sedan')"}, "renames should be pairs of names"),
-        ({"scheme": "['a']"}, "scheme should be None or one of"),
+        ({"mixture": "(('videos', 0.0),)"}, "the mixture should name sources with shares above 0"),
+        ({"mixture": "5"}, r"mixture should be tuple\[tuple\[Literal\['videos', 'stills'\], float"),
+        ({"mixture": "(('videos', 'a'),)"}, "mixture should be tuple"),
+        ({"mixture": "(('films', 1.0),)"}, r"mixture should be tuple.*is \(\('films', 1.0\),\)"),
+        ({"mixture": "(('videos',),)"}, "mixture should be tuple"),
+        ({"renames": "('car', 'sedan')"}, r"renames should be tuple\[tuple\[str, str\], ...\]"),
+        ({"unknown": "({1},)"}, r"unknown should be tuple\[str, ...\], is \(\{1\},\)"),
+        ({"ema_decay": "often"}, "ema_decay should be None or a number, is 'often'"),
+        ({"seed": "0x" + "f" * 5_000}, "seed should be of the kind int, like 0, not '0xff"),
+        ({"scheme": "['a']"}, "scheme should be"),
     ],
 )
 def test_other_values_are_refused(changes, problem):
@@ -202,7 +210,7 @@ def test_numbers_may_be_numpy_s():
 
 def test_what_a_stage_starts_from_is_a_name():
     from_nothing = toy(named("eigencluster.stage1"))
-    with pytest.raises(DataError, match="init should be None, imagenet or a recipe's name, is 5"):
+    with pytest.raises(DataError, match=r"init should be str \| None, is 5"):
         changed(from_nothing, {"init": "5"})
 
 

@@ -123,6 +123,23 @@ def test_recipes_outside_their_limits_are_refused(name, change):
         changed(stand_ins.named(name), {key: value})
 
 
+@pytest.mark.parametrize(
+    "change, problem",
+    [
+        ("toy_dino size=(64,)", r"size should be two whole numbers from 16 to 1,024, is \(64,\)"),
+        ("toy_dino large=(48,)", "large should be two whole numbers"),
+        ("toy_dino small_scale=(0.1, 0.2, 0.3)", "small_scale should be two numbers"),
+        ("toy_clip synonyms=5", r"synonyms should be tuple\[tuple\[str, ...\], ...\], is \(5,\)"),
+        ("toy_clip synonyms=((1,),)", "synonyms should be tuple"),
+    ],
+)
+def test_values_of_another_shape_are_refused(change, problem):
+    name, _, change = change.partition(" ")
+    key, _, value = change.partition("=")
+    with pytest.raises(DataError, match=problem):
+        changed(stand_ins.named(name), {key: value})
+
+
 def test_every_number_of_a_recipe_has_limits(name):
     recipe = stand_ins.named(name)
     assert recipe.name == name and recipe.title
