@@ -8,10 +8,10 @@ not reading. `from files` is all that a user waits for, from two json files to t
     python benchmarks/ytvis_evaluation.py [--videos 302] [--queries 10]
 
 The set is made up: 302 videos of 20 to 36 frames at 720 x 1280, 40 classes, 1.69 objects a video,
-100 predictions a video. Masks are ellipses with ragged edges that move and breathe. Predictions are
-what query models such as Mask2Former-VIS write: the 100 best pairs of query and class, so that one
-query's masks appear under several classes; `--queries` of them, some near each object, the others
-elsewhere. `--queries 100` gives every prediction its own masks.
+one of twenty a crowd, 100 predictions a video. Masks are ellipses with ragged edges that move and
+breathe. Predictions are what query models such as Mask2Former-VIS write: the 100 best pairs of
+query and class, so that one query's masks appear under several classes; `--queries` of them, some
+near each object, the others elsewhere. `--queries 100` gives every prediction its own masks.
 
 Pair by pair means the official protocol: `mask.area` of every predicted mask, then for each video
 and class each prediction with each object, frame by frame the areas of `mask.merge` as intersection
@@ -43,6 +43,7 @@ from evis.metrics import average_precision, ytvis
 
 HEIGHT, WIDTH, CLASSES, PREDICTIONS = 720, 1280, 40, 100
 OBJECTS = (1, 2, 3, 4)
+A_CROWD = 20  # one of so many objects
 OBJECT_SHARES = (0.55, 0.27, 0.12, 0.06)  # 1.69 objects a video
 TYPICAL_SIDE, SIDE_SPREAD = 170.0, 0.6  # root of the area: lognormal, small to large
 
@@ -92,7 +93,9 @@ def build(videos: int, queries: int) -> tuple[VISDataset, list[dict]]:
             category = common if rng.random() < 0.7 else int(rng.integers(1, CLASSES + 1))
             shape = tuple(ellipses(object_path, rng))
             areas = tuple(None if rle is None else float(masks.area(rle)) for rle in shape)
-            tracks.append(Track(len(tracks) + 1, video_id, category, masks=shape, areas=areas))
+            number = len(tracks) + 1
+            crowd = {"is_crowd": number % A_CROWD == 0}
+            tracks.append(Track(number, video_id, category, masks=shape, areas=areas, **crowd))
         present = [track.category_id for track in tracks[-len(objects) :]]
         rows += predicted(video_id, frames, objects, present, queries, rng)
     categories = tuple(Category(number, f"class {number}") for number in range(1, CLASSES + 1))
@@ -128,7 +131,8 @@ def pair_by_pair(dataset: VISDataset, rows: list[dict], class_agnostic: bool) ->
     objects, found = defaultdict(list), defaultdict(list)
     for track in dataset.tracks:
         group = 0 if class_agnostic else track.category_id
-        objects[track.video_id, group].append((track.masks, mean_area(track.areas)))
+        area = mean_area(track.areas)
+        objects[track.video_id, group].append((track.masks, area, track.is_crowd))
     for row in rows:
         group = 0 if class_agnostic else row["category_id"]
         areas = [None if rle is None else coco.area(rle) for rle in row["segmentations"]]
@@ -143,7 +147,7 @@ def pair_by_pair(dataset: VISDataset, rows: list[dict], class_agnostic: bool) ->
         for video in dataset.videos:
             theirs = objects[video.id, group]
             ranked = sorted(found[video.id, group], key=lambda row: (-row[0], row[1]))[:100]
-            ious = [[iou(row[2], masks_) for masks_, _ in theirs] for row in ranked]
+            ious = [[iou(row[2], masks_) for masks_, _, _ in theirs] for row in ranked]
             compared.append((theirs, ranked, ious))
         for a, (low, high) in enumerate(average_precision.AREA_RANGES.values()):
             matched = [match(*video, low, high) for video in compared]
@@ -179,7 +183,7 @@ def iou(predicted: list, wanted: tuple) -> float:
 
 def match(theirs, ranked, ious, low, high):
     """How many objects count, and scores, hits and ignored (10, predictions) of one video."""
-    outside = [not low <= area <= high for _, area in theirs]
+    outside = [is_crowd or not low <= area <= high for _, area, is_crowd in theirs]
     order = sorted(range(len(theirs)), key=lambda g: outside[g])
     hit = np.zeros((10, len(ranked)), dtype=bool)
     ignored = np.zeros((10, len(ranked)), dtype=bool)
@@ -188,7 +192,7 @@ def match(theirs, ranked, ious, low, high):
         for d, row in enumerate(ranked):
             best, chosen = threshold, None
             for g in order:
-                if g in taken:
+                if g in taken and not theirs[g][2]:  # a crowd takes any number
                     continue
                 if chosen is not None and not outside[chosen] and outside[g]:
                     break
@@ -230,6 +234,7 @@ def official_from_files(truth: Path, predictions: Path) -> dict[str, float]:
             row["category_id"],
             masks=row["segmentations"],
             areas=row["areas"],
+            is_crowd=bool(row["iscrowd"]),
         )
         for row in content["annotations"]
     ]

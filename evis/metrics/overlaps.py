@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from evis.data import masks
 from evis.data.errors import DataError
 from evis.data.jsonfile import Record
+from evis.data.masks import RLE
 from evis.data.predictions import PredictedTrack, from_dataset, identify, parse_masks, read_rows
 from evis.data.types import Track, Video, VISDataset
 from evis.metrics import box_iou, track_iou
@@ -225,10 +226,21 @@ def _distinct(tracks: list) -> tuple[list, np.ndarray]:
     places: dict[str | None, list[int]] = {}  # of those whose first masks are alike
     distinct, which = [], []
     for track in tracks:
-        alike = places.setdefault(next((rle["counts"] for rle in track if rle), None), [])
-        place = next((place for place in alike if distinct[place] == track), len(distinct))
-        if place == len(distinct):
+        alike = places.setdefault(_first(track), [])
+        for place in alike:
+            if distinct[place] == track:
+                break
+        else:
+            place = len(distinct)
             distinct.append(track)
             alike.append(place)
         which.append(place)
     return distinct, np.array(which, dtype=int)
+
+
+def _first(track: Sequence[RLE | None]) -> str | None:
+    """The code of a track's first mask."""
+    for rle in track:
+        if rle:
+            return rle["counts"]
+    return None

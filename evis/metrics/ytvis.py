@@ -123,6 +123,9 @@ def evaluate(
     Class-agnostic: every class counts as the same, and the best 100 predictions a video are taken,
     not a video and class. `by="boxes"` takes the IoU of boxes, for annotations without masks: the
     tight boxes of the predicted masks and the annotated ones.
+
+    One process does it: 302 videos with 100 predictions each take about two seconds, less than it
+    takes to send their masks to others. A cluster has the whole as one task, with the same numbers.
     """
     dataset = _read_ground_truth(ground_truth, by)
     classes = tuple(sorted(dataset.categories, key=lambda category: category.id))

@@ -12,6 +12,9 @@ Nothing random outlives a micro-batch: all generators are seeded anew by (seed, 
 so a run that is cut off anywhere and resumed from its last checkpoint makes the same steps too. On
 a CPU the weights are the same to the last bit, given the same number of threads; on GPUs some of
 the kernels add in no fixed order, unless they are told to (`deterministic`).
+
+A step is neither compiled nor kept as a CUDA graph: `torch.compile` needs a compiler, which evis
+does without, and either would begin anew with each size and number of objects that clips have.
 """
 
 import signal

@@ -12,13 +12,15 @@ import torch
 from PIL import Image
 from planted import ByColour, video
 
-from evis.data import toy
+from evis.data import annotations, toy
 from evis.data import video as own_video
 from evis.data.errors import DataError
 from evis.data.types import Category, Video, VISDataset
 from evis.inference import Options, predict_dataset
 from evis.inference.video_writer import write_video
 from evis.inference.weights import load, with_classes
+from evis.labels import videos
+from evis.metrics import ytvis
 from evis.models import VideoMask2Former, checkpoints, named
 
 OPTIONS = Options(window=6, overlap=2, shorter_side=None)
@@ -67,18 +69,49 @@ def test_one_job_two_jobs_and_threads_give_the_same(tiny, planted):
         assert predict_dataset(path, dataset, OPTIONS, progress=False) == alone
 
 
-@pytest.mark.slow
-def test_a_dask_cluster_of_two_workers_gives_the_same(tiny, tmp_path):
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """Of a Dask cluster of two workers, processes of this machine."""
     distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address=None,
+        local_directory=str(tmp_path_factory.mktemp("dask")),
+    )
+    with cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_of_two_workers_predicts_the_same(tiny, client, tmp_path):
     dataset, path = tiny
     alone = predict_dataset(path, dataset, OPTIONS, progress=False)
-    cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
-    )
-    with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+    with joblib.parallel_config(backend="dask"):
         spread = predict_dataset(path, dataset, OPTIONS, folder=tmp_path / "parts")
     assert spread == alone
     assert len(list((tmp_path / "parts").glob("*.json"))) == 3
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_of_two_workers_labels_and_evaluates_the_same(tiny, client, tmp_path):
+    dataset, _ = tiny
+    labeller = videos.Cuts(outlined=False)
+    alone = videos.make(dataset, labeller, progress=False)
+    with joblib.parallel_config(backend="dask"):
+        spread = videos.make(dataset, labeller, tmp_path / "parts", progress=False)
+    here, there = (
+        annotations.write(labels, tmp_path / f"{name}.json").read_bytes()
+        for name, labels in (("here", alone), ("there", spread))
+    )
+    assert here == there and alone.tracks
+    assert len(list((tmp_path / "parts").glob("*.json"))) == 3
+    evaluated = client.submit(_stats, dataset, spread).result()  # as one task: it takes seconds
+    assert evaluated == _stats(dataset, alone)
+
+
+def _stats(dataset, labels) -> str:
+    return repr(ytvis.evaluate(dataset, labels, class_agnostic=True, progress=False).stats)
 
 
 class Killed(ByColour):
@@ -98,15 +131,11 @@ class Killed(ByColour):
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_costs_its_video_once(planted, tmp_path):
-    distributed = pytest.importorskip("distributed")
+def test_a_worker_that_is_killed_costs_its_video_once(planted, client, tmp_path):
     options = replace(OPTIONS, window=None, overlap=0)
     alone = predict_dataset(ByColour(), planted, options, progress=False)
-    cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
-    )
     notes = tmp_path / "notes"
-    with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+    with joblib.parallel_config(backend="dask"):
         spread = predict_dataset(Killed(notes), planted, options, folder=tmp_path / "parts")
     assert spread == alone
     begun = sorted(line.split("-")[0] for line in notes.read_text().splitlines())
