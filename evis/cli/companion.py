@@ -20,7 +20,7 @@ def register(commands) -> None:
 
     add = add_command(commands, "measure", measure)
     add("groups GROUP", "without one, list the groups", nargs="*")
-    add("--size SIZE", "tiny_s, tiny or tiny_l", default="tiny_s")
+    add("--size SIZE", "tiny_s, tiny or tiny_l; the paper's first unless given")
     add("--rows ROW", "of the groups, these alone", nargs="+", default=())
     add("--seeds N", "each row's own unless given", type=whole(0), nargs="+")
     add("--jobs N", "stages trained at a time", type=processes, default=1)
@@ -51,7 +51,8 @@ def reproduce(options: argparse.Namespace) -> int:
 def measure(options: argparse.Namespace) -> None:
     """Train and test the toy rows of a group of experiments.
 
-    A stored row is not measured again; an interrupted one goes on.
+    A stored row is not measured again; an interrupted one goes on. Some groups are of labels, which
+    are made and counted: of these options they take --rows, --jobs and --again.
 
     examples:
       evis measure comparison --size tiny_s --seeds 0 1
@@ -74,21 +75,29 @@ def measure(options: argparse.Namespace) -> None:
         print(f"Groups: {known}")
         return
     experiments: dict = {}  # the rows of those groups that are tested on the same videos
+    counts = [found for name in options.groups if (found := papers.counts(name))]
     for name in options.groups:
+        if papers.counts(name):
+            continue
         paper = papers.measures(name)
         if (options.clips or options.terms) and paper is not papers.experiments("eigencluster"):
             options.parser.error("--clips and --terms ask what TEL and QCC do: not of this paper")
         test = getattr(paper, "TESTS", {}).get(name, held_out.TEST)
-        known, group = experiments.setdefault(test, {}), paper.group(name, options.size)
+        size = (options.size,) if options.size else ()
+        known, group = experiments.setdefault(test, {}), paper.group(name, *size)
         if twice := [row for row in group if known.get(row, group[row]) != group[row]]:
             problem = f"these groups have different rows of one name: {'; '.join(twice)}"
             raise DataError(problem, remedy="Measure them one after another")
         known.update(group)
-    names = {name: None for rows in experiments.values() for name in rows}
+    of_labels = [name for paper in counts for name in paper.ROWS]
+    names = dict.fromkeys([*of_labels, *(name for rows in experiments.values() for name in rows)])
     if unknown := set(options.rows) - set(names):
         problem = f"these groups have no row {'; '.join(sorted(unknown))}"
         raise DataError(problem, remedy=f"They have {'; '.join(names)}")
     shelf = measured.again() if options.again else None
+    for paper in counts:
+        chosen = [name for name in paper.ROWS if name in (options.rows or names)]
+        print(paper.measure(chosen, measured.Place(shelf), options.jobs).round(3).to_string())
     for test, rows in experiments.items():
         chosen = [row for name, row in rows.items() if name in (options.rows or names)]
         validation = replace(held_out.VALIDATION, toy_set=test.toy_set, scoring=test.scoring)

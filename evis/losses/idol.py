@@ -1,8 +1,10 @@
 """What IDOL learns from: which queries answer for which object, and the terms of its loss.
 
 An object is answered for by several queries: its dynamic k, the whole part of the sum of its best
-IoUs and at least one. Boxes are cx, cy, w, h in 0..1, of the picture without padding. Arithmetic is
-in float32 at least, under autocast too. The numbers are the released code's; PM-VIS keeps them.
+IoUs and at least one. Boxes are cx, cy, w, h in 0..1: in the released code of each picture without
+its padding; of the batch's canvas where the criterion puts pictures of several sizes on one.
+Arithmetic is in float32 at least, under autocast too. The numbers are the released code's; PM-VIS
+keeps them.
 """
 
 import torch

@@ -34,20 +34,22 @@ PRIOR = 0.01  # the score that every class starts with, as its focal loss asks f
 _FULL = ModelConfig(
     classes=1, queries=300, mask_channels=8, decoder_layers=6, decoder_feed_forward=1024
 )
+_TOY = replace(
+    _FULL,
+    backbone=MASK2FORMERS["tiny"].backbone,
+    queries=20,
+    hidden=64,
+    heads=4,
+    encoder_layers=1,
+    encoder_feed_forward=128,
+    decoder_layers=3,
+    decoder_feed_forward=128,
+)
 SIZES: dict[str, ModelConfig] = {
     "r50": _FULL,
     "swin_l": replace(_FULL, backbone=MASK2FORMERS["swin_l"].backbone),
-    "tiny": replace(
-        _FULL,
-        backbone=Tiny(),
-        queries=20,
-        hidden=64,
-        heads=4,
-        encoder_layers=1,
-        encoder_feed_forward=128,
-        decoder_layers=3,
-        decoder_feed_forward=128,
-    ),
+    "tiny": _TOY,
+    "tiny_l": replace(_TOY, backbone=MASK2FORMERS["tiny_l"].backbone, hidden=96, heads=6),
 }
 
 

@@ -3,7 +3,8 @@
 Here recipes and methods are found by name across all of them; a paper is imported when it is first
 asked for. A new paper adds its folder to `PAPERS`, and to the folder the modules `recipes` (with
 NAMES, `named` and `toy`), `method` (what `evis.training.method` asks for) and
-`experiments` (GROUPS, `group` and TESTS, for `evis measure`).
+`experiments` (GROUPS, `group` and TESTS, for `evis measure`; COUNTS where its module `quality` also
+counts labels).
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,9 @@ def experiments(paper: str) -> ModuleType:
 
 def group_names() -> tuple[str, ...]:
     """Of all groups of experiments that `evis measure` knows."""
-    return tuple(name for paper in PAPERS for name in experiments(paper).GROUPS)
+    return tuple(
+        name for paper in PAPERS for name in (*experiments(paper).GROUPS, *_counted(paper))
+    )
 
 
 def measures(group: str) -> ModuleType:
@@ -56,6 +59,14 @@ def measures(group: str) -> ModuleType:
         f"no group of experiments is called {group!r}",
         remedy=f"There are {', '.join(group_names())}",
     )
+
+
+def counts(group: str) -> ModuleType | None:
+    """The module that counts labels under this group's name, by ROWS and `measure`, if one does."""
+    for paper in PAPERS:
+        if group in _counted(paper):
+            return _module(paper, "quality")
+    return None
 
 
 def build(recipe: "Recipe", classes: Sequence[str]) -> "nn.Module":
@@ -74,6 +85,10 @@ def _paper_of(name: str) -> str:
     raise DataError(
         f"no recipe is called {name!r}", remedy=f"There are {', '.join(recipe_names())}"
     )
+
+
+def _counted(paper: str) -> tuple[str, ...]:
+    return getattr(experiments(paper), "COUNTS", ())
 
 
 def _module(paper: str, name: str) -> ModuleType:

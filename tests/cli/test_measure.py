@@ -7,6 +7,8 @@ from evis import cli
 from evis.companion import held_out, measured, series
 from evis.papers.eigencluster import clip_terms, experiments, training_terms
 
+EMPTY = pd.DataFrame(columns=["row", "seed", "AP"])
+
 
 @pytest.fixture
 def asked(monkeypatch):
@@ -53,6 +55,16 @@ def test_a_group_s_rows_are_measured_and_their_means_printed(asked, capsys):
         ["masks", "2", "41.5"],
         ["boxes", "2", "41.5"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("group", "size"), [("comparison", "tiny_s"), ("pmvis toy-ovis", "tiny"), ("cutler", "tiny_s")]
+)
+def test_without_a_size_it_is_the_paper_s_first(group, size, monkeypatch):
+    found = []
+    monkeypatch.setattr(series, "measure", lambda rows, *_, **__: found.extend(rows) or EMPTY)
+    assert cli.main(["measure", group]) == 0
+    assert {row.stages[-1].model for row in found} == {size}
 
 
 def test_groups_are_taken_together_each_with_its_seeds(asked):

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from evis.data.errors import DataError
 from evis.models import IDOL, checkpoints, idol, idol_reference
-from evis.models.config import ModelConfig, ResNet, Swin
+from evis.models.config import SIZES as MASK2FORMERS
+from evis.models.config import ModelConfig, ResNet, Swin, Tiny
 from evis.models.dynamic_masks import DynamicMasks, doubled
 from evis.models.idol import SIZES, named
 
@@ -402,7 +403,10 @@ def test_pictures_of_one_pixel_are_seen():
 
 
 def test_sizes_go_by_name():
-    assert set(SIZES) == {"r50", "swin_l", "tiny"}
+    assert set(SIZES) == {"r50", "swin_l", "tiny", "tiny_l"}
+    larger, masked = named("tiny_l", 25), MASK2FORMERS["tiny_l"]
+    assert (larger.backbone, larger.hidden) == (masked.backbone, masked.hidden)
+    assert replace(larger, backbone=Tiny(), hidden=64, heads=4) == named("tiny", 25)
     assert named("swin_l", 25).backbone == Swin(192, (2, 2, 18, 2), (6, 12, 24, 48), window=12)
     with pytest.raises(ValueError, match="no size of IDOL is called 'r18'; there are r50, swin_l"):
         named("r18", 3)
@@ -426,6 +430,30 @@ def test_every_tensor_of_the_full_model_has_its_place():
     assert shapes == {name: t.shape for name, t in model.state_dict().items()}
     assert idol_reference.config_of(there) == config
     assert idol_reference.is_idol(listed) and idol_reference.is_idol(model.state_dict())
+
+
+def test_every_tensor_of_swin_l_has_its_place_behind_idol_s_prefix():
+    """By the released names of Mask2Former-VIS's Swin-L, which is the same class in both."""
+    packed = json.loads(gzip.decompress((GOLDEN / "keys.json.gz").read_bytes()))["swin_l"]
+    start = "backbone."
+    with torch.device("meta"):
+        model = IDOL(named("swin_l", classes=40))
+        listed = {
+            RELEASED_BACKBONE + name.removeprefix(start): torch.empty(shape)
+            for name, (shape, _) in packed.items()
+            if name.startswith(start)
+        }
+        there = checkpoints.reference.up_to_date(listed)
+    assert len(there) == len(listed) == 357
+    set_aside = {name for name in there if idol_reference.reason_to_set_aside(name)}
+    finest = {f"{start}norm0.weight", f"{start}norm0.bias"}
+    assert finest <= set_aside and len(set_aside) == 2 + sum((2, 2, 18, 2))
+    assert all(name.endswith("relative_position_index") for name in set_aside - finest)
+    own = {name: t.shape for name, t in model.state_dict().items() if name.startswith(start)}
+    found = idol_reference.to_ours(there, own)
+    assert {name: t.shape for name, t in found.items() if name not in set_aside} == own
+    shapes = {name: tuple(t.shape) for name, t in there.items()}
+    assert checkpoints.reference.backbone_of(shapes) == model.config.backbone
 
 
 def test_sizes_of_swin_are_read_off_its_tensors():

@@ -188,5 +188,5 @@ GROUPS: dict[str, Callable[[str], dict[str, Experiment]]] = {
 }  # size -> the rows by name
 
 
-def group(name: str, size: str) -> dict[str, Experiment]:
+def group(name: str, size: str = SIZES["r50"]) -> dict[str, Experiment]:
     return chosen(GROUPS, name, size, SIZES.values())(size)

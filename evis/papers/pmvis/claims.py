@@ -11,7 +11,7 @@ from evis.companion.claims import Claim
 from evis.companion.held_out import IN_CLAIMS, HeldOut
 from evis.companion.measured import tested_on
 from evis.papers.pmvis import checks
-from evis.papers.pmvis.experiments import GROUPS, SIZES, TESTS
+from evis.papers.pmvis.experiments import GROUPS, SIZES, TESTS, group
 
 FILE = Path(__file__).with_name("claims.toml")
 TERMS = claim_file.Terms(
@@ -30,4 +30,5 @@ def verdicts(claims: Iterable[Claim] = CLAIMS, shelf: Path | None = None) -> pd.
 
 def table(size: str, test: HeldOut, shelf: Path | None = None) -> pd.DataFrame:
     """The rows tested on these videos."""
-    return series.table(tested_on(GROUPS, TESTS, test).values(), held_out=test, shelf=shelf)
+    rows = tested_on({name: group(name, size) for name in GROUPS}, TESTS, test)
+    return series.table(rows.values(), held_out=test, shelf=shelf)

@@ -110,20 +110,26 @@ class Filtered:
     """The annotations of which pseudo masks say that they can be learned: Missing-Data and RIA.
 
     threshold: RIA's tau; 0 is Missing-Data alone, which boxes can be filtered by too.
+    found: another kind, without whose mask no annotation stays. The paper takes out of Track-masks
+        what IDOL-BoxInst-masks lack (section III-E), so that both are as many (Fig. 6, IV-C 4).
     """
 
     by: Labels
     threshold: float = 0.6
     level: Supervision = "mask"
+    found: Labels | None = None
 
     def content(self, seed: int = 0) -> dict[str, Any]:
         own = {"threshold": self.threshold, "level": self.level}
-        return {"filtered by": self.by.content(seed)} | own
+        also = {"found": self.found.content(seed)} if self.found else {}
+        return {"filtered by": self.by.content(seed)} | own | also
 
     def label(
         self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
     ) -> VISDataset:
         truth, pseudo = weaken(dataset, self.level), self.by.label(dataset, seed, place, jobs)
+        if self.found:
+            truth = filtering.missing_data(truth, self.found.label(dataset, seed, place, jobs))
         if self.threshold:
             return filtering.ria(truth, pseudo, self.threshold)
         return filtering.missing_data(truth, pseudo)

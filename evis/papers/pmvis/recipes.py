@@ -27,6 +27,7 @@ class Stage(Recipe):
 _IDOL = "IDOL's released configuration"
 _CROPS = "crops of 384 to 600 pixels: left out here"
 _SPREAD = "over how many GPUs a batch was spread (micro_batch)"
+_OVIS = "on OVIS: with R50 the longest side, with Swin-L the batch (README of this folder)"
 _MASKS = Settings(supervision="mask", box_weight=0.0, mask_weight=1.0)
 
 STILLS = Stage(
@@ -59,15 +60,15 @@ IDOL = replace(
     milestones=(8_000,),
     steps=12_000,
     learning_rate=1e-4,
-    unknown=(_CROPS, _SPREAD),
+    unknown=(_CROPS, _SPREAD, _OVIS),
 )
 IDOL_BOXINST = replace(
     IDOL,
     name="idol.boxinst",
     title="IDOL-BoxInst: boxes of videos, projection and pairwise",
-    source=f"PM-VIS, section III-D 4; {_IDOL}",
+    source=f"PM-VIS, section III-B 4; {_IDOL}",
     settings=Settings(box_weight=1.0, mask_weight=0.0),
-    unknown=(_CROPS, _SPREAD, "whether the pairwise term is raised slowly, as BoxInst's is"),
+    unknown=(*IDOL.unknown, "whether the pairwise term is raised slowly, as BoxInst's is"),
 )
 PMVIS = replace(
     IDOL_BOXINST,

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from evis import cli
 from evis.companion import claims as ledger
-from evis.companion import formulas, published
-from evis.companion.held_out import TEST, VIDEOS
+from evis.companion import formulas, measured, paired, published
+from evis.companion.held_out import OF_SET, TEST, VIDEOS
+from evis.companion.labelled import Made
 from evis.data import masks, toy
 from evis.labels.datasets import made
 from evis.papers.pmvis import checks, quality
@@ -25,7 +27,7 @@ def test_every_side_is_a_row_of_the_videos_that_it_is_tested_on():
 
 
 def test_what_is_claimed_is_what_is_printed():
-    assert len(TESTED) == 34 and all(test.published for _, test in TESTED)
+    assert len(TESTED) == 40 and all(test.published for _, test in TESTED)
     for claim, test in TESTED:
         assert formulas.evaluate(test.published, published.tables()).value > 0, claim.id
 
@@ -35,7 +37,7 @@ def test_every_row_of_a_table_stands_for_a_printed_one():
     cells = published.tables("pm-vis")
     wanted = {
         3: {"W1 = 0": "W1 = 0", "PM-VIS": "W1 = 1", "W1 = 1.5": "W1 = 1.5"},
-        4: {"W2 = 0.3": "W2 = 0.3", "PM-VIS": "W2 = 0.5", "IDOL-BoxInst, Missing-Data": "W2 = 0"},
+        4: {"W2 = 0.3": "W2 = 0.3", "PM-VIS": "W2 = 0.5", "W2 = 0": "W2 = 0"},
         5: {"toy_sam": "HQ-SAM-masks", "IBM, DOOB": "IBM+SCM+DOOB", "Track, SHQM": "+SHQM"},
         8: {"tau = 0": "PM-VIS | Missing-Data", "PM-VIS, masks": "PM-VIS | neither"},
         9: {"tau = 0.7": "τ = 0.7", "PM-VIS, filtered masks": "τ = 0.6"},
@@ -52,6 +54,21 @@ def test_every_claim_has_a_group_and_what_rows_decide_says_when_it_was_written()
     for claim in CLAIMS:
         assert claim.group and bool(claim.written) == bool(claim.tests), claim.id
     assert sum(claim.headline for claim in CLAIMS) == 8
+
+
+def test_claims_on_rows_of_three_units_are_scans_and_say_so():
+    rows = {name: row for of_group in GROUPS.values() for name, row in of_group.items()}
+    for claim in (*CLAIMS, *QUESTIONS):
+        sides = [side.row for test in claim.tests for side in (test.left, test.right)]
+        few = any(len(rows[name].seeds) < paired.LEAST_SEEDS for name in sides)
+        assert few == ("three units each" in claim.note), claim.id
+    few = {name for name, row in rows.items() if len(row.seeds) < paired.LEAST_SEEDS}
+    assert all(name.startswith(("W1 =", "W2 =", "tau =", "threshold =")) for name in few)
+
+
+def test_claims_on_swin_l_are_of_the_larger_size():
+    sizes = {c.id.split("-")[0]: t.left.size for c in CLAIMS for t in c.tests}
+    assert sizes.pop("T11") == "tiny_l" and set(sizes.values()) == {"tiny"}
 
 
 def test_what_needs_no_row_is_decided():
@@ -92,3 +109,28 @@ def test_ranks_decide_whether_nearer_masks_train_better():
 def test_labels_are_counted_by_the_rows_that_learn_from_them():
     assert list(quality.KINDS) == [*GROUPS["pmvis masks"], "PM-VIS"]
     assert len({str(by.content(0)) for by in quality.KINDS.values()}) == 7
+    assert [on for _, on in quality.ROWS.values()] == 7 * [VIDEOS] + 2 * list(OF_SET)
+
+
+def test_what_was_counted_is_not_counted_again(tmp_path, monkeypatch, capsys):
+    """`evis measure` asks for rows by name, and goes on after those that are stored."""
+    truth, asked = toy.sample(VIDEOS, 1), []
+
+    def label(self, dataset, seed, place, jobs=None):
+        asked.append((len(dataset.videos), seed, jobs))
+        return made(truth, truth.tracks, "planted")
+
+    monkeypatch.setattr(toy, "sample", lambda on: truth)
+    monkeypatch.setattr(Made, "label", label)
+    monkeypatch.setattr(measured, "again", lambda: tmp_path)
+    command = ["measure", "pmvis quality", "--again", "--jobs", "2", "--rows", "toy_sam"]
+    for rows in ([], [], ["toy_sam, DOOB"]):
+        assert cli.main([*command, *rows]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()[-3:]
+    assert header.split()[:2] == ["missing", "mIoU"]
+    assert lines[0].split()[:3] == ["toy_sam", "0.0", "1.0"] and lines[1].startswith(
+        "toy_sam, DOOB"
+    )
+    assert asked == [(1, 0, 2)] * 2 and len(list((tmp_path / "results").iterdir())) == 2
+    assert cli.main([*command, "nonsense"]) == 2
+    assert "these groups have no row nonsense" in capsys.readouterr().err

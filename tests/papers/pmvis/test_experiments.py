@@ -21,12 +21,14 @@ from evis.papers.pmvis.pseudo import Chosen, Filtered
 ROWS = {name: row for group in GROUPS.values() for name, row in group.items()}
 TRUE_MASKS = {"IDOL", "PM-VIS, masks"}
 FILTERED = {"PM-VIS, filtered masks", "IDOL, W2 = 0.5, filtered masks", "by IBM, tau = 0.6"}
+FILTERED |= {"gaps tracked, tau = 0.6"}
+OF_BOXES = {"IDOL-BoxInst, Missing-Data", "W2 = 0"}
 
 
 def test_every_row_is_found_apart_and_trained_on_its_own_set():
     rows = [row for group in GROUPS.values() for row in group.values()]
     keys = {str(measured.content(row.seeded(0))) for row in rows}
-    assert len(keys) == len(rows) == 12 + 6 + 7 + 8 + 1
+    assert len(keys) == len(rows) == 12 + 6 + 8 + 8 + 1 + 1
     for on in OF_SET:
         for row in GROUPS[f"pmvis {on}"].values():
             assert row.sets["videos"] == on
@@ -42,12 +44,37 @@ def test_only_rows_that_say_so_learn_from_masks_of_videos():
         assert stage.supervision == ("mask" if under_masks else "box"), name
         labels = dict(row.labels).get(stage.name)
         filtered_by = labels.level if isinstance(labels, Filtered) else None
-        if name == "IDOL-BoxInst, Missing-Data":
+        if name in OF_BOXES:
             assert filtered_by == "box"
         else:
             assert filtered_by == ("mask" if under_masks and name not in TRUE_MASKS else None)
         assert bool(labels) == (name not in TRUE_MASKS | {"IDOL-BoxInst"}), name
-        assert stage.settings.mask_weight > 0 or name.startswith("IDOL-BoxInst")
+        assert stage.settings.mask_weight > 0 or name in OF_BOXES | {"IDOL-BoxInst"}
+
+
+def test_filters_take_out_what_idol_boxinst_s_masks_lack_but_where_the_row_says_so():
+    for name, row in ROWS.items():
+        for _, labels in row.labels:
+            if isinstance(labels, Filtered):
+                (_, on), *_ = row.data
+                ours = "W2 = 0", "gaps tracked, tau = 0.6"
+                lacking = None if name in ours else IBM_TIDY[on]
+                assert labels.found == (None if name == "by IBM, tau = 0.6" else lacking), name
+                assert labels.by == (IBM_TIDY[on] if name == "by IBM, tau = 0.6" else FINAL[on])
+    weaker = ROWS["gaps tracked, tau = 0.6"].labels[0][1]
+    assert "found" not in weaker.content() and "found" in replace(weaker, found=SAM_TIDY).content()
+
+
+def test_the_larger_size_learns_from_the_same_masks():
+    small, large = (experiments.group("pmvis toy-ovis", size) for size in experiments.SIZES)
+    assert small == GROUPS["pmvis toy-ovis"]
+    for name, row in large.items():
+        assert {stage.model for stage in row.stages} == {"tiny_l"}
+        assert row.labels == small[name].labels and row.seeds == small[name].seeds == tuple(
+            range(6)
+        )
+    told = str(large["PM-VIS"].labels[0][1].content())
+    assert "'model': 'tiny'" in told and "tiny_l" not in told
 
 
 def test_weights_are_those_of_the_tables():
@@ -59,6 +86,7 @@ def test_weights_are_those_of_the_tables():
         assert (weights[name].box_weight, weights[name].mask_weight) == (1.0, value)
     dagger = weights["IDOL, W2 = 0.5, filtered masks"]
     assert (dagger.box_weight, dagger.mask_weight) == (0.0, 0.5)
+    assert (weights["W2 = 0"].box_weight, weights["W2 = 0"].mask_weight) == (1.0, 0.0)
     assert weights["threshold = 0.3"].threshold == 0.3 != weights["PM-VIS"].threshold
 
 
@@ -100,6 +128,11 @@ def place(tmp_path, monkeypatch):
     return Place(tmp_path, progress=False)
 
 
+def shown_in(dataset):
+    """Every (object, frame) that is annotated."""
+    return {(t.id, n) for t in dataset.tracks for n, box in enumerate(t.boxes) if box}
+
+
 def same(one, other):
     assert [(t.id, t.boxes, t.masks) for t in one.tracks] == [
         (t.id, t.boxes, t.masks) for t in other.tracks
@@ -114,6 +147,10 @@ def test_each_kind_is_made_of_those_before_it(place):
         by.label(truth, 0, place)
         for by in (IBM_TIDY[VIDEOS], TRACK_ONE, FINAL[VIDEOS], Filtered(FINAL[VIDEOS], 0.6))
     )
+    both = Filtered(FINAL[VIDEOS], 0.6, found=IBM_TIDY[VIDEOS]).label(truth, 0, place)
+    same(both, filtering.ria(filtering.missing_data(truth, ibm), final, 0.6))
+    assert both.supervision == "mask" and shown_in(both) < shown_in(filtered) < shown_in(truth)
+    assert shown_in(both) <= shown_in(ibm)
     assert {made.supervision for made in (sam, ibm, track, final)} == {"box"}
     assert ibm.origin.startswith("DOOB, from IDOL-BoxInst's masks, assigned by SCM with toy_sam")
     assert track.origin.startswith("tracked by colour from DOOB, from IDOL-BoxInst's masks")

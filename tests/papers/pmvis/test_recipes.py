@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import shlex
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ from evis.papers.pmvis.settings import Settings
 from evis.training import changed
 from evis.training.budget import size
 
+README = Path(method.__file__).with_name("README.md")
 # Supervision, W1, W2
 METHODS = {
     "idol.stills": ("mask", 0.0, 1.0),
@@ -53,6 +57,22 @@ def test_videos_are_trained_on_as_idol_s_were(backbone):
         assert min(recipe.shorter_sides), max(recipe.shorter_sides) == (320, 640)
 
 
+def test_what_ovis_and_swin_l_have_otherwise_is_set_as_the_readme_says():
+    lines = [line for line in README.read_text().splitlines() if "evis train pmvis ..." in line]
+    changes = []
+    for line in lines:
+        words = shlex.split(line.partition("#")[0])
+        sets = dict(w.split("=", 1) for before, w in pairwise(words) if before == "--set")
+        recipe = changed(named("pmvis", "swin_l" if "swin_l" in words else "r50"), sets)
+        sides = recipe.shorter_sides
+        changes.append((recipe.model, sides[0], sides[-1], recipe.longest_side, recipe.batch))
+    assert changes == [
+        ("r50", 480, 800, 768, 16),
+        ("swin_l", 320, 640, 768, 32),
+        ("swin_l", 480, 736, 736, 32),
+    ]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_is_found_by_name_is_json_and_has_a_toy_size(name):
     assert papers.named(name) == named(name)
@@ -86,5 +106,7 @@ def test_names_that_are_none_are_refused():
         named("vita")
     with pytest.raises(DataError, match="'r101'.*There are r50, swin_l"):
         named("pmvis", "r101")
-    with pytest.raises(DataError, match="model should be one of r50, swin_l, tiny, is 'tiny_s'"):
+    with pytest.raises(
+        DataError, match="model should be one of r50, swin_l, tiny, tiny_l, is 'tiny_s'"
+    ):
         method.build(changed(named("idol"), {"model": "tiny_s"}), ["a"])

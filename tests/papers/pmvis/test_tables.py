@@ -9,7 +9,8 @@ from evis.papers.pmvis.claims import table as measured_rows
 from evis.papers.pmvis.experiments import GROUPS, SIZES, TESTS
 
 SINGLE = (tables.TABLE_THREE, tables.TABLE_FOUR, tables.TABLE_FIVE, *tables.FILTERS)
-TABLES = [*tables.TABLE_ONE.values(), *tables.TABLE_TEN.values(), *SINGLE]
+LARGE = tables.TABLE_ELEVEN.values()
+TABLES = [*tables.TABLE_ONE.values(), *tables.TABLE_TEN.values(), *LARGE, *SINGLE]
 
 
 def label(table, place):
@@ -37,7 +38,7 @@ def test_lines_say_what_the_printed_rows_say():
         assert all(label(table, place) == name for name, (place, _) in table.lines.items())
     for name, (place, _) in tables.TABLE_NINE.lines.items():
         assert label(tables.TABLE_NINE, place).replace("τ", "tau") == name
-    for table in (*tables.TABLE_ONE.values(), *tables.TABLE_TEN.values()):
+    for table in (*tables.TABLE_ONE.values(), *tables.TABLE_TEN.values(), *LARGE):
         for name, (place, _) in table.lines.items():
             method = name.split(": ")[-1].removesuffix(", as published")
             assert label(table, place).split(" [")[0].rstrip("†") == method
@@ -64,6 +65,8 @@ def test_gains_compare_the_printed_lines_that_their_rows_stand_for(what):
     row, against, lines = tables.GAINS[what]
     places = {of: place for place, of in tables.TABLE_TEN["toy-ytvis19"].lines.values()}
     assert lines[10] == (int(places[row]), int(places[against]))
+    places = {of: place for place, of in tables.TABLE_ELEVEN["toy-ytvis19"].lines.values()}
+    assert lines[11] == (int(places[row]), int(places[against]))
     for a, b in zip(lines[10], lines[11], strict=True):
         cells = [published.tables("pm-vis", n).query(f"row == {k}") for n, k in ((10, a), (11, b))]
         one, other = ((part.row_label.iloc[0], part.supervision.iloc[0]) for part in cells)
