@@ -1,9 +1,9 @@
 """UVIS's own baseline (Table 1, A1 of Table 2): DeepSORT links pseudo labels of the test videos.
 
-Nothing is trained on videos. A detection is a mask with its box, its objectness as confidence, and
-CLIP's embedding of its crop as its looks. The paper does not say which class and score a track has;
-we take the name that its detections are surest of together, and the mean of objectness times that
-certainty.
+Nothing is trained on videos, and nothing is filtered. A detection is a mask with its box, its
+objectness as confidence, and CLIP's embedding of its crop as its looks. The paper does not say
+which class and score a track has; we take the name that its detections are surest of together, and
+the mean of objectness times that certainty.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
 from evis.foundation import toy_clip
 from evis.labels import naming
-from evis.papers.uvis.experiments import DETECTOR
+from evis.papers.uvis.experiments import DETECTOR, FILTERS
 from evis.papers.uvis.pseudo import PseudoLabels
 from evis.trackers import deepsort
 
@@ -42,7 +42,8 @@ def find(test: HeldOut, place: Place = HERE) -> store.ResultRow | None:
 
 
 def _key(test: HeldOut) -> tuple[dict[str, Any], str, int]:
-    recipe = {"name": "DeepSORT on pseudo labels", "labels": PseudoLabels(DETECTOR).content()}
+    unfiltered = PseudoLabels(DETECTOR, FILTERS["A2: no filter"])
+    recipe = {"name": "DeepSORT on pseudo labels", "labels": unfiltered.content()}
     return recipe, str(test), 0
 
 

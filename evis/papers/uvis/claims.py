@@ -1,14 +1,16 @@
 """UVIS's claim ledger: the claims of claims.toml, judged by its rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from evis.companion import claim_file, series
 from evis.companion import claims as ledger
-from evis.companion.held_out import IN_CLAIMS, HeldOut
+from evis.companion.claims import Claim, Comparison
+from evis.companion.held_out import IN_CLAIMS, WHOLE, HeldOut
 from evis.companion.measured import Place
-from evis.papers.uvis import baseline, checks
+from evis.papers.uvis import baseline, checks, linking
 from evis.papers.uvis.experiments import SEEDS, SIZES, rows_of
 
 FILE = Path(__file__).with_name("claims.toml")
@@ -22,7 +24,26 @@ CLAIMS = claim_file.read(FILE, TERMS)
 
 
 def verdicts(shelf: Path | None = None) -> pd.DataFrame:
-    return ledger.verdicts(CLAIMS, lambda *which: table(*which, shelf))
+    claims = [controlled(claim, shelf) for claim in CLAIMS]
+    return ledger.verdicts(claims, lambda *which: table(*which, shelf))
+
+
+def controlled(claim: Claim, shelf: Path | None = None) -> Claim:
+    """The claim; not testable if it is on linking, and linking is no question in its videos."""
+    sets = {test.left.held_out for test in claim.tests if is_on_linking(test)}
+    why = "; ".join(filter(None, (linking.no_question(test, shelf) for test in sets)))
+    return replace(claim, untestable=why) if why else claim
+
+
+def is_on_linking(test: Comparison) -> bool:
+    """Whether the two rows are one training, whose queries are linked in two ways."""
+    rows = rows_of(test.left.held_out)
+    if not {test.left.row, test.right.row} <= set(rows):
+        return False
+    one, other = (
+        replace(rows[side.row], name="", options=WHOLE) for side in (test.left, test.right)
+    )
+    return one == other
 
 
 def table(size: str, test: HeldOut, shelf: Path | None = None) -> pd.DataFrame:
