@@ -25,7 +25,7 @@ def test_solutions_about_the_figures(solved, capsys):
     defined, (thresholds, lost) = solved("22_uvis_figures")
     capsys.readouterr()
     exec(thresholds, defined)
-    found = re.findall(r"^0\.[79] (\d+) of (\d+)$", capsys.readouterr().out, flags=re.MULTILINE)
+    found = re.findall(r"^0\.9[58] (\d+) of (\d+)$", capsys.readouterr().out, flags=re.MULTILINE)
     (right, kept), (right_above, kept_above) = [map(int, numbers) for numbers in found]
     assert right_above <= right <= kept and right_above <= kept_above <= kept
     exec(lost, defined)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from evis import papers
-from evis.companion import measured, store
+from evis.companion import measured, paired, store
 from evis.companion.held_out import OF_SET, HeldOut
 from evis.data import masks, toy
 from evis.data.predictions import PredictedTrack
 from evis.labels.naming import Least, Named
-from evis.papers.uvis import baseline, experiments
+from evis.papers.uvis import baseline, claims, experiments
 
 
 def test_every_row_of_the_tables_is_trained_on_its_own_set_and_found_apart():
@@ -45,6 +45,31 @@ def test_the_memories_are_of_one_training_and_the_papers_rows_keep_their_keys():
     }
     found = [row for row in stored if row.dataset in own]
     assert found and {store.key(row.recipe, row.dataset, row.seed) for row in found} <= keys
+
+
+def test_rows_that_claims_hang_on_have_as_many_units_as_decide_something():
+    """Six of every row of every set; three of the one that no claim compares."""
+    planned = {
+        (on, name): len(row.seeds)
+        for on, test in OF_SET.items()
+        for name, row in experiments.rows_of(test).items()
+    }
+    few = {row for row, units in planned.items() if units < paired.LEAST_SEEDS}
+    assert few == {("toy-ytvis19", "thresholds as printed")}
+    compared = {
+        (side.held_out.toy_set, side.row)
+        for claim in claims.CLAIMS
+        for test in claim.tests
+        for side in (test.left, test.right)
+    }
+    assert compared and not compared & few
+
+
+def test_deepsort_links_all_pseudo_labels():
+    recipe, _, _ = baseline._key(OF_SET["toy-ovis"])
+    filters = recipe["labels"]["least"]
+    assert [filters[name] for name in ("objectness", "name", "prototype")] == [None] * 3
+    assert recipe["labels"]["masks"] == experiments.DETECTOR.content(0)
 
 
 def test_only_uvis_learns_without_annotation():
