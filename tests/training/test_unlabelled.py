@@ -1,14 +1,18 @@
 """From nothing to self-trained labels: what people annotated is not in it, bit by bit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
+from evis import papers
 from evis.criterion.mask_loss import MaskLoss
 from evis.data.errors import DataError
+from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
+from evis.foundation import toy_clip
 from evis.inference import Options, predict_dataset
+from evis.labels import naming
 from evis.labels.self_training import next_labels
 from evis.labels.videos import Cuts, make
 from evis.papers.eigencluster import method
@@ -73,6 +77,35 @@ def test_noise_in_place_of_true_masks_changes_no_bit(small, tmp_path):
     assert all(torch.equal(weights[name], theirs[name]) for name in weights)
     assert following.tracks == their_following.tracks and following.supervision == "none"
     assert following.tracks != labels.tracks and "MaskCut" in following.origin
+
+
+def _uvis(dataset, folder):
+    """MaskCut's masks under toy_clip's names, what its filters leave, and a model of UVIS's."""
+    bare = weaken(dataset, "none")
+    cut = make(bare, Cuts(outlined=False), progress=False)
+    found = [PredictedTrack(track.video_id, 1, 1.0, track.masks) for track in cut.tracks]
+    named = naming.named(bare, found, toy_clip.load(), progress=False)
+    labels = naming.label(bare, found, named, "this test", naming.Least(None, 0.25, 0.9))
+    recipe = replace(papers.named("uvis", toy=True), init=None, model="tiny_s", steps=2)
+    recipe = replace(recipe, batch=2, micro_batch=1, shorter_sides=(32,))
+    datasets = {"videos": labels}
+    model = train(recipe, datasets, folder, papers, device="cpu", threads=1, progress=False)
+    return named, labels, model
+
+
+@pytest.mark.slow
+def test_noise_changes_no_bit_of_names_filters_and_what_uvis_learns_from_them(small, tmp_path):
+    (named, labels, model), (their_named, their_labels, their_model) = (
+        _uvis(small.dataset(noise_masks=noise), tmp_path / str(noise)) for noise in (False, True)
+    )
+    kept = sum(mask is not None for track in labels.tracks for mask in track.masks)
+    assert 0 < kept < len(named.frames)  # the filters have something to do
+    assert len({track.category_id for track in labels.tracks}) == 2
+    for own, theirs in zip(vars(named).values(), vars(their_named).values(), strict=True):
+        assert (own == theirs).all()
+    assert labels.tracks == their_labels.tracks and labels.supervision == "none"
+    weights, theirs = model.state_dict(), their_model.state_dict()
+    assert all(torch.equal(weights[name], theirs[name]) for name in weights)
 
 
 def test_annotated_masks_are_taken_off_before_anything_is_pasted(small, tmp_path):
