@@ -57,7 +57,7 @@ def own_loss(
     return change + knn_patches(mask_logits, pictures, box_masks, pairs) if with_tk else change
 
 
-# TK at a threshold that more of the neighbours on toy frames reach (notebook 14).
+# TK at a threshold that more neighbours reach than the released one, which is 0.05.
 more_matches = partial(knn_patches, threshold=0.001)
 
 VARIANTS: dict[str, Callable[[], Scheme]] = {

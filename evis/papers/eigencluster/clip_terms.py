@@ -34,8 +34,9 @@ class Predicted:
 
 
 def held_out_clips(dataset: VISDataset) -> list[Clip]:
-    """A clip of three frames a video, at the toy frames' own size."""
-    return list(ClipDataset(dataset, shorter_sides=(64,), longest_side=96, flip=0))
+    """A clip of three frames a video, as stages two and three draw them, but never flipped."""
+    size = {"shorter_sides": (64,), "longest_side": 96, "flip": 0.0}
+    return list(ClipDataset(dataset, frame_range=5, **size))
 
 
 @torch.no_grad()

@@ -1,27 +1,26 @@
-"""What L_eig and Q answer to, and what TEL does to masks, without any training.
+"""What L_eig and Q answer to, without any training. `term_effects` has what TEL does to masks.
 
 Unless a model made them, logits are the distance to a mask's outline, at 64 x 96 pixels.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache
+from itertools import cycle
 
 import cv2
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from scipy import stats
-from torch import Tensor, nn
+from torch import Tensor
 
 from evis.companion import fit, realism
 from evis.data import toy
 from evis.data.clips import Clip, ClipDataset
 from evis.foundation.flow import dis
-from evis.losses import boxinst, qcc, tel, tk
+from evis.losses import qcc, tel
 from evis.losses.tensors import resize
 from evis.papers.eigencluster import one_batch
-from evis.papers.eigencluster.settings import Settings
 
 Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 CHANGES: dict[str, tuple[Sequence[float], Change]] = {  # of a field (h, w), by these amounts
@@ -38,18 +37,7 @@ CHANGES: dict[str, tuple[Sequence[float], Change]] = {  # of a field (h, w), by 
     # Pixels lost along the outline.
     "erosion": ((0.5, 1, 2, 3), lambda one, by, _: one - by),
 }
-STRIDE = 2  # of the toy models' logits
 _TURNS = range(-40, 41, 8)  # degrees tried when two masks are laid over each other
-BETA = Settings.beta
-TERMS: dict[str, Callable] = {  # of what finds L_tk and L_eig of each pair; TEL is Eq. 14
-    "no TK": lambda tk, l_eig: 0.0,
-    "TK": lambda tk, l_eig: tk().sum(),
-    "TK x 100": lambda tk, l_eig: 100 * tk().sum(),
-    "TEL, mean": lambda tk, l_eig: tel.temporal_loss(tk(), l_eig("mean"), BETA),
-    "TEL, sum": lambda tk, l_eig: tel.temporal_loss(tk(), l_eig(), BETA),
-    # TK times the mean factor of TEL's sum, as a number: it has no gradient.
-    "placebo": lambda tk, l_eig: tk().sum() * (1 + BETA * l_eig().detach().mean()),
-}
 
 
 def videos() -> ClipDataset:
@@ -112,10 +100,10 @@ def one_less_iou(before: np.ndarray, after: np.ndarray) -> float:
 def l_eig(before: np.ndarray, after: np.ndarray) -> float:
     """Eq. 10 of one pair of frames: fields (..., h, w) of any number of objects."""
     logits = torch.from_numpy(np.stack((before, after), -3)).clamp(-8, 8)  # (..., 2, h, w)
-    return float(_of_pairs(logits.reshape(-1, *logits.shape[-3:]), [(0, 1)]))
+    return float(of_pairs(logits.reshape(-1, *logits.shape[-3:]), [(0, 1)]))
 
 
-def _of_pairs(logits: Tensor, pairs: tel.Pairs, how: str = "paper") -> Tensor:
+def of_pairs(logits: Tensor, pairs: tel.Pairs, how: str = "paper") -> Tensor:
     return tel.eigenvalue_loss(tel.eigenvalues(logits), pairs, how)
 
 
@@ -151,16 +139,54 @@ def moving(number: int = 12) -> pd.DataFrame:
         pairs = [(a, b) for a in seen[::3] for b in seen if 1 <= b - a <= 5]
         masks = {t: field(track.mask(t)) for t in seen}
         lines += [("toy", track.id, masks[a], masks[b]) for a, b in pairs]
-    regions = [region for region, _ in two_objects(number)]
-    for name in realism.REAL[1:]:
-        frames = realism.real_clip(name)
-        starts = np.linspace(0, len(frames) - 6, number).astype(int)
-        for t, region in zip(starts, regions, strict=False):
-            back = [dis(frames[t + gap], frames[t]) for gap in range(1, 6)]
-            lines += [("real", f"{name} {t}", region, _carried(region, flow)) for flow in back]
+    for (unit, flows), (region, _) in zip(_real(number), cycle(two_objects(number)), strict=False):
+        lines += [("real", unit, region, _carried(region, flow)) for flow in flows]
     lines = [line for line in lines if all((one > 0).any() for one in line[2:])]
     table = [(*line[:2], l_eig(*line[2:]), *motion(*line[2:])) for line in lines]
     return pd.DataFrame(table, columns=["where", "unit", "L_eig", "motion", "deformation"])
+
+
+def moving_together(number: int = 12) -> pd.DataFrame:
+    """As `moving`, of two objects or regions at once, which Q needs: a clip of either frame.
+
+    "motion" and "deformation" are means over the two.
+    """
+    dataset, lines = videos().dataset, []
+    both = [v for v in dataset.videos if len(dataset.tracks_of(v.id)) == 2][:number]
+    for of in both:
+        masks = dataset.mask_stack(of.id)  # (2, T, h, w)
+        seen = [t for t in range(of.length) if masks[:, t].any((1, 2)).all()]
+        fields = {t: np.stack([field(mask) for mask in masks[:, t]]) for t in seen}
+        pairs = [(a, b) for a in seen[::3] for b in seen if 1 <= b - a <= 5]
+        lines += [("toy", of.id, fields[a], fields[b]) for a, b in pairs]
+    for (unit, flows), two in zip(_real(number), cycle(two_objects(number)), strict=False):
+        carried = [np.stack([_carried(one, flow) for one in two]) for flow in flows]
+        lines += [("real", unit, two, after) for after in carried]
+    lines = [line for line in lines if (np.stack(line[2:]) > 0).any((2, 3)).all()]
+    logits = torch.from_numpy(np.stack([np.stack(line[2:], 1) for line in lines])).clamp(-8, 8)
+    scores = qcc.cluster_scores(qcc.feature_points(logits), [2] * len(lines))
+    moved = [
+        np.mean([motion(*one) for one in zip(*line[2:], strict=True)], 0).tolist() for line in lines
+    ]
+    table = [
+        (*line[:2], 1 + float(score), *own)
+        for line, score, own in zip(lines, scores, moved, strict=True)
+    ]
+    return pd.DataFrame(table, columns=["where", "unit", "Q", "motion", "deformation"])
+
+
+@cache
+def _real(number: int) -> list[tuple[str, list[np.ndarray]]]:
+    """As many places in each real clip but bikes, and what flows back to each from the next five
+    frames.
+    """
+    found = []
+    for name in realism.REAL[1:]:
+        frames = realism.real_clip(name)
+        for t in np.linspace(0, len(frames) - 6, number).astype(int):
+            flows = [dis(frames[t + gap], frames[t]) for gap in range(1, 6)]
+            found.append((f"{name} {t}", flows))
+    return found
 
 
 def predicted() -> pd.DataFrame:
@@ -173,7 +199,7 @@ def predicted() -> pd.DataFrame:
         logits, q = matched(clip)
         pairs, size = tel.cyclic_pairs(logits.shape[1]), tuple(clip.masks.shape[-2:])
         error = 1 - fit.ious(resize(logits, size) > 0, clip.masks)  # (N, T)
-        change = _of_pairs(logits, pairs).mean() / len(logits)
+        change = of_pairs(logits, pairs).mean() / len(logits)
         flicker = (error - error.roll(1, 1)).abs().mean()
         lines.append((unit, *map(float, (error.mean(), flicker, change, q))))
     return pd.DataFrame(lines, columns=["unit", "mask error", "flicker", "L_eig", "Q"])
@@ -197,89 +223,3 @@ def correlation(table: pd.DataFrame, cause: str, answer: str, draws: int = 300) 
         found.append(np.corrcoef(ranks.T)[0, 1])
     low, high = np.quantile(found[1:], (0.025, 0.975))
     return {"mean": found[0], "low": low, "high": high}
-
-
-def batched(known: Sequence[fit.Boxed]) -> Callable[[Tensor], tuple[Tensor, Callable, Callable]]:
-    """Logits (N, T, h, w) of all clips' objects -> what a batch of these clips costs, in parts:
-
-    L_spatial, weighted; and what finds L_tk and L_eig of each pair.
-    """
-    boxes, pairs = torch.cat([one.boxes for one in known]), known[0].pairs
-    alike = torch.cat([one.similarity for one in known])
-    of_clips = [[p.expand(len(one.boxes), -1, -1, -1) for p in one.patches] for one in known]
-    patches = [torch.cat(of_pair) for of_pair in zip(*of_clips, strict=True)]  # (N, 9, h, w) each
-
-    def terms(logits: Tensor) -> tuple[Tensor, Callable, Callable]:
-        single, filled = logits.flatten(0, 1), boxes.flatten(0, 1)
-        spatial = Settings.dice_weight * boxinst.projection_loss(single, filled)
-        pairwise = boxinst.pairwise_loss(single, alike, filled, flavour="paper")
-        cost = partial(tk.tk_loss, logits, patches, boxes, pairs)
-        return spatial + Settings.mask_weight * pairwise, cost, partial(_of_pairs, logits, pairs)
-
-    return terms
-
-
-class Networks(nn.Module):
-    """A `ColourNetwork` a clip: equal colours, equal logits."""
-
-    rate = fit.ColourNetwork.rate
-
-    def __init__(self, known: Sequence[fit.Boxed]):
-        super().__init__()
-        self.each = nn.ModuleList(fit.ColourNetwork(one) for one in known)
-
-    def forward(self) -> Tensor:
-        return torch.cat([network() for network in self.each])
-
-
-def free_logits(known: Sequence[fit.Boxed]) -> fit.FreeLogits:
-    return fit.FreeLogits(torch.cat([one.start(seed=n) for n, one in enumerate(known)]), blur=2)
-
-
-def fitted(
-    model: Callable[[Sequence[fit.Boxed]], nn.Module], number: int = 6, steps: int = 30
-) -> pd.DataFrame:
-    """A column a term, a line a clip: mIoU (%) of masks that gradient descent fits to boxes.
-
-    All clips are one batch, as in training: Eq. 10 sums over the objects of all of them. TK is that
-    of the toy rows: a mean over its matches, at the factor of 0.1.
-    """
-    clips = list(videos())[:number]
-    known = [fit.boxed(clip, STRIDE) for clip in clips]
-    truth = torch.cat([fit.shrunk(clip.masks, STRIDE) for clip in clips])
-    clip_of = np.repeat(np.arange(number), [len(clip.labels) for clip in clips])
-    terms, seen, found = batched(known), truth.flatten(2).any(-1), {}
-    for name, term in TERMS.items():
-
-        def loss(logits: Tensor, term=term) -> dict[str, Tensor]:
-            spatial, *temporal = terms(logits)
-            weight = Settings.mask_weight * Settings.temporal_factor
-            return {"total": spatial + weight * term(*temporal)}
-
-        ious = fit.ious(fit.fit(model(known), loss, steps).masks(), truth)
-        of_objects = (ious * seen).sum(1) / seen.sum(1)
-        found[name] = 100 * pd.Series(of_objects.numpy()).groupby(clip_of).mean()
-    return pd.DataFrame(found)
-
-
-def cosines(number: int = 16) -> pd.DataFrame:
-    """Of the terms' slopes in the committed model's logits, with TK's and with that of BCE.
-
-    A line a term and clip; "TEL alone" is what Eq. 13 adds by the slope of L_eig.
-    """
-    lines = []
-    for clip in list(videos())[:number]:
-        logits = matched(clip)[0].requires_grad_()
-        truth = fit.shrunk(clip.masks, STRIDE)
-        _, cost, change = batched([fit.boxed(clip, STRIDE)])(logits)
-        values = {name: term(cost, change) for name, term in TERMS.items() if name != "no TK"}
-        values["TEL alone"] = (cost().detach() * change()).sum()
-        values["true masks"] = F.binary_cross_entropy_with_logits(logits, truth.float())
-        slopes = {
-            name: torch.autograd.grad(value, logits, retain_graph=True)[0].flatten()
-            for name, value in values.items()
-        }
-        for name in values:
-            each = (F.cosine_similarity(slopes[name], slopes[n], 0) for n in ("TK", "true masks"))
-            lines.append((name, *map(float, each)))
-    return pd.DataFrame(lines, columns=["term", "with TK", "with the true masks"])

@@ -8,7 +8,7 @@ L_eig and Q are those of a batch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -153,7 +153,7 @@ def recipe(terms: Mapping[str, Mapping[str, Any]] = TERMS) -> dict[str, Any]:
         "clips": CLIPS,
         "steps": STEPS,
         "toy": SPECS[DATASET].hash,
-        "settings": asdict(BASE),
+        "settings": BASE.to_json(),
         "regimes": {name: [kind, dict(changes)] for name, (kind, changes) in REGIMES.items()},
         "terms": {row: dict(own) for row, own in terms.items()},
     }

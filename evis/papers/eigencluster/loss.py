@@ -87,7 +87,7 @@ class Loss(nn.Module):
             if settings.alpha:
                 scores = sum(self._scores(group) for group in groups)
                 found["qcc"] = (1 + scores / len(clips)).to(terms["class"].dtype)
-            found["total"] = self._total(terms, found.get("qcc", 1.0))
+            found["total"] = self._total(terms, found.get("qcc", settings.q_placebo))
         return found
 
     def _box_terms(self, match: Matched, objects: float, instances: int) -> Terms:

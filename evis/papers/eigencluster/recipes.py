@@ -34,6 +34,9 @@ class Stage(Recipe):
                 field=f"recipe {self.name}",
             )
 
+    def to_json(self) -> dict[str, Any]:
+        return super().to_json() | {"settings": self.settings.to_json()}
+
     @property
     def supervision(self) -> Literal["mask", "box"]:
         return self.settings.supervision

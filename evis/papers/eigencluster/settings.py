@@ -5,15 +5,15 @@ Where the paper and its released code differ, each difference is a field of its 
 has that one part of it.
 """
 
-from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_origin
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args, get_origin
 
 from evis.data.errors import DataError
 from evis.training.recipe import outside
 
 _WEIGHTS = ("class_weight", "mask_weight", "dice_weight", "no_object_weight")
 _LIMITS = {
-    **dict.fromkeys((*_WEIGHTS, "beta", "temporal_factor"), (0.0, 1e6)),
+    **dict.fromkeys((*_WEIGHTS, "beta", "temporal_factor", "q_placebo"), (0.0, 1e6)),
     "warm_up_steps": (0, 10_000_000),
     "eigenvalues": (1, 1000),
     "scale": (1, 64),
@@ -57,6 +57,7 @@ class Settings:
     kmeans: Literal["best start", "one start", "soft"] = "best start"  # soft, ours: has a gradient
     q_scales: Literal["box terms", "everything"] = "box terms"  # everything: the class term too
     canvas: Literal["clip", "batch"] = "clip"  # a clip is judged on its own size, or as padded
+    q_placebo: float = 1.0  # ours: a constant in Q's place where alpha is 0
 
     def __post_init__(self) -> None:
         problem = outside(self, _LIMITS)
@@ -67,6 +68,13 @@ class Settings:
                 problem = f"{field.name} should be {wanted}, is {value!r}"
         if problem:
             raise DataError(problem, field=f"settings.{problem.partition(' ')[0]}")
+
+    def to_json(self) -> dict[str, Any]:
+        """All values by name; `q_placebo` only where it is set: it came after rows were stored."""
+        told = asdict(self)
+        if self.q_placebo == Settings.q_placebo:
+            del told["q_placebo"]
+        return told
 
     @property
     def weights(self) -> dict[str, float]:

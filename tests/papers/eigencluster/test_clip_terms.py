@@ -11,7 +11,7 @@ from evis.data import toy
 from evis.losses import tel
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.models import VideoMask2Former, named
-from evis.papers.eigencluster import clip_terms
+from evis.papers.eigencluster import clip_terms, evidence, one_batch, recipes
 from evis.papers.eigencluster.clip_terms import CLIPS, statistics
 
 
@@ -31,6 +31,13 @@ def test_every_clip_has_a_query_for_each_object(found, clips):
     for of in found:
         assert len(set(of.queries.tolist())) == len(of.clip.labels)
         assert of.mask_logits.shape[:1] + of.mask_logits.shape[2:3] == (1, len(of.clip.frames))
+
+
+def test_clips_reach_as_far_as_those_of_stages_two_and_three(clips):
+    reach = {recipes.named(f"eigencluster.stage{number}").frame_range for number in (2, 3)}
+    gaps = [max(clip.frame_indices) - min(clip.frame_indices) for clip in clips]
+    assert reach == {5} and max(gaps) <= 2 * 5 and max(gaps) > 5
+    assert one_batch.clips().frame_range == evidence.videos().frame_range == 5
 
 
 class Planted(torch.nn.Module):

@@ -89,7 +89,8 @@ def test_numbers_that_are_written_down_are_those_of_the_recipes_and_the_model(ba
     warm_up = 1 - (1 - ramp).sum() / code2.steps
     _, frames, _, height, width = batch.match.group.frames.shape
     queries, classes = batch.prediction.class_logits.shape[1:]
-    drawn = one_batch.clips(code3.frame_range)
+    drawn = one_batch.clips()
+    assert drawn.frame_range == code3.frame_range
     dataset = drawn.dataset
     several = [len(dataset.tracks_of(video.id)) > 1 for video in dataset.videos]
     empty = torch.zeros(1, 16, 24)

@@ -7,7 +7,8 @@ import torch
 
 from evis.companion import fit
 from evis.losses import tel, tk
-from evis.papers.eigencluster import evidence
+from evis.losses.qcc import quality_cluster_coefficient
+from evis.papers.eigencluster import evidence, term_effects
 from evis.papers.eigencluster.settings import Settings
 
 
@@ -79,19 +80,19 @@ def test_terms_are_those_of_a_fit(clips):
     clip = clips[0]
     known = fit.boxed(clip, 4)
     wanted, logits = fit.BoxLoss(known)(known.start()), known.start()
-    spatial, cost, change = evidence.batched([known])(logits)
+    spatial, cost, change = term_effects.batched([known])(logits)
     torch.testing.assert_close(spatial, wanted["projection"] + wanted["pairwise"])
     of_tk = tk.tk_loss(logits, known.patches, known.boxes, known.pairs)
     l_eig = tel.eigenvalue_loss(tel.eigenvalues(logits), known.pairs)
     for name, times in (("TK", 1.0), ("TEL, sum", 1 + Settings.beta * l_eig)):
-        found = evidence.TERMS[name](cost, change)
+        found = term_effects.TERMS[name](cost, change)
         torch.testing.assert_close(found, (of_tk * times).sum())
 
 
 def test_a_batch_adds_up_what_its_clips_change(clips):
     known = [fit.boxed(clip, 4) for clip in clips]
-    each = [evidence.batched([one])(one.start()) for one in known]
-    _, cost, change = evidence.batched(known)(torch.cat([one.start() for one in known]))
+    each = [term_effects.batched([one])(one.start()) for one in known]
+    _, cost, change = term_effects.batched(known)(torch.cat([one.start() for one in known]))
     torch.testing.assert_close(change(), sum(of_clip() for _, _, of_clip in each))
     found = [  # of each clip, a pair each: the costs of all matches, and their number
         tk.matched_sum(
@@ -109,7 +110,7 @@ def test_a_batch_adds_up_what_its_clips_change(clips):
     torch.testing.assert_close(cost(), costs / numbers)
 
 
-@pytest.mark.parametrize("model", [evidence.free_logits, evidence.Networks])
+@pytest.mark.parametrize("model", [term_effects.free_logits, term_effects.Networks])
 def test_models_have_a_mask_an_object(clips, model):
     known = [fit.boxed(clip, 4) for clip in clips]
     wanted = torch.cat([one.boxes for one in known]).shape
@@ -117,14 +118,26 @@ def test_models_have_a_mask_an_object(clips, model):
     torch.testing.assert_close(model(known)(), model(known)(), rtol=0, atol=0)
 
 
-def test_the_placebo_is_a_number_times_tk():
+def test_each_tel_has_a_placebo_of_its_own_size():
+    """TK times a number: with the mean as with the sum of the same L_eig."""
     logits = torch.tensor([1.0, 2.0, 4.0], requires_grad=True)
-    cost, change = logits.square, lambda: 3 * logits
-    terms = {name: evidence.TERMS[name](cost, change) for name in ("TK", "TEL, sum", "placebo")}
+
+    def change(how="paper"):
+        return 3 * logits if how == "paper" else logits / 2
+
+    terms = {name: term(logits.square, change) for name, term in term_effects.TERMS.items()}
+    assert terms.pop("no TK") == 0
     slopes = {n: torch.autograd.grad(value, logits)[0] for n, value in terms.items()}
-    torch.testing.assert_close(slopes["placebo"], slopes["TK"] * (1 + Settings.beta * 7))
-    torch.testing.assert_close(slopes["TEL, sum"], 2 * logits + Settings.beta * 9 * logits**2)
-    assert evidence.TERMS["no TK"](cost, change) == 0
+    beta, mean = Settings.beta, 7 / 3
+    for what, times in (("mean", mean / 2), ("sum", 3 * mean)):
+        of_tk = slopes["TK"] * (1 + beta * times)
+        torch.testing.assert_close(slopes[f"placebo of the {what}"], of_tk)
+    torch.testing.assert_close(slopes["TEL, sum"], 2 * logits + beta * 9 * logits**2)
+    torch.testing.assert_close(slopes["TEL, mean"], 2 * logits + beta * 1.5 * logits**2)
+    for name in ("TK", "TEL, mean"):
+        torch.testing.assert_close(
+            slopes[f"{name}{',' * (name != 'TK')} x 100"], 100 * slopes[name]
+        )
 
 
 @pytest.mark.slow
@@ -136,11 +149,28 @@ def test_tables_hold_what_they_say():
     assert set(moved["where"]) == {"toy", "real"}
     assert 3 * 12 * 5 - 20 < len(moved.query("where == 'real'")) <= 3 * 12 * 5
     assert moved.notna().all(axis=None) and moved.deformation.between(0, 1).all()
-    fitted = evidence.fitted(evidence.free_logits, 2, steps=2)
-    assert list(fitted) == list(evidence.TERMS) and fitted.shape == (2, 6)
-    cosines = evidence.cosines(2).groupby("term").mean()
-    np.testing.assert_allclose(cosines["with TK"][["TK", "TK x 100", "placebo"]], 1, atol=1e-5)
+    fitted = term_effects.fitted(term_effects.free_logits, 2, steps=2)
+    assert list(fitted) == list(term_effects.TERMS) and len(fitted) == 2
+    placebos = ["TK", "TK x 100", "placebo of the mean", "placebo of the sum"]
+    cosines = term_effects.cosines(2).groupby("term").mean()
+    np.testing.assert_allclose(cosines["with TK"][placebos], 1, atol=1e-5)
     assert abs(cosines["with TK"]["TEL alone"]) < 0.9
+
+
+def test_q_is_asked_of_two_objects_that_move_together(monkeypatch):
+    """Both regions go down by 3 pixels, which is motion and no deformation."""
+    flow = np.zeros((64, 96, 2), np.float32)
+    flow[..., 1] = -3
+    monkeypatch.setattr(evidence, "_real", lambda number: [("planted", [flow])])
+    table = evidence.moving_together(1)
+    assert set(table["where"]) == {"toy", "real"} and table.notna().all(axis=None)
+    planted = table.query("where == 'real'").squeeze()
+    assert planted["unit"] == "planted" and abs(planted["motion"] - 3) < 0.2
+    assert planted["deformation"] < 0.05
+    (two,) = evidence.two_objects(1)
+    clip = np.stack((two, [evidence._carried(one, flow) for one in two]), 1)
+    q = quality_cluster_coefficient(torch.from_numpy(clip[None]).clamp(-8, 8), [2])
+    np.testing.assert_allclose(planted["Q"], float(q), rtol=1e-6)
 
 
 @pytest.mark.slow

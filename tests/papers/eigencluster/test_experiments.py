@@ -15,10 +15,12 @@ from evis.papers.eigencluster.experiments import (
     GROUPS,
     PLACEBOS,
     Q_FACTOR,
+    Q_PLACEBO,
     QCC,
     SEARCH_SEEDS,
     SIZES,
     TEL,
+    TEL_IN_TWO,
     TEL_MEAN_FACTOR,
     TEL_RELEASED,
     TEL_SUM,
@@ -55,7 +57,8 @@ def differing(recipe, other):
     """Names of values, those of the loss by their own, that differ; words aside."""
     one, two = ({**r.to_json(), **r.to_json()["settings"]} for r in (recipe, other))
     words = ("settings", "title", "source", "unknown")
-    return {name: one[name] for name in one if name not in words and one[name] != two[name]}
+    names = {*one, *two} - {*words}
+    return {name: one.get(name) for name in names if one.get(name) != two.get(name)}
 
 
 @pytest.mark.parametrize("name, changes", STAGE3.items())
@@ -114,7 +117,8 @@ def test_placebos_are_the_control_with_a_constant(size):
     assert {
         term: differing(rows[placebo].stages[-1], control) for term, placebo in PLACEBOS.items()
     } == expected
-    assert {*PLACEBOS.values()} == {CONTROL, *experiments.ROWS["placebos"]}
+    assert differing(rows[Q_PLACEBO].stages[-1], control) == {"q_placebo": Q_FACTOR}
+    assert {*PLACEBOS.values(), Q_PLACEBO} == {CONTROL, *experiments.ROWS["placebos"]}
 
 
 @pytest.mark.parametrize("size", SIZES.values())
@@ -177,7 +181,8 @@ def test_table_ii_is_covered(size):
     assert differing(eq_12.stages[1], two) == {"tk_mean": "pixels", "temporal_factor": 1.0}
     for name, row in rows.items():
         assert row.stages[0] == one
-        assert differing(row.stages[1], two) == {"scheme": name}
+        own = {"beta": BETA["mean"]} if name == TEL_IN_TWO else {"scheme": name}
+        assert differing(row.stages[1], two) == own
 
 
 @pytest.mark.parametrize("size", SIZES.values())
@@ -224,7 +229,7 @@ def test_rows_with_verdicts_have_the_most_units():
     assert set(counts.values()) == {len(SEARCH_SEEDS), paired.LEAST_SEEDS, 11}
     verdicts = {name for name in all_rows("tiny_s") if len(all_rows("tiny_s")[name].seeds) == 11}
     parts = {TK, CONTROL, TEL, TEL_SUM, TEL_RELEASED, QCC, BOTH, "masks", "boxes"}
-    parts |= {"stage one only", *PLACEBOS.values(), *experiments.ROWS["from nothing"]}
+    parts |= {"stage one only", *PLACEBOS.values(), Q_PLACEBO, *experiments.ROWS["from nothing"]}
     assert verdicts == parts
     for size in ("tiny", "tiny_l"):
         assert len(experiments.seeds("comparison", size)) == 9

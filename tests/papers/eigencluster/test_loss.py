@@ -20,6 +20,7 @@ from evis.losses import boxinst, masks, tel, tk
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.losses.tensors import resize
 from evis.matching import match
+from evis.papers.eigencluster import loss as loss_module
 from evis.papers.eigencluster import settings as loss_settings
 from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.settings import Settings
@@ -245,6 +246,31 @@ def test_q_is_that_of_the_kmeans_that_is_asked_for():
     assert one != best
 
 
+def test_a_constant_in_q_s_place_scales_what_q_scales_and_matches_as_before(monkeypatch):
+    """Weights times the same constant scale the same terms, and what queries are matched by too."""
+    matched_by = []
+
+    matching_of = loss_module.matched
+
+    def watched(group, points, generator, weights):
+        matched_by.append(weights)
+        return matching_of(group, points, generator, weights)
+
+    monkeypatch.setattr(loss_module, "matched", watched)
+    plain = replace(BOX, alpha=0, beta=0)
+    cases = {
+        "none": plain,
+        "constant": replace(plain, q_placebo=1.4),
+        "weights": replace(plain, mask_weight=7.0, dice_weight=7.0),
+    }
+    found = {name: _run(_prediction(), [_clip()], settings) for name, settings in cases.items()}
+    none, constant, weights = (found[name]["total"] for name in cases)
+    classes = 2 * sum(found["none"][f"class{layer}"] for layer in ("", "_0", "_1"))
+    torch.testing.assert_close(constant - classes, 1.4 * (none - classes))
+    assert matched_by == [(2, 5, 5), (2, 5, 5), (2, 7, 7)]
+    assert weights > none
+
+
 def test_one_object_leaves_the_loss_unscaled():
     found = _run(_prediction(), [_clip(objects=1)], BOX)
     assert found["qcc"] == 1
@@ -265,6 +291,17 @@ def test_every_scheme_of_table_two_can_take_the_place_of_the_temporal_term(name,
     if name == "Temporal KNN-Matching (TK)":
         own = _run(prediction, [clip], replace(RELEASED, beta=0))
         torch.testing.assert_close(own["temporal"], found["temporal"])
+
+
+def test_the_last_scheme_of_table_two_is_tel_in_stage_two():
+    """So that its row needs no scheme, and has its beta in its recipe."""
+    case = _prediction(layers=1), [_clip()]
+    settings = replace(BOX, alpha=0, beta=0.04, tk_mean="matches")
+    own = Loss(settings)(*case, Step(LATE), torch.Generator().manual_seed(0))
+    scheme = SCHEMES["Temporal EigenValue + TK"]()
+    found = Loss(settings, scheme)(*case, Step(LATE), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(own["temporal"], found["temporal"])
+    torch.testing.assert_close(own["total"], found["total"])
 
 
 def test_warm_up_starts_at_nothing_and_ends_at_the_full_term():

@@ -102,7 +102,7 @@ def test_every_part_that_was_released_can_be_set_from_text():
     assert set(RELEASED) == set(vars(settings)) - {
         *("supervision", "alpha", "beta", "class_weight", "mask_weight", "dice_weight"),
         *("no_object_weight", "temporal_factor", "warm_up_steps", "eigenvalues", "scale"),
-        "points",
+        *("points", "q_placebo"),
     }
     for part, choice in RELEASED.items():
         other = changed(named("eigencluster.stage3"), {f"settings.{part}": choice})
@@ -219,3 +219,12 @@ def test_unknown_names_say_what_there_is():
         named("stage3")
     with pytest.raises(DataError, match="backbone 'r18'.*swin_l"):
         named("maskfree", "r18")
+
+
+def test_a_field_that_came_later_is_told_where_it_is_set_alone():
+    """Or no row that was stored before would be found."""
+    stage = named("eigencluster.stage3")
+    placebo = changed(stage, {"settings.q_placebo": 1.4})
+    told, of_placebo = stage.to_json()["settings"], placebo.to_json()["settings"]
+    assert "q_placebo" not in told and of_placebo == told | {"q_placebo": 1.4}
+    assert stage.settings.to_json() == told
