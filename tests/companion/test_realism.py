@@ -8,6 +8,7 @@ from evis.data import toy
 from evis.data.types import Category, Track, Video, VISDataset
 
 HEIGHT, WIDTH = realism.SIZE
+GAPS = realism.GAPS
 
 
 @pytest.fixture
@@ -150,6 +151,27 @@ def test_the_stored_row_is_a_table_of_clips(row):
         == row.metrics["toy-ytvis19: kept in boxes, gap 3"]
     )
     assert np.isnan(table["bikes"]["kept in boxes, gap 3"])
+
+
+def test_tk_keeps_enough_inside_boxes_in_the_toy_world(row):
+    """The limits that its last knobs were set for: what temporal terms have to work on."""
+    kept = {gap: row.metrics[f"toy-ytvis19: kept in boxes, gap {gap}"] for gap in (1, 3)}
+    assert kept[1] >= 0.08 and kept[3] >= 0.04
+
+
+def test_where_the_toy_world_misses_real_clips_is_what_is_told(row):
+    """As data/weights/README.md and spec.py have it."""
+    table = realism.stored()
+    real, own = table[list(realism.REAL)], table[realism.TOY]
+
+    def beyond(where, of_real):
+        of = [(own[f"kept {where}, gap {g}"], real.loc[f"kept {of_real}, gap {g}"]) for g in GAPS]
+        return [value > there.max() for value, there in of], [v < t.min() for v, t in of]
+
+    for where in ("anywhere", "anywhere, moving"):
+        assert all(beyond(where, where)[0])
+    above, below = beyond("in boxes, moving", "anywhere, moving")
+    assert not any(above) and below == [gap >= 5 for gap in GAPS]
 
 
 @pytest.mark.slow

@@ -4,9 +4,11 @@ Lengths and speeds are in frame heights, so that a set looks the same at any siz
 radians, times in frames. A knob that is a single number is the largest value a video can draw.
 
 Textures, motion, camera, light and film were set on 2026-11-27: by how near they come to real clips
-in what `evis.companion.realism` measures (notebook 01), and by rows of masks, boxes and stage one
-alone. They miss them in one thing: half of the neighbours within a frame are alike, of real ones 5
-to 22%. data/weights/README.md tells what was tried.
+in what `evis.companion.realism` measures (notebook 01), with rows of masks, boxes and stage one
+alone; the last of them, for two limits on the pairs that TK keeps, after TK had been trained in two
+worlds before. They miss real clips in two things: half of the neighbours within a frame are alike,
+of real ones 5 to 22%; and of all places TK keeps more pairs than there at any gap, of moving ones
+inside boxes fewer from five frames on. data/weights/README.md tells what was tried.
 """
 
 import hashlib
