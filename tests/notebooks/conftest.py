@@ -25,15 +25,17 @@ def unsaved(monkeypatch):
 
 @pytest.fixture
 def defined_by(unsaved):
-    """notebook -> all names that it defines at the smallest scale."""
+    """notebook -> all names that it defines at this scale, or up to the cell that defines one."""
 
-    def run(book):
+    def run(book, scale="smoke", until=None):
         defined = {}
         for cell in book.cells:
             if cell.cell_type == "code":
                 exec(compile(cell.source, cell.id, "exec"), defined)
                 if "parameters" in cell.metadata.get("tags", []):
-                    defined["scale"] = "smoke"
+                    defined["scale"] = scale
+                if until in defined:
+                    break
         return defined
 
     return run
@@ -43,9 +45,11 @@ def defined_by(unsaved):
 def solved(defined_by):
     """name -> what `defined_by` says of a notebook, and its exercises' solutions."""
 
-    def run(name):
+    def run(name, **how):
         book = nbformat.read(paths.notebooks() / f"{name}.ipynb", as_version=4)
         (exercises,) = (cell.source for cell in book.cells if "## Exercises" in cell.source)
-        return defined_by(book), re.findall(r"```python\n(.*?)```", exercises, flags=re.DOTALL)
+        return defined_by(book, **how), re.findall(
+            r"```python\n(.*?)```", exercises, flags=re.DOTALL
+        )
 
     return run

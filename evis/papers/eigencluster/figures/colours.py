@@ -3,6 +3,7 @@
 from evis.companion.plots.style import COLOURS
 
 ROW_COLOURS = {
+    "stage one only": "#000000",
     "masks": COLOURS[7],
     "boxes": COLOURS[5],
     "TK": COLOURS[1],
@@ -12,6 +13,7 @@ ROW_COLOURS = {
     "TEL + QCC": COLOURS[3],
 }
 ROW_MARKERS = {
+    "stage one only": "*",
     "masks": "o",
     "boxes": "s",
     "TK": "^",
@@ -21,6 +23,7 @@ ROW_MARKERS = {
     "TEL + QCC": "D",
 }
 ROW_NAMES = {
+    "stage one only": "stage one only",
     "masks": "Mask2Former (masks)",
     "boxes": "+ BoxInst (boxes)",
     "TK": "+ Mask-free VIS (TK)",
