@@ -1,12 +1,16 @@
 """Claims of FlowCut that need no training row; claims.toml names these functions."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from evis.companion import formulas, published
 from evis.companion.claims import CANNOT_TELL, CONTRADICTED, HOLDS, Finding
-from evis.labels import curate, maskcut
-from evis.papers.flowcut.experiments import ROWS
+from evis.foundation import colour, flow
+from evis.labels import crf, curate, maskcut
+from evis.papers.flowcut.experiments import ALPHA, ROWS
 from evis.papers.flowcut.recipes import named
+from evis.papers.flowcut.worlds import WORLDS
 
 METRICS = ("AP50", "AP75", "AP", "AP_S", "AP_M", "AP_L", "AR10")
 # What 4.2 says is the best of Table 1.
@@ -35,17 +39,30 @@ def half_is_enough() -> Finding:
 
 
 def matching_is_optimal() -> Finding:
-    """By an example: of two masks that overlap in the first frame, one is in the second."""
+    """By examples: masks that do not overlap, as cuts don't, and two that do."""
+    apart = all(curate.match(*ends) == curate.match_one_to_one(*ends) for ends in _cut_twice())
     whole = np.ones((1, 4, 10), dtype=bool)
     part = whole.copy()
     part[..., 8:] = False
     first = np.concatenate([whole, part])
     printed, optimal = curate.match(first, whole), curate.match_one_to_one(first, whole)
     words = (
-        f"two masks of the first frame are matched with one of the second: {printed}; one to one, "
-        f"at the highest sum of IoUs, {optimal}"
+        f"masks that don't overlap, as those of Eq. 4, {'are' if apart else 'are not'}: no two can "
+        f"each cover more than half of one. Of masks that do, as a CRF can make them, two can take "
+        f"one: {printed}; one to one, at the highest sum of IoUs, {optimal}"
     )
-    return Finding(HOLDS if printed == optimal else CONTRADICTED, words)
+    found = {apart, printed == optimal}
+    verdict = CANNOT_TELL if len(found) == 2 else HOLDS if apart else CONTRADICTED
+    return Finding(verdict, words)
+
+
+def _cut_twice() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Three masks of 12 pixels each, (3, 1, 12) bool twice, none of which overlap in a frame."""
+    generator = np.random.default_rng(0)
+    for _ in range(300):
+        before, other = generator.integers(0, 4, (2, 12))
+        after = np.where(generator.random(12) < 0.25, other, before)
+        yield tuple(np.stack([cells == n for n in (1, 2, 3)])[:, None] for cells in (before, after))
 
 
 def alpha_one_has_no_flow() -> Finding:
@@ -102,6 +119,38 @@ def davis_best() -> Finding:
         f"its lead is {mean - best:.1f}"
     )
     return Finding(CONTRADICTED if worse else HOLDS, words)
+
+
+def small_objects_are_hard() -> Finding:
+    """By discs on a grid of DINO's patches: the best that any choice of whole patches reaches."""
+    ious = {2 * radius: _best_of_patches(radius) for radius in (6, 12, 24, 48)}
+    listed = ", ".join(f"{iou:.2f} at {wide}" for wide, iou in ious.items())
+    words = f"best IoU of patches of 16 pixels with a disc, by its width in pixels: {listed}"
+    rises = list(ious.values()) == sorted(ious.values())
+    return Finding(HOLDS if rises else CONTRADICTED, words)
+
+
+def _best_of_patches(radius: int, patch: int = 16, side: int = 8, places: int = 20) -> float:
+    """A mean over places of the disc. Of the best choice, no patch that is left out is fuller."""
+    generator, best = np.random.default_rng(0), []
+    rows, columns = np.indices((side * patch,) * 2)
+    for y, x in side * patch / 2 + patch * generator.random((places, 2)):
+        disc = (rows - y) ** 2 + (columns - x) ** 2 < radius**2
+        full = np.sort(disc.reshape(side, patch, side, patch).sum((1, 3)).ravel())[::-1]
+        shared, taken = full.cumsum(), patch**2 * np.arange(1, side**2 + 1)
+        best.append((shared / (taken + disc.sum() - shared)).max())
+    return float(np.mean(best))
+
+
+def what_rests_is_cut() -> Finding:
+    """By a drawn world in which nothing moves, cut with the rows' alpha."""
+    (frame, *_), mask = frames, _ = WORLDS["plain: all rests"].clip()
+    pictured = flow.colours(flow.of_frame(frames, 0))
+    features = maskcut.combined(colour.features(frame), colour.features(pictured), ALPHA)
+    ious = curate.mask_ious(mask[None], crf.enlarged(frame, maskcut.masks(features)))
+    found = bool(ious.max() > 0.5)
+    words = f"an object of another colour is {'' if found else 'not '}cut out at alpha = {ALPHA:g}"
+    return Finding(HOLDS if found else CONTRADICTED, f"where nothing moves, {words}")
 
 
 def gains_on_2019() -> Finding:

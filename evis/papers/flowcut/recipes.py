@@ -12,6 +12,8 @@ from evis.training.mask_stage import TOY, MaskStage
 
 # In released code of Mask2Former the rate reaches the pixel decoder alone.
 _DECODERS = "which decoders drop: the pixels' and the queries'"
+_CROPS = "frames are also cropped there at random, to sides of 600 to 720: here they are not"
+_RATE = "the learning rate: the configuration's, where its README has 5e-6"
 
 VIDEOCUTLER = MaskStage(
     name="videocutler",
@@ -31,7 +33,7 @@ VIDEOCUTLER = MaskStage(
     steps=80_000,
     batch=16,
     learning_rate=2e-5,
-    unknown=(_DECODERS, "over how many GPUs a batch was spread (micro_batch)"),
+    unknown=(_DECODERS, _CROPS, _RATE, "over how many GPUs a batch was spread (micro_batch)"),
 )
 FLOWCUT = replace(
     VIDEOCUTLER,

@@ -1,0 +1,103 @@
+"""What FlowCut builds on, which has to be seen to work before a claim about it is judged.
+
+- Clips teach more than pictures: VideoCutLER beats CutLER linked frame by frame, from which it goes
+  on. Else these videos do not reward what a network learns from clips, whoever made them.
+- Flow shows what moves: of the moving objects of training videos, labels with flow have more than
+  those of colour alone. Else no network can learn from flow where objects are.
+
+True masks are read for the second to judge, and by no row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evis.companion import measured, paired, store
+from evis.companion.claims import HOLDS, UNMEASURED, Comparison, Table, describe, difference
+from evis.data import toy
+from evis.data.masks import pairwise_iou
+from evis.data.types import VISDataset
+from evis.labels.videos import Cuts, make
+from evis.metrics import motion
+from evis.papers.flowcut.experiments import ALPHA, CUTLER, NO_FLOW, ON_PICTURES, ROWS
+
+VIDEOS = 24  # of a set's training videos, the first
+FOUND = 0.5  # IoU above which a mask has an object
+_CLIPS = ON_PICTURES.name, CUTLER.name
+
+
+@dataclass(frozen=True)
+class Control:
+    compared: str
+    difference: paired.Difference  # above 0 if it works
+
+    @property
+    def verdict(self) -> str:
+        return paired.verdict(self.difference) if self.difference.seeds else UNMEASURED
+
+    @property
+    def holds(self) -> bool:
+        return self.verdict == HOLDS
+
+    def __str__(self) -> str:
+        found = f"{self.difference}, " if self.difference.seeds else ""
+        return f"{self.compared}: {found}{self.verdict}"
+
+
+def of(test: Comparison, table: Table, shelf: Path | None = None) -> Control | None:
+    """What a comparison builds on; None for the first control itself."""
+    rows = test.left.row, test.right.row
+    if rows[1] == f"{rows[0]}, no flow":
+        return of_flow(ROWS[rows[0]].sets["videos"], shelf)
+    if rows == _CLIPS:
+        return None
+    left, right = (replace(test.left, row=name) for name in _CLIPS)
+    clips = replace(test, left=left, right=right, published=None)
+    return Control(describe(clips), difference(clips, table))
+
+
+def of_flow(on: str, shelf: Path | None = None) -> Control:
+    """The second control, of a training set."""
+    row = store.find(*_key(on), measured.results(shelf))
+    compared = f"moving objects that labels have, %, with flow − without, {on}, videos as units"
+    return Control(compared, paired.Difference(tuple(row.per_video) if row else ()))
+
+
+def measure(on: str, shelf: Path | None = None, recompute: bool = False) -> store.ResultRow:
+    """What `of_flow` finds: the stored row, or a new one."""
+    return store.measure(*_key(on), lambda: _found(on), recompute, measured.results(shelf))
+
+
+def _key(on: str) -> tuple[dict[str, Any], str, int]:
+    recipe = {"name": "flowcut control", "alpha": ALPHA, "toy": toy.SPECS[on].hash}
+    return recipe, f"{on} ({VIDEOS} videos)", 0
+
+
+def _found(on: str) -> Mapping[str, Any]:
+    """Means over videos, and by video what flow brings, in points."""
+    videos = toy.sample(on, VIDEOS)
+    kinds = {"with flow": ALPHA, "without": NO_FLOW}
+    made = {how: make(videos, Cuts(alpha=alpha), progress=False) for how, alpha in kinds.items()}
+    shares = {how: of_moving(videos, labels) for how, labels in made.items()}
+    gains = np.subtract(shares["with flow"], shares["without"])
+    means = {f"moving objects found, %, {how}": float(np.mean(s)) for how, s in shares.items()}
+    return means | {"per_video": gains.tolist()}
+
+
+def of_moving(videos: VISDataset, labels: VISDataset) -> list[float]:
+    """By video that has some: of its moving objects in frames, how many have a mask, in percent."""
+    shares = []
+    for video in videos.videos:
+        own, found = (dataset.tracks_of(video.id) for dataset in (videos, labels))
+        moving = [t for t in own if np.linalg.norm(motion.velocity(t)) > motion.MOVES]
+        hits: list[bool] = []
+        for frame in range(video.length):
+            true, made = ([t.masks[frame] for t in of if t.masks[frame]] for of in (moving, found))
+            ious = pairwise_iou(true, made)
+            hits += (ious.max(1, initial=0) > FOUND).tolist()
+        if hits:
+            shares.append(100 * float(np.mean(hits)))
+    return shares
