@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from evis import papers
 from evis.companion import measured, series
@@ -15,6 +16,7 @@ from evis.data import masks, toy
 from evis.data.errors import DataError
 from evis.labels import curate
 from evis.labels.videos import Cuts
+from evis.models import load
 from evis.papers.flowcut import experiments
 from evis.papers.flowcut.pseudo import ByKind, Pairs, Uncurated
 
@@ -142,6 +144,30 @@ def test_uncurated_masks_keep_their_numbers_and_nothing_is_dropped(few, place):
 def test_no_pairs_are_no_labels(few, place):
     with pytest.raises(DataError, match="there are no pairs. Try another alpha"):
         Pairs(ROUGH, gaps=(5,)).label(few, 0, place)
+
+
+def test_noise_in_place_of_true_masks_changes_no_bit(monkeypatch, tmp_path):
+    """Of labels and weights: cuts, pairs that agree and a training on them, as rows have it."""
+    whole, noise = toy.sample("toy-ytvis19", 2), np.random.default_rng(0)
+    videos = tuple(replace(video, frames=video.frames[:5]) for video in whole.videos)
+    sets = {"truth": [], "noise": []}
+    for track in whole.tracks:
+        own, bare = track.masks[:5], replace(track, boxes=None, areas=None)
+        sets["truth"].append(bare.with_masks(own))
+        spoilt = [m and masks.encode(noise.random(m["size"]) < 0.5) for m in own]
+        sets["noise"].append(bare.with_masks(spoilt))
+    stage = replace(experiments.FLOWCUT, init=None, steps=2, batch=2, micro_batch=2)
+    row = experiments.ROWS["FlowCut, 2019"].of(stage).seeded(0)
+    row = replace(row, labels=((stage.name, Pairs(ROUGH)),))
+    labels, weights = [], []
+    for name, tracks in sets.items():
+        given, place = replace(whole, videos=videos, tracks=tuple(tracks)), Place(tmp_path / name)
+        monkeypatch.setattr(measured, "_training_set", lambda *which, given=given: given)
+        weights.append(load(measured.trained(row, place)).state_dict())
+        labels.append(measured.training_sets(row, place)["videos"].tracks)
+    assert whole.supervision == "mask" and sets["truth"] != sets["noise"]
+    assert labels[0] and labels[0] == labels[1]
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 
 def test_pictures_and_videos_have_a_maker_each(few, place):
