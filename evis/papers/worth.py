@@ -244,6 +244,27 @@ def _printed(formula: str) -> float:
     return 100 * formulas.evaluate(formula, published.tables()).value if formula else np.nan
 
 
+def in_print(found: pd.DataFrame) -> pd.DataFrame:
+    """The APs behind the printed shares, a line a row of a paper's table: label, labels, seconds,
+    AP, and "network", whose rows of one table are comparable. They are of real videos.
+
+    found: lines of `measured`. A share divides by the AP of the row that learns from masks.
+    """
+    cells, own = published.tables(), found.set_index("label")[["labels", "seconds"]]
+    from_masks = {level.paper: level.label for level in LEVELS if level.row == level.full}
+    lines: dict[tuple[str, str], dict] = {}
+    for level in (level for level in LEVELS if level.printed):
+        labelled = level.label, from_masks[level.paper]
+        for label, place in zip(labelled, formulas.references(level.printed), strict=True):
+            cell = formulas.lookup(cells, place)
+            split = cell["dataset"].removeprefix("YouTube-VIS 2019 ").replace("val-dev", ", dev")
+            backbone = cell["backbone"] or f"Table {cell['table']}"
+            network = f"{published.PAPERS[cell['paper']][0]}, {backbone}{split.removeprefix('val')}"
+            line = {"label": label, **own.loc[label], "AP": cell["value"], "network": network}
+            lines[network, label] = line
+    return pd.DataFrame(lines.values())
+
+
 def steps(shelf: Path | None = None) -> pd.DataFrame:
     """A line a step as `paired.differences` has it, with its level and idea."""
     lines = []

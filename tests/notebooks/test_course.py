@@ -1,4 +1,6 @@
-"""The course, 00 to 09: solutions print what is said, figures are there, no link is dead."""
+"""The course, 00 to 09, and its appendix: solutions print what is said, figures are there, no link
+is dead.
+"""
 
 import pkgutil
 import re
@@ -21,8 +23,10 @@ EXERCISES = {
     "07_full_gpu_training": 3,
     "08_your_own_video": 2,
     "09_published_numbers": 4,
+    "17_full_run_appendix": 2,
 }
 TABLES = "09_published_numbers"  # draws all of them by one name, and nothing in it moves
+APPENDIX = "17_full_run_appendix"  # draws nothing
 EXERCISE = re.compile(r"^\*\*\d\.\*\* .*?</details>", re.DOTALL | re.MULTILINE)
 
 
@@ -49,7 +53,7 @@ def test_solutions_print_what_the_exercises_say(name, defined_by):
         assert lines and lines == told[: len(lines)]
 
 
-@pytest.mark.parametrize("name", EXERCISES.keys() - {TABLES})
+@pytest.mark.parametrize("name", sorted(EXERCISES.keys() - {TABLES, APPENDIX}))
 def test_each_figure_is_committed_and_one_of_them_moves(name):
     code = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "code")
     stills = re.findall(r'style\.save\(.*?, "(\w+)"\)', code)
@@ -71,6 +75,18 @@ def test_links_lead_to_notebooks_from_the_first_cell_and_the_last(name):
     ]
     assert links[0] and links[-1]
     assert all((paths.notebooks() / link).exists() for found in links for link in found)
+
+
+@pytest.mark.parametrize(
+    "name", [*sorted(EXERCISES.keys() - {"01_data_and_supervision"}), "60_what_is_a_label_worth"]
+)
+def test_the_first_cell_and_the_last_lead_to_the_paper_and_to_the_code(name):
+    cells = read(name).cells
+    for cell in (cells[0], cells[-1]):
+        assert re.search(r"\]\(\d\d_\w+\.ipynb\)", cell.source)
+        assert re.search(r"\]\(https://arxiv\.org/abs/", cell.source)
+        code = re.findall(r"\]\(\.\./(evis/[\w./]+)\)", cell.source)
+        assert code and all((paths.repository() / place).exists() for place in code)
 
 
 def test_the_map_leads_to_every_notebook():

@@ -106,6 +106,24 @@ def test_shares_in_print_are_those_that_pointvis_prints():
     assert np.isnan(worth._printed(""))
 
 
+def test_what_papers_print_is_at_the_seconds_of_our_row_and_beside_its_masks():
+    own = pd.DataFrame(
+        {"label": own.label, "labels": "x", "seconds": n} for n, own in enumerate(LEVELS)
+    )
+    printed = worth.in_print(own).set_index(["network", "label"])["AP"]
+    assert printed["Eigen-Cluster VIS, R50", "boxes: TK, TEL, QCC"] == 47.4
+    assert printed["Eigen-Cluster VIS, R50", "masks: Mask2Former"] == 47.8
+    assert printed["PointVIS, Swin-L", "P1: self-trained"] == 53.9
+    assert printed["PointVIS, Swin-B, dev", "P1: loss at clicks"] == 9.7
+    assert printed["PointVIS, Swin-B, dev", "masks: MinVIS"] == 55.3
+    assert printed["PointVIS, Table 6", "masks, 1%: MinVIS"] == 59.0
+    assert printed["UVIS, R50", "masks: MinVIS, no stills"] == 30.3
+    with_print = {own.label for own in LEVELS if own.printed}
+    assert with_print <= {label for _, label in printed.index}
+    seconds = worth.in_print(own).set_index("label")["seconds"]
+    assert (seconds == own.set_index("label")["seconds"].reindex(seconds.index)).all()
+
+
 def planted(scores):
     """In place of `worth.table`: {row: {seed: AP}}."""
 

@@ -79,9 +79,8 @@ def shadows(picture: np.ndarray, logits: Tensor, box: Tensor, slope: Tensor) -> 
     ):
         top.plot(columns, values.amax(0), color=colour, linewidth=width, label=name)
         side.plot(values.amax(1), rows, color=colour, linewidth=width)
-    top.set(
-        title="shadows: largest of each column", xticks=[], yticks=(0, 1), xlim=(0, columns[-1])
-    )
+    title = "shadows (PM-VIS, Eqs. 1-2): largest of each column"
+    top.set(title=title, xticks=[], yticks=(0, 1), xlim=(0, columns[-1]))
     side.set(yticks=[], xticks=(0, 1), ylim=(rows[-1], 0), xlabel="of each row")
     top.legend(loc="center left", bbox_to_anchor=(1.0, 0.6))
     style.bare(right).imshow(picture // 3 + 170)

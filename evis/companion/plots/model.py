@@ -40,7 +40,7 @@ def layer_by_layer(clip, learned: Tensor, looks: Sequence, times: Sequence[int],
         read = [plt.get_cmap("magma")(brightness[t].numpy())[..., :3] for t in times]
         rows.append(veiled + read + [masked(frames[t], look.mask[t], rgb) for t in times])
     labels = ["has read\nnothing", *(f"layer {n}" for n in range(1, len(rows)))]
-    kinds = ("open", "attention", "mask")
+    kinds = ("open (Eq. 3)", "attention (Eq. 2)", "mask")
     return pictures.strip(rows, labels, [f"{kind}, t = {t}" for kind in kinds for t in times])
 
 

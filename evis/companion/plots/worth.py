@@ -55,31 +55,42 @@ def costs(timed: pd.DataFrame) -> Figure:
     return figure
 
 
-def against_seconds(levels: pd.DataFrame, metric: str = "AP") -> Figure:
+def against_seconds(levels: pd.DataFrame, printed: pd.DataFrame, metric: str = "AP") -> Figure:
     """A numbered mark a measured level, with its interval; hollow: after masks of stills.
 
     levels: label, labels, seconds, units, "masks of stills", the metric, low and high. A key at the
     right has them all, cheapest first, with units in brackets; in grey what is not measured yet.
+    printed: label, labels, seconds, network, the metric; in a panel of its own below, in grey and
+    with a line a network, for they are of other videos.
     """
-    figure, (axes, key) = plt.subplots(
-        1, 2, figsize=(style.PAGE, 0.9 + 0.155 * len(levels)), width_ratios=[2.9, 1]
+    heights = [0.9 + 0.155 * len(levels), 2.4]
+    figure, axes = plt.subplots(
+        2,
+        2,
+        figsize=(style.PAGE, sum(heights)),
+        width_ratios=[2.9, 1],
+        height_ratios=heights,
+        sharex="col",
     )
     shown = levels.sort_values("seconds", kind="stable").reset_index(drop=True)
-    shown["x"] = np.log10(shown["seconds"].clip(lower=_ZERO))
+    shown["x"] = _place(shown["seconds"])
     found = shown[shown["units"] > 0]
     for line in found.to_dict("records"):
         colour = style.SUPERVISION_COLOURS[line["labels"]]
         look = {"marker": style.SUPERVISION_MARKERS[line["labels"]], "markersize": 5}
         look |= {"mec": colour, "mfc": "white" if line["masks of stills"] else colour}
         reach = np.array([[line[metric] - line["low"]], [line["high"] - line[metric]]])
-        axes.errorbar(line["x"], line[metric], reach, color=colour, capsize=2.5, **look)
+        axes[0, 0].errorbar(line["x"], line[metric], reach, color=colour, capsize=2.5, **look)
     top = found[metric].max() if len(found) else 60
-    axes.set(xlim=(0.2, 3.25), ylim=(0, 1.08 * top), ylabel=f"{metric}, %")
-    axes.set_xlabel("seconds of annotation an object, its class included")
-    axes.set_xticks([np.log10(_ZERO), 1, 2, 3], ["0", "10", "100", "1000"])
-    axes.axvline(0.6, color="#999999", linewidth=0.8, linestyle=":")  # 0 is on no such scale
-    _numbers(axes, found, metric)
-    _key(key, shown)
+    axes[0, 0].set(ylim=(0, 1.08 * top), ylabel=f"{metric}, %, measured")
+    _numbers(axes[0, 0], found, metric)
+    _key(axes[0, 1], shown)
+    _in_print(axes[1], printed.assign(x=_place(printed["seconds"])), metric)
+    for axis in axes[:, 0]:
+        axis.axvline(0.6, color="#999999", linewidth=0.8, linestyle=":")  # 0 is on no such scale
+    axes[1, 0].set_xlabel("seconds of annotation an object, its class included, as we count")
+    axes[1, 0].set_xlim(0.2, 3.25)
+    axes[1, 0].set_xticks([np.log10(_ZERO), 1, 2, 3], ["0", "10", "100", "1000"])
     used = [kind for kind in style.SUPERVISION_COLOURS if kind in set(shown["labels"])]
     marks = [
         Line2D([], [], lw=0, marker=style.SUPERVISION_MARKERS[kind], label=kind,
@@ -90,6 +101,30 @@ def against_seconds(levels: pd.DataFrame, metric: str = "AP") -> Figure:
     marks.append(Line2D([], [], label="hollow: after masks of stills", **hollow))
     figure.legend(handles=marks, loc="outside upper center", ncols=len(marks))
     return figure
+
+
+def _place(seconds: pd.Series) -> pd.Series:
+    return np.log10(seconds.clip(lower=_ZERO))
+
+
+def _in_print(axes: tuple[Axes, Axes], printed: pd.DataFrame, metric: str) -> None:
+    """Marks of each network and a line through them, whose end at the right is named."""
+    panel, names = axes
+    ends = {}
+    for network, own in printed.groupby("network", sort=False):
+        own = own.sort_values(["x", metric])
+        panel.plot(own["x"], own[metric], color="#cccccc", linewidth=1, zorder=1)
+        for line in own.to_dict("records"):
+            marker = style.SUPERVISION_MARKERS[line["labels"]]
+            panel.plot(line["x"], line[metric], marker, color=style.COLOURS[7], markersize=5)
+        ends[network] = own[metric].iloc[-1]
+    panel.set(ylim=(0, 1.2 * printed[metric].max()), ylabel=f"{metric}, %, in print")
+    panel.set_title("grey: printed, YouTube-VIS 2019, large networks; another world than above")
+    style.bare(names).set(xlim=(0, 1), ylim=panel.get_ylim())
+    ends = dict(sorted(ends.items(), key=lambda end: end[1]))
+    places = spread(np.array(list(ends.values())), 2.4 * _GAP * np.ptp(panel.get_ylim()))
+    for network, height in zip(ends, places, strict=True):
+        names.annotate(network, (0, height), fontsize=6.8, va="center", color="#555555")
 
 
 def _numbers(axes: Axes, found: pd.DataFrame, metric: str) -> None:

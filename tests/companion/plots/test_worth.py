@@ -20,6 +20,15 @@ LEVELS = pd.DataFrame(
         "high": [56.0, 51.0, np.nan, np.nan, np.nan],
     }
 )
+PRINTED = pd.DataFrame(
+    {
+        "label": ["masks: A", "boxes: B", "names: E", "masks: A"],
+        "labels": ["masks", "boxes", "none", "masks"],
+        "seconds": [1000.0, 100.0, 0.0, 1000.0],
+        "network": ["one, R50", "one, R50", "two, R50", "two, R50"],
+        "AP": [48.0, 47.0, 21.0, 30.0],
+    }
+)
 
 
 def marks(axes):
@@ -32,7 +41,7 @@ def marks(axes):
 
 
 def test_every_measured_level_has_a_mark_and_a_number_and_all_stand_in_the_key():
-    axes, key = worth.against_seconds(LEVELS).axes
+    axes, key, *_ = worth.against_seconds(LEVELS, PRINTED).axes
     found = marks(axes)  # cheapest first
     assert [y for _, y, _, _ in found] == [20.0, 50.0, 49.9, 55.0]
     assert [round(x, 3) for x, *_ in found[1:]] == [2, 2, 3]
@@ -51,9 +60,23 @@ def test_every_measured_level_has_a_mark_and_a_number_and_all_stand_in_the_key()
 
 def test_without_a_measured_row_the_key_still_says_what_is_annotated():
     bare = LEVELS.assign(units=0, AP=np.nan, low=np.nan, high=np.nan)
-    axes, key = worth.against_seconds(bare).axes
+    axes, key, *_ = worth.against_seconds(bare, PRINTED).axes
     assert not axes.containers and not axes.texts
     assert sum(":" in text.get_text() for text in key.texts) == len(LEVELS)
+
+
+def test_what_is_printed_stands_below_in_grey_at_the_same_seconds_and_a_line_joins_a_network():
+    measured, _, below, names = worth.against_seconds(LEVELS, PRINTED).axes
+    assert below.get_xlim() == measured.get_xlim() and "printed" in below.get_title()
+    drawn = [line for line in below.lines if line.get_marker() not in ("None", None, "")]
+    at = sorted(tuple(line.get_xydata()[0]) for line in drawn)
+    assert [(round(x, 3), y) for x, y in at[1:]] == [(2, 47), (3, 30), (3, 48)]
+    assert at[0] == (marks(measured)[0][0], 21)  # 0 seconds are where they are above
+    assert all(same_color(line.get_color(), "#666666") for line in drawn)
+    joined = [list(line.get_ydata()) for line in below.lines if len(line.get_xdata()) > 1]
+    assert [47, 48] in joined and [21, 30] in joined
+    told = {text.get_text(): text.xy[1] for text in names.texts}
+    assert told.keys() == {"one, R50", "two, R50"} and told["one, R50"] > told["two, R50"]
 
 
 @pytest.mark.parametrize("heights", [[1.0], [1.0, 1.1, 1.2], [0.0, 5.0, 5.1, 9.0]])
