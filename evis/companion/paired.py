@@ -151,7 +151,10 @@ def difference_so_far(
     """`difference`, of no seed where one of the two is not measured."""
     values, against = (table[table["row"] == name].set_index("seed") for name in (row, baseline))
     gains = (values[metric] - against[metric]).dropna().astype(float)
-    return Difference(tuple(gains.groupby(values["first"]).mean() if "first" in table else gains))
+    if "first" not in table:
+        return Difference(tuple(gains))
+    first = min(values["first"], against["first"], key=pd.Series.nunique)  # whichever has fewer
+    return Difference(tuple(gains.groupby(first).mean()))
 
 
 def over_videos(

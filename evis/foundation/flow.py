@@ -23,19 +23,23 @@ WHEEL_STEPS = (15, 6, 4, 11, 13, 6)
 
 
 def dis(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Dense inverse search (OpenCV), at its medium preset.
+    """Dense inverse search (OpenCV), at its medium preset."""
+    check_frames(first, second)
+    return search(*(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second)))
+
+
+def search(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """`dis` of greys, (h, w) uint8 each.
 
     Its pyramid is made for the width alone, and OpenCV 5 reads beyond flat or tiny pictures: these
     go on below and to the right as their border is.
     """
-    check_frames(first, second)
-    height, width = first.shape[:2]
+    height, width = first.shape
     wide = max(width, DIS_SMALLEST)
     high = max(height, DIS_SMALLEST, -(-2 * wide // 5))
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second)]
-    grey = [np.pad(x, ((0, high - height), (0, wide - width)), "edge") for x in grey]
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return search.calc(*grey, None)[:height, :width]
+    grey = [np.pad(x, ((0, high - height), (0, wide - width)), "edge") for x in (first, second)]
+    estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return estimator.calc(*grey, None)[:height, :width]
 
 
 def raft(

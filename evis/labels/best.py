@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from evis.data.per_video import YOUNG
 from evis.data.types import Track, VISDataset
@@ -40,7 +41,7 @@ class Best:
     @property
     def origin(self) -> str:
         first, other = (kind.origin for kind in self.kinds)
-        tracked = f"what is tracked by {self.through}, K = {self.every}"
+        tracked = f"what is tracked by {Path(self.through).name}, K = {self.every}"
         return f"SHQM of {first}, {other} and {tracked}" + ", DOOB" * self.tidy
 
     def seen(self, dataset: VISDataset) -> VISDataset:

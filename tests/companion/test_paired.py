@@ -50,6 +50,10 @@ def test_seeds_of_one_first_stage_are_one_unit():
     table = a_table(mine={0: 3.0, 1: 5.0, 2: 9.0}, base={0: 2.0, 1: 2.0, 2: 8.0})
     found = paired.difference(table.assign(first=table["seed"] // 2), "mine", "base")
     assert found.values == (2.0, 1.0)
+    # A row of one first stage a unit, beside one that shares them, and the other way round.
+    shared = table["seed"] // (1 + (table["row"] == "base"))
+    for row, baseline in (("mine", "base"), ("base", "mine")):
+        assert paired.difference(table.assign(first=shared), row, baseline).seeds == 2
 
 
 def test_a_seed_without_a_number_is_left_out():

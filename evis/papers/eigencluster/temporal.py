@@ -16,11 +16,11 @@ golden numbers; the details of the other five are ours, the least that name and 
 from collections.abc import Callable
 from functools import partial
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from evis.foundation.flow import search
 from evis.losses import tel
 from evis.losses.boxinst import similarity_between
 from evis.losses.neighbours import WINDOW, displaced, label_cost, weighted_mean, window_cost
@@ -62,14 +62,11 @@ def dis_flow(start: Tensor, end: Tensor) -> Tensor:
 
     What is at p in `start` is at p + flow in `end`. On the CPU, without gradient.
     """
-    if min(start.shape[-2:]) < 12:
-        raise ValueError(f"DIS flow needs 12 pixels a side, got {tuple(start.shape[-2:])}")
-    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [
         (side[:, 0].detach().float() * 2.55).clamp(0, 255).round().byte().cpu().numpy()
         for side in (start, end)
     ]
-    flows = [estimator.calc(first, second, None) for first, second in zip(*grey, strict=True)]
+    flows = [search(*both) for both in zip(*grey, strict=True)]
     return torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).to(start)
 
 

@@ -1,5 +1,6 @@
 """FlowCut's claim ledger: the claims of claims.toml, judged by its rows."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -25,10 +26,10 @@ CLAIMS = claim_file.read(FILE, TERMS)
 QUESTIONS = claim_file.read(FILE, TERMS, kind="question")
 
 
-def verdicts(shelf: Path | None = None) -> pd.DataFrame:
+def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     """By the rows; a claim is judged only where its `control` holds."""
     rows = cache(lambda *which: table(*which, shelf))
-    return ledger.verdicts([judged(claim, rows, shelf) for claim in CLAIMS], rows)
+    return ledger.verdicts([judged(claim, rows, shelf) for claim in claims], rows)
 
 
 def judged(claim: Claim, rows: ledger.Table, shelf: Path | None = None) -> Claim:

@@ -24,7 +24,7 @@ CLAIMS = claim_file.read(FILE, TERMS)
 QUESTIONS = claim_file.read(FILE, TERMS, "question")
 
 
-def verdicts(claims: Iterable[Claim] = CLAIMS, shelf: Path | None = None) -> pd.DataFrame:
+def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     return ledger.verdicts(claims, lambda *which: table(*which, shelf))
 
 

@@ -1,11 +1,13 @@
 """PointVIS's claim ledger: the claims of claims.toml, judged by its rows."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from evis.companion import claim_file, series
 from evis.companion import claims as ledger
+from evis.companion.claims import Claim
 from evis.companion.held_out import IN_CLAIMS, SEEN, HeldOut
 from evis.companion.measured import tested_on
 from evis.papers.pointvis import checks
@@ -21,8 +23,8 @@ TERMS = claim_file.Terms(
 CLAIMS = claim_file.read(FILE, TERMS)
 
 
-def verdicts(shelf: Path | None = None) -> pd.DataFrame:
-    return ledger.verdicts(CLAIMS, lambda *which: table(*which, shelf))
+def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
+    return ledger.verdicts(claims, lambda *which: table(*which, shelf))
 
 
 def table(size: str, test: HeldOut, shelf: Path | None = None) -> pd.DataFrame:

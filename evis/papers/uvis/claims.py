@@ -1,5 +1,6 @@
 """UVIS's claim ledger: the claims of claims.toml, judged by its rows."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +24,8 @@ TERMS = claim_file.Terms(
 CLAIMS = claim_file.read(FILE, TERMS)
 
 
-def verdicts(shelf: Path | None = None) -> pd.DataFrame:
-    claims = [controlled(claim, shelf) for claim in CLAIMS]
+def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
+    claims = [controlled(claim, shelf) for claim in claims]
     return ledger.verdicts(claims, lambda *which: table(*which, shelf))
 
 
