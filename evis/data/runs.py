@@ -79,16 +79,18 @@ def _values(counts: list[str], pixels: int) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("a code ends within a number")
     values = np.frombuffer(text.translate(_LAST, _MORE), dtype=np.int8).astype(np.int32)
     earlier = np.flatnonzero(characters >= 80)  # all but the last characters of longer numbers
-    if len(earlier):
-        of_number = earlier - np.arange(len(earlier))
-        begins = np.flatnonzero(np.diff(of_number, prepend=-1))
-        longer, extra = of_number[begins], np.diff(begins, append=len(earlier))
-        if extra.max() >= _LONGEST_CODE:
-            raise ValueError("a number is longer than any picture")
-        shifts = 5 * (np.arange(len(earlier)) - np.repeat(begins, extra))
-        low = np.add.reduceat((characters[earlier].astype(np.int64) - 80) << shifts, begins)
-        large = (values[longer].astype(np.int64) << 5 * extra) + low
+    # A number's last character is its highest: from there, one character of each a turn.
+    left, of_number = earlier, earlier - np.arange(len(earlier))
+    for _ in range(_LONGEST_CODE - 1):
+        if not len(left):
+            break
+        is_next = np.append(of_number[1:] != of_number[:-1], True)
+        number = of_number[is_next]
+        large = (values[number].astype(np.int64) << 5) + (characters[left[is_next]] - 80)
         if np.abs(large).max() > pixels:
             raise ValueError("a number is larger than the frame")
-        values[longer] = large
+        values[number] = large
+        left, of_number = left[~is_next], of_number[~is_next]
+    if len(left):
+        raise ValueError("a number is longer than any picture")
     return values, lengths - np.diff(np.searchsorted(earlier, stops), prepend=0)

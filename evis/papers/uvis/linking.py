@@ -64,7 +64,7 @@ def find(test: HeldOut, shelf: Path | None = None) -> store.ResultRow | None:
 def _key(test: HeldOut) -> tuple[dict[str, Any], str, int]:
     data = {test.toy_set: toy.SPECS[test.toy_set].hash}
     weights = files.digest(_weights())[:12]
-    return {"name": "linking", "weights": weights, "data": data}, str(test), 0
+    return {"name": "linking", "weights": weights, "data": data}, f"links in {test}", 0
 
 
 def _weights() -> Path:
