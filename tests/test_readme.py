@@ -56,6 +56,24 @@ def stored(recipe, dataset):
             ("class-agnostic, times as fast", "class-aware, times as fast"),
             "{:.0f} / {:.0f} times as fast",
         ),
+        (
+            {"name": "benchmark normalized cuts"},
+            "made-up features",
+            ("times as fast, least",),
+            "60 x 60 patches | {:.0f} times as fast",
+        ),
+        (
+            {"name": "benchmark dense CRF"},
+            "made-up pictures",
+            ("times as fast",),
+            "64 x 96 pixels, three masks | {:.0f} times as fast",
+        ),
+        (
+            {"name": "benchmark predict speed", "model": "r50", "frames": 4},
+            "random-pictures",
+            ("windows of 8 on two threads, s a frame",),
+            "in windows of 8, on two threads: {:.1f} s a frame",
+        ),
     ],
 )
 def test_measured_ratios_are_the_stored_ones(recipe, dataset, metrics, line):
@@ -95,6 +113,10 @@ def test_what_a_cut_of_a_whole_video_takes_is_the_stored_row():
     found = stored(recipe, "made-up features and toy-ytvis19")
     said = "take {:.0f} MB, {:.0f} times less than the 350 GB that"
     assert said.format(found["MB at 100 frames"], found["times less"]) in README
+    wide = found["MB at 100 frames, 384 channels"] / 1000, found["times less, 384"]
+    assert "{:.1f} GB, {:.0f} times less, with the 384 of DINO".format(*wide) in README
+    lost = found["best IoU, %, frame by frame"] - found["best IoU, %, all frames at once"]
+    assert f"by {lost:.1f} points of IoU over" in README
     assert found["best IoU, %, all frames at once"] < found["best IoU, %, frame by frame"]
 
 
