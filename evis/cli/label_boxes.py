@@ -6,7 +6,6 @@ from pathlib import Path
 from evis.cli import label_common as common
 from evis.cli.arguments import add_command, chosen_device, count
 
-PREDICTIONS = 20  # a video's, from which its boxes take theirs
 # What goes with which --with; of a single kind's nothing does.
 WAYS = {
     "track": ("keys", "other", "through", "size", "every", "weights"),
@@ -131,7 +130,7 @@ def _predicted(options: argparse.Namespace, prompted: str, device: str):
     found = predict_dataset(
         options.weights,
         replace(boxes.bare(), categories=()),
-        Options(top=PREDICTIONS, class_agnostic=True),
+        Options(top=assigned.PREDICTIONS, class_agnostic=True),
         options.jobs,
         parts / "predicted",
         device,

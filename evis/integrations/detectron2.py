@@ -61,10 +61,10 @@ from evis.data.supervision import weaken
 from evis.data.types import Supervision
 from evis.inference import Options, predict
 from evis.metrics.ytvis import evaluate
-from evis.models.checkpoints import clip_length
 from evis.training.batches import clips_of, together
 from evis.training.optimiser import adamw, set_learning_rate
 from evis.training.recipe import Recipe, changed
+from evis.training.start import fresh
 
 METHOD = "evis.papers.eigencluster"  # the default
 
@@ -165,9 +165,7 @@ class EvisVideoMask2Former(nn.Module):
         self.recipe, self.tracks = recipe_of(method, recipe, changes), tracks
         module = import_module(f"{method}.method")
         self.loss = module.loss(self.recipe)
-        self.model = module.build(self.recipe, [f"class {n}" for n in range(1, classes + 1)])
-        self.model.shorter_side = min(self.recipe.shorter_sides)
-        self.model.clip_length = clip_length(self.recipe.to_json())  # 1: one that sees stills
+        self.model = fresh(self.recipe, [f"class {n}" for n in range(1, classes + 1)], module)
         self.model.backbone.requires_grad_(not self.recipe.freeze_backbone)
 
     @classmethod
@@ -200,19 +198,17 @@ class EvisVideoMask2Former(nn.Module):
     def predict(self, record: dict[str, Any]) -> dict[str, Any]:
         frames = [image.permute(1, 2, 0).cpu().numpy() for image in record["image"]]
         tracks = predict(self.model, frames, Options(top=self.tracks), progress=False)
-        size = frames[0].shape[:2]
-        return {"instances": to_instances(tracks, len(frames), size), "tracks": tracks}
+        shape = len(frames), *frames[0].shape[:2]
+        return {"instances": to_instances(tracks, shape), "tracks": tracks}
 
 
-def to_instances(
-    tracks: Sequence[PredictedTrack], length: int, size: tuple[int, int]
-) -> list[Instances]:
+def to_instances(tracks: Sequence[PredictedTrack], shape: tuple[int, int, int]) -> list[Instances]:
     """Tracks of one video, best first, as an `Instances` a frame: of the tracks seen in it.
 
-    length, size: the video's frames, and their (height, width). A class is counted from 0, as
-    detectron2 does; `ID`, by which `VideoVisualizer` colours, is a track's place in `tracks`.
+    shape: how many frames, and their height and width. A class is counted from 0, as detectron2
+    does; `ID`, by which `VideoVisualizer` colours, is a track's place in `tracks`.
     """
-    frames = []
+    frames, (length, *size) = [], shape
     for frame in range(length):
         encoded = [track.masks[frame] for track in tracks]
         places = np.array([n for n, mask in enumerate(encoded) if mask is not None], dtype=int)
@@ -220,7 +216,7 @@ def to_instances(
         filled = torch.from_numpy(filled.reshape(-1, *size))
         frames.append(
             Instances(
-                size,
+                tuple(size),
                 pred_masks=filled,
                 pred_boxes=BitMasks(filled).get_bounding_boxes(),
                 scores=torch.tensor([tracks[n].score for n in places]),

@@ -16,6 +16,8 @@ from evis.labels import select
 from evis.labels.datasets import made
 from evis.labels.from_boxes import seen
 
+PREDICTIONS = 20  # a video's, from which its boxes take theirs
+
 
 def by_scm(
     boxes: VISDataset, prompted: VISDataset, predicted: Sequence[PredictedTrack], origin: str

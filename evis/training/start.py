@@ -28,15 +28,20 @@ def build(
             f"{recipe.name} starts from {wanted(recipe)}, and no weights are given",
             remedy=f"{_fitting(recipe)}, or start from nothing (--set init=None)",
         )
-    model = method.build(recipe, classes)
-    # As a model says that is loaded from its file.
-    model.shorter_side = min(recipe.shorter_sides)
-    model.clip_length = clip_length(recipe.to_json())
+    model = fresh(recipe, classes, method)
     if weights is not None:
         if recipe.init == "imagenet":
             load_backbone(model, weights)
         else:
             warm_start(model, weights, classes)
+    return model
+
+
+def fresh(recipe: Recipe, classes: Sequence[str], method: Method) -> nn.Module:
+    """The method's network, which says of itself what one does that is loaded from its file."""
+    model = method.build(recipe, classes)
+    model.shorter_side = min(recipe.shorter_sides)
+    model.clip_length = clip_length(recipe.to_json())
     return model
 
 

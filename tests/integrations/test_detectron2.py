@@ -328,7 +328,7 @@ def two_objects() -> list[PredictedTrack]:
 @needs_detectron2
 def test_tracks_become_instances_of_every_frame():
     tracks = two_objects()
-    first, _, both, alone = d2.to_instances(tracks, 4, (60, 88))
+    first, _, both, alone = d2.to_instances(tracks, (4, 60, 88))
     assert first.image_size == (60, 88)
     assert first.pred_masks.shape == (1, 60, 88) and first.pred_masks.dtype == torch.bool
     assert (first.pred_classes.tolist(), first.ID.tolist()) == ([2], [0])
@@ -338,9 +338,9 @@ def test_tracks_become_instances_of_every_frame():
     torch.testing.assert_close(both.scores, torch.tensor([0.9, 0.4]))
     assert len(both[both.scores > 0.5]) == 1
     assert (alone.pred_classes.tolist(), alone.ID.tolist()) == ([0], [1])
-    nothing = d2.to_instances([PredictedTrack(1, 1, 0.4, (None, None))], 2, (60, 88))
+    nothing = d2.to_instances([PredictedTrack(1, 1, 0.4, (None, None))], (2, 60, 88))
     assert [len(instances) for instances in nothing] == [0, 0]
-    assert [len(instances) for instances in d2.to_instances((), 3, (60, 88))] == [0, 0, 0]
+    assert [len(instances) for instances in d2.to_instances((), (3, 60, 88))] == [0, 0, 0]
 
 
 @needs_detectron2
@@ -361,13 +361,13 @@ def test_predictions_are_those_of_evis(catalogue):
 @needs_detectron2
 def test_the_visualizers_draw_them(catalogue):
     metadata = MetadataCatalog.get("toy_mask")
-    frames = d2.to_instances(two_objects(), 4, (60, 88))
+    frames = d2.to_instances(two_objects(), (4, 60, 88))
     grey = np.full((60, 88, 3), 128, dtype=np.uint8)
     drawn = Visualizer(grey, metadata).draw_instance_predictions(frames[2]).get_image()
     assert drawn.shape == grey.shape
     assert (drawn[20:44, 36:60] != 128).any(-1).all()  # within the first object, by now
     assert (drawn[20:44, 4:24] == 128).all()  # where it was in the first frame
-    nothing = d2.to_instances(two_objects(), 4, (60, 88))[0][:0]
+    nothing = d2.to_instances(two_objects(), (4, 60, 88))[0][:0]
     assert (Visualizer(grey, metadata).draw_instance_predictions(nothing).get_image() == 128).all()
 
     video = VideoVisualizer(metadata)

@@ -15,7 +15,6 @@ from evis.data.types import Supervision, VISDataset
 from evis.labels import assigned, filtering, select, steady, tracking
 
 UNIT = 0
-PREDICTIONS = 20  # a video's: more than it has objects
 RULES: dict[str, Callable[..., VISDataset]] = {
     "SHQM": select.best_of,
     "steadiest": steady.steadiest_of,  # ours, of two kinds
@@ -31,7 +30,8 @@ class Predicted:
     tidy: bool = False  # DOOB
 
     def content(self, seed: int = 0) -> dict[str, Any]:
-        model = {"predicted by": measured.content(self.by.seeded(UNIT)), "top": PREDICTIONS}
+        model = {"predicted by": measured.content(self.by.seeded(UNIT))}
+        model |= {"top": assigned.PREDICTIONS}
         return model | {"prompted": self.prompted.content(), "tidy": self.tidy}
 
     def label(
@@ -45,7 +45,7 @@ class Predicted:
             found = predicted(
                 self.by.seeded(UNIT),
                 replace(boxes.bare(), categories=()),
-                replace(self.by.options, top=PREDICTIONS, class_agnostic=True),
+                replace(self.by.options, top=assigned.PREDICTIONS, class_agnostic=True),
                 place,
                 jobs,
                 place.build / "labels" / f"predictions-{store.key(model, '', UNIT)}",
