@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evis.data.per_video import YOUNG
 from evis.data.types import Track, VISDataset
-from evis.labels import from_boxes, select, tracking
+from evis.labels import filtering, from_boxes, select, tracking
 from evis.labels.networks import carrier, weights_of
 from evis.labels.videos import Boxes
 
@@ -15,6 +15,7 @@ from evis.labels.videos import Boxes
 class Best:
     """Of three kinds of masks the one that agrees best with the others, object by object and frame
     by frame (SHQM): two kinds made from boxes, and what is tracked from where these two agree.
+    An annotation of which the first kind has no mask gets none (section III-E).
 
     by, other: what makes the two, as in `Boxes`; both are tidy always, as in the paper, which has
         IDOL-BoxInst's for the first (`evis.labels.assigned`) and HQ-SAM's for the other.
@@ -53,5 +54,5 @@ class Best:
         tracked = tracking.label(
             dataset, kinds[0], carry, self.through, self.every, kinds[1], progress
         )
-        chosen = select.best_of(tracked, *kinds)
+        chosen = select.best_of(filtering.missing_data(tracked, kinds[0]), *kinds)
         return (select.tidied(chosen) if self.tidy else chosen).tracks

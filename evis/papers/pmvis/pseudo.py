@@ -58,15 +58,21 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Tracked:
-    """Track-masks: from where the two kinds agree most, carried by likeness of colour."""
+    """Track-masks: from where the two kinds agree most, carried by likeness of colour.
+
+    gaps: with what was carried to annotations of which the first kind has no mask. The paper takes
+        it out (section III-E), so that both kinds are as many (Fig. 6, IV-C 4).
+    """
 
     first: Predicted
     other: Made
     every: int  # K
+    gaps: bool = False
 
     def content(self, seed: int = 0) -> dict[str, Any]:
         kinds = {"tracked": self.first.content(), "other": self.other.content()}
-        return kinds | {"through": "colour", "every": self.every}
+        own = {"through": "colour", "every": self.every}
+        return kinds | own | ({} if self.gaps else {"without": "what the first kind lacks"})
 
     def label(
         self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
@@ -76,7 +82,8 @@ class Tracked:
         def make() -> VISDataset:
             first, other = (of.label(boxes, seed, place, jobs) for of in (self.first, self.other))
             how = tracking.BY_COLOUR, "tracked by colour", self.every
-            return tracking.label(boxes, first, *how, other, place.progress)
+            tracked = tracking.label(boxes, first, *how, other, place.progress)
+            return tracked if self.gaps else filtering.missing_data(tracked, first)
 
         return kept(boxes, self.content(), place, make)
 
@@ -110,26 +117,20 @@ class Filtered:
     """The annotations of which pseudo masks say that they can be learned: Missing-Data and RIA.
 
     threshold: RIA's tau; 0 is Missing-Data alone, which boxes can be filtered by too.
-    found: another kind, without whose mask no annotation stays. The paper takes out of Track-masks
-        what IDOL-BoxInst-masks lack (section III-E), so that both are as many (Fig. 6, IV-C 4).
     """
 
     by: Labels
     threshold: float = 0.6
     level: Supervision = "mask"
-    found: Labels | None = None
 
     def content(self, seed: int = 0) -> dict[str, Any]:
         own = {"threshold": self.threshold, "level": self.level}
-        also = {"found": self.found.content(seed)} if self.found else {}
-        return {"filtered by": self.by.content(seed)} | own | also
+        return {"filtered by": self.by.content(seed)} | own
 
     def label(
         self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
     ) -> VISDataset:
         truth, pseudo = weaken(dataset, self.level), self.by.label(dataset, seed, place, jobs)
-        if self.found:
-            truth = filtering.missing_data(truth, self.found.label(dataset, seed, place, jobs))
         if self.threshold:
             return filtering.ria(truth, pseudo, self.threshold)
         return filtering.missing_data(truth, pseudo)

@@ -91,7 +91,7 @@ TABLE_FOUR = Table(
     PAPER,
     4,
     {
-        "W2 = 0": ("1", "W2 = 0"),
+        "W2 = 0": ("1", "IDOL-BoxInst, Missing-Data"),
         "W2 = 0.3": ("2", "W2 = 0.3"),
         "W2 = 0.5": ("3", WHOLE),
         "W2 = 0.8": ("4", "W2 = 0.8"),

@@ -15,20 +15,27 @@ from evis.data.supervision import weaken
 from evis.labels import filtering, from_boxes, select, steady
 from evis.labels.videos import Boxes, make
 from evis.papers.pmvis import experiments
-from evis.papers.pmvis.experiments import FINAL, GROUPS, IBM_TIDY, SAM_TIDY, TRACK_ONE
+from evis.papers.pmvis.experiments import (
+    FINAL,
+    GROUPS,
+    IBM_TIDY,
+    SAM_TIDY,
+    TRACK_ONE,
+    WITH_GAPS,
+)
 from evis.papers.pmvis.pseudo import Chosen, Filtered
 
 ROWS = {name: row for group in GROUPS.values() for name, row in group.items()}
 TRUE_MASKS = {"IDOL", "PM-VIS, masks"}
 FILTERED = {"PM-VIS, filtered masks", "IDOL, W2 = 0.5, filtered masks", "by IBM, tau = 0.6"}
 FILTERED |= {"gaps tracked, tau = 0.6"}
-OF_BOXES = {"IDOL-BoxInst, Missing-Data", "W2 = 0"}
+OF_BOXES = {"IDOL-BoxInst, Missing-Data"}
 
 
 def test_every_row_is_found_apart_and_trained_on_its_own_set():
     rows = [row for group in GROUPS.values() for row in group.values()]
     keys = {str(measured.content(row.seeded(0))) for row in rows}
-    assert len(keys) == len(rows) == 12 + 6 + 8 + 8 + 1 + 1
+    assert len(keys) == len(rows) == 12 + 6 + 7 + 8 + 2 + 1
     for on in OF_SET:
         for row in GROUPS[f"pmvis {on}"].values():
             assert row.sets["videos"] == on
@@ -52,17 +59,18 @@ def test_only_rows_that_say_so_learn_from_masks_of_videos():
         assert stage.settings.mask_weight > 0 or name in OF_BOXES | {"IDOL-BoxInst"}
 
 
-def test_filters_take_out_what_idol_boxinst_s_masks_lack_but_where_the_row_says_so():
+def test_what_idol_boxinst_s_masks_lack_is_out_but_where_the_row_says_so():
     for name, row in ROWS.items():
         for _, labels in row.labels:
-            if isinstance(labels, Filtered):
-                (_, on), *_ = row.data
-                ours = "W2 = 0", "gaps tracked, tau = 0.6"
-                lacking = None if name in ours else IBM_TIDY[on]
-                assert labels.found == (None if name == "by IBM, tau = 0.6" else lacking), name
-                assert labels.by == (IBM_TIDY[on] if name == "by IBM, tau = 0.6" else FINAL[on])
-    weaker = ROWS["gaps tracked, tau = 0.6"].labels[0][1]
-    assert "found" not in weaker.content() and "found" in replace(weaker, found=SAM_TIDY).content()
+            (_, on), *_ = row.data
+            by = labels.by if isinstance(labels, Filtered) else labels
+            if isinstance(labels, Filtered) and name == "by IBM, tau = 0.6":
+                assert by == IBM_TIDY[on]
+            elif isinstance(labels, Filtered) or name.startswith("PM-VIS"):
+                assert by == (WITH_GAPS if "gaps" in name else FINAL)[on], name
+            told = str(labels.content())
+            tracked = "'through': 'colour'" in told
+            assert ("without" in told) == (tracked and "gaps" not in name), name
 
 
 def test_the_larger_size_learns_from_the_same_masks():
@@ -86,7 +94,8 @@ def test_weights_are_those_of_the_tables():
         assert (weights[name].box_weight, weights[name].mask_weight) == (1.0, value)
     dagger = weights["IDOL, W2 = 0.5, filtered masks"]
     assert (dagger.box_weight, dagger.mask_weight) == (0.0, 0.5)
-    assert (weights["W2 = 0"].box_weight, weights["W2 = 0"].mask_weight) == (1.0, 0.0)
+    zero = weights["IDOL-BoxInst, Missing-Data"]
+    assert (zero.box_weight, zero.mask_weight) == (1.0, 0.0)
     assert weights["threshold = 0.3"].threshold == 0.3 != weights["PM-VIS"].threshold
 
 
@@ -150,14 +159,14 @@ def test_each_kind_is_made_of_those_before_it(place):
         by.label(truth, 0, place)
         for by in (IBM_TIDY[VIDEOS], TRACK_ONE, FINAL[VIDEOS], Filtered(FINAL[VIDEOS], 0.6))
     )
-    both = Filtered(FINAL[VIDEOS], 0.6, found=IBM_TIDY[VIDEOS]).label(truth, 0, place)
-    same(both, filtering.ria(filtering.missing_data(truth, ibm), final, 0.6))
-    assert both.supervision == "mask" and shown_in(both) < shown_in(filtered)
-    assert shown_in(filtered) <= shown_in(final) <= shown_in(truth)
-    assert shown_in(both) <= shown_in(ibm) < shown_in(truth)
+    assert shown_in(filtered) <= shown_in(final) <= shown_in(ibm) < shown_in(truth)
+    wider = WITH_GAPS[VIDEOS].label(truth, 0, place)
+    assert shown_in(final) < shown_in(wider) <= shown_in(truth)
+    found = {(t.id, n): m for t in wider.tracks for n, m in enumerate(t.masks) if m}
+    assert all(found[t.id, n] == m for t in final.tracks for n, m in enumerate(t.masks) if m)
     assert {made.supervision for made in (sam, ibm, track, final)} == {"box"}
     assert ibm.origin.startswith("DOOB, from IDOL-BoxInst's masks, assigned by SCM with toy_sam")
-    assert track.origin.startswith("tracked by colour from DOOB, from IDOL-BoxInst's masks")
+    assert "from tracked by colour from DOOB, from IDOL-BoxInst's masks" in track.origin
     several = FINAL[VIDEOS].first.label(truth, 0, place)
     same(final, select.best_of(several, ibm, sam))
     same(filtered, filtering.ria(truth, final, 0.6))
