@@ -1,7 +1,7 @@
 """Labels that stages of measured rows learn from (`measured.Labels`)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,11 @@ def predicted(
     options: Options,
     place: Place,
     jobs: int | None = None,
-    folder: Path | None = None,
 ) -> Sequence[PredictedTrack]:
-    """What the run's model says, trained if need be. folder: as of `predict_dataset`."""
+    """What the run's model says, trained if need be; kept, as other labels ask for the same."""
     weights = measured.trained(run, place)
+    asked = {"name": "predictions", "by": measured.content(run), "options": asdict(options)}
+    folder = place.build / "labels" / f"predictions-{store.key(asked, told(dataset), 0)}"
     how = {"device": place.device, "progress": place.progress}
     return predict_dataset(weights, dataset, options, jobs, folder, **how)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evis.companion import measured, store
+from evis.companion import measured
 from evis.companion.labelled import Made, kept, predicted
 from evis.companion.measured import Experiment, Labels, Place
 from evis.data.supervision import weaken
@@ -38,7 +38,6 @@ class Predicted:
         self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
     ) -> VISDataset:
         boxes = weaken(dataset, "box")
-        model = {"name": "predictions", "by": measured.content(self.by.seeded(UNIT))}
 
         def make() -> VISDataset:
             prompted = self.prompted.label(boxes, UNIT, place, jobs)
@@ -48,7 +47,6 @@ class Predicted:
                 replace(self.by.options, top=assigned.PREDICTIONS, class_agnostic=True),
                 place,
                 jobs,
-                place.build / "labels" / f"predictions-{store.key(model, '', UNIT)}",
             )
             labelled = assigned.by_scm(boxes, prompted, found, f"{self.by.name}'s masks")
             return select.tidied(labelled) if self.tidy else labelled
