@@ -74,10 +74,8 @@ def recipe_of(method: str, name: str, changes: Sequence[Any] = ()) -> Recipe:
 
     changes: keys and values in turn, as `evis train --set` takes them: ["settings.beta", 1.0].
     """
-    recipes = import_module(f"{method}.recipes")
-    recipe = recipes.named(name.removeprefix("toy."))
-    if name.startswith("toy."):
-        recipe = recipes.toy(recipe)
+    recipes, own = import_module(f"{method}.recipes"), name.removeprefix("toy.")
+    recipe = recipes.named(own) if own == name else recipes.toy(recipes.named(own))
     return changed(recipe, dict(zip(changes[::2], changes[1::2], strict=True)))
 
 
@@ -107,8 +105,8 @@ def add_evis_config(
     solver.BASE_LR, solver.WEIGHT_DECAY = values.learning_rate, values.weight_decay
     solver.BACKBONE_MULTIPLIER = values.backbone_multiplier
     solver.WARMUP_ITERS, solver.WARMUP_FACTOR = values.warm_up_steps, 1 / (values.warm_up_steps + 1)
-    kinds = {"cosine": "WarmupCosineLR"}
-    solver.LR_SCHEDULER_NAME = kinds.get(values.schedule, "WarmupMultiStepLR")
+    kind = "Cosine" if values.schedule == "cosine" else "MultiStep"
+    solver.LR_SCHEDULER_NAME = f"Warmup{kind}LR"
     solver.STEPS = values.milestones
     solver.CLIP_GRADIENTS.ENABLED, solver.CLIP_GRADIENTS.CLIP_VALUE = True, values.clip_norm
     solver.CLIP_GRADIENTS.CLIP_TYPE = "full_model"
