@@ -68,9 +68,10 @@ def _fill(
     gains = shown.drop(columns="published").rename_axis("label").reset_index()
     names = {"measured difference": "mean", "published difference": "published"}
     gains = gains.rename(columns=names)
-    gains["text"] = gains["seeds"].map({1: "one seed"}).where(gains["row"].notna(), PRINTED_ONLY)
+    alone = (gains["seeds"] == 1) & gains["mean"].notna()
+    gains["text"] = alone.map({True: "one unit"}).where(gains["row"].notna(), PRINTED_ONLY)
     gains["mean"] = gains["mean"].where(gains["seeds"] > 1)
-    forest.forest(gains, axes[-1], f"{metric}, paired by seed")
+    forest.forest(gains, axes[-1], f"{metric}, paired by unit")
     axes[-1].set_title("difference to the baseline")
 
 

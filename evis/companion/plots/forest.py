@@ -116,7 +116,7 @@ def legend(*names: str) -> list[Line2D]:
     bar = {"marker": "o", "markersize": 4, "linewidth": 1.6}
     marks = [
         Line2D([], [], label="published", **_DIAMOND),
-        Line2D([], [], label="measured, a seed", color=MEASURED, **dot),
+        Line2D([], [], label="measured, a unit", color=MEASURED, **dot),
         Line2D([], [], label="mean and 95% interval", color=MEASURED, **bar),
         Line2D([], [], label="mean difference and 95% interval", color=DIFFERENCE, **bar),
     ]

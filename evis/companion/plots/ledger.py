@@ -40,11 +40,11 @@ def forest(ledger: pd.DataFrame, by: str = "metric", words: Mapping[str, str] = 
     "falls": by Holm's correction. words: verdict -> what stands in its place.
     """
     data = intervals(ledger, words).sort_values(by, kind="stable")
-    figure = forests.facets(data, by, line_height=0.33)
+    figure = forests.facets(data, by, line_height=0.42)
     for axes in figure.axes:
         axes.tick_params(axis="y", labelsize=7, length=0)
-    label = "points of the metric, to the right as claimed; falls: by Holm's correction"
-    figure.supxlabel(label, fontsize=8)
+    falls = "; falls: by Holm's correction" * data["text"].str.contains(", falls").any()
+    figure.supxlabel(f"points of the metric, to the right as claimed{falls}", fontsize=8)
     marks = [Line2D([], [], color="black", marker="o", label="measured, 95% interval")]
     if (data["marker"] == "v").any():
         marks += [Line2D([], [], color="black", marker="v", label="against the control")]
@@ -58,7 +58,7 @@ def intervals(ledger: pd.DataFrame, words: Mapping[str, str]) -> pd.DataFrame:
     shown = ledger[ledger["tests"].map(bool) & (ledger["verdict"] != ledgers.UNTESTABLE)].copy()
     shown["metric"] = [tests[0].left.metric.partition(",")[0] for tests in shown["tests"]]
     rows = [f"\n{tests[0].left.row} − {tests[0].right.row}" for tests in shown["tests"]]
-    units = shown["seeds"].map(lambda number: f": {number} units" if number else "")
+    units = shown["seeds"].map(lambda n: f": {n} unit{'s' * (n != 1)}" if n else "")
     shown["label"] = shown["says"] + rows + units
     sign = np.array([1 if tests[0].direction == "higher" else -1 for tests in shown["tests"]])
     shown["colour"], shown["text colour"] = shown["verdict"].map(COLOURS), "#222222"

@@ -59,9 +59,9 @@ TABLE_THREE = Table(
     3,
     {
         "tau = 0: no prototypes": ("1", "A4: objectness, name"),
-        "tau = 0.5": ("2", "lower tau"),
-        "tau = 0.7": ("3", "A5: objectness, name, prototypes"),
-        "tau = 0.9": ("4", "higher tau"),
+        "tau = 0.5 (here 0.9)": ("2", "lower tau"),
+        "tau = 0.7 (here 0.95)": ("3", "A5: objectness, name, prototypes"),
+        "tau = 0.9 (here 0.98)": ("4", "higher tau"),
     },
     baseline="tau = 0: no prototypes",
 )

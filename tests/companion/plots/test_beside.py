@@ -46,7 +46,7 @@ def test_a_difference_of_one_seed_is_said_to_be_so():
     shown = beside.compare({}, {"A": "a", "B": "b"}, one, "A")
     _, gains = views.panels(shown, one).axes  # nothing is printed
     assert means(gains) == {0: 0.0}
-    assert [text.get_text() for text in gains.texts if text.get_text()] == ["one seed"]
+    assert [text.get_text() for text in gains.texts if text.get_text()] == ["one unit"]
 
 
 def test_where_nothing_is_measured_panels_say_so():
