@@ -43,7 +43,9 @@ def forest(ledger: pd.DataFrame, by: str = "metric", words: Mapping[str, str] = 
     figure = forests.facets(data, by, line_height=0.42)
     for axes in figure.axes:
         axes.tick_params(axis="y", labelsize=7, length=0)
-    falls = "; falls: by Holm's correction" * data["text"].str.contains(", falls").any()
+    falls = (
+        "; falls: by Holm's correction" if any(", falls" in text for text in data["text"]) else ""
+    )
     figure.supxlabel(f"points of the metric, to the right as claimed{falls}", fontsize=8)
     marks = [Line2D([], [], color="black", marker="o", label="measured, 95% interval")]
     if (data["marker"] == "v").any():
