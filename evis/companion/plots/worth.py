@@ -1,5 +1,7 @@
 """What labels cost, and what networks make of them: accuracy against seconds of annotation."""
 
+from itertools import cycle
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -12,6 +14,8 @@ from evis.companion.plots import style
 _ZERO = 2.5  # where "no seconds at all" stands on a scale of logarithms
 _APART = 0.08  # decades: marks that are nearer share a column of numbers
 _GAP = 0.034  # of the height, between two numbers
+_DASHES = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 4)))  # of printed networks
+_LINE = {"color": "#999999", "linewidth": 1.1}
 
 
 def costs(timed: pd.DataFrame) -> Figure:
@@ -108,12 +112,12 @@ def _place(seconds: pd.Series) -> pd.Series:
 
 
 def _in_print(axes: tuple[Axes, Axes], printed: pd.DataFrame, metric: str) -> None:
-    """Marks of each network and a line through them, whose end at the right is named."""
+    """Marks of each network and a line of its own through them, named at the right."""
     panel, names = axes
-    ends = {}
+    ends, dashes = {}, dict(zip(printed["network"].unique(), cycle(_DASHES), strict=False))
     for network, own in printed.groupby("network", sort=False):
         own = own.sort_values(["x", metric])
-        panel.plot(own["x"], own[metric], color="#cccccc", linewidth=1, zorder=1)
+        panel.plot(own["x"], own[metric], linestyle=dashes[network], zorder=1, **_LINE)
         for line in own.to_dict("records"):
             marker = style.SUPERVISION_MARKERS[line["labels"]]
             panel.plot(line["x"], line[metric], marker, color=style.COLOURS[7], markersize=5)
@@ -124,7 +128,8 @@ def _in_print(axes: tuple[Axes, Axes], printed: pd.DataFrame, metric: str) -> No
     ends = dict(sorted(ends.items(), key=lambda end: end[1]))
     places = spread(np.array(list(ends.values())), 2.4 * _GAP * np.ptp(panel.get_ylim()))
     for network, height in zip(ends, places, strict=True):
-        names.annotate(network, (0, height), fontsize=6.8, va="center", color="#555555")
+        names.plot([0, 0.2], [height, height], linestyle=dashes[network], **_LINE)
+        names.annotate(network, (0.24, height), fontsize=6.8, va="center", color="#555555")
 
 
 def _numbers(axes: Axes, found: pd.DataFrame, metric: str) -> None:
