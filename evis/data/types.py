@@ -127,6 +127,11 @@ class VISDataset:
         return {video_id: tuple(tracks) for video_id, tracks in grouped.items()}
 
     @cached_property
+    def tracks_by_id(self) -> dict[tuple[int, int], Track]:
+        """By video and id, which labels that are made of an object keep."""
+        return {(track.video_id, track.id): track for track in self.tracks}
+
+    @cached_property
     def kinds(self) -> frozenset[str]:
         """What its tracks hold of "masks", "boxes" and "points", annotated or made."""
         if self.origin is None or not self.tracks:

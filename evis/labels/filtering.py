@@ -12,7 +12,6 @@ from evis.data.errors import DataError
 from evis.data.masks import RLE, pairwise_iou
 from evis.data.types import Track, VISDataset
 from evis.labels.datasets import made
-from evis.labels.select import strongest
 
 Keeps = Callable[[Track, Track, int], bool]  # (annotated, pseudo, frame) -> does it stay
 
@@ -56,10 +55,9 @@ def _filtered(truth: VISDataset, pseudo: VISDataset, keeps: Keeps, what: str) ->
     if "boxes" not in truth.kinds:
         problem = f'this set holds "{truth.supervision}" labels, whose frames are not told apart'
         raise DataError(problem, remedy="Give a set with masks or boxes")
-    theirs = {(track.video_id, track.id): track for track in pseudo.tracks}
     tracks = []
     for track in truth.tracks:
-        other = theirs.get((track.video_id, track.id))
+        other = pseudo.tracks_by_id.get((track.video_id, track.id))
         if other is None:
             continue
         if len(other.masks) != len(track.boxes):
@@ -71,8 +69,7 @@ def _filtered(truth: VISDataset, pseudo: VISDataset, keeps: Keeps, what: str) ->
         ]
         if any(stays):
             tracks.append(_only(track, stays))
-    by = f"{what} by masks of {pseudo.origin}"
-    return replace(made(truth, tracks, by), supervision=strongest(truth, pseudo))
+    return made(truth, tracks, f"{what} by masks of {pseudo.origin}", pseudo)
 
 
 def _only(track: Track, stays: list[bool]) -> Track:
