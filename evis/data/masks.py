@@ -57,6 +57,11 @@ def pairwise_iou(first: list[RLE], second: list[RLE]) -> np.ndarray:
     return coco.iou(first, second, [0] * len(second))
 
 
+def iou(first: RLE | None, second: RLE | None) -> float:
+    """0 where one of them is missing or both are empty."""
+    return float(pairwise_iou([first], [second])[0, 0]) if first and second else 0.0
+
+
 def from_runs(runs: list[int], height: int, width: int) -> RLE:
     """Uncompressed counts (as in the official YouTube-VIS files) -> RLE."""
     encoded = coco.frPyObjects({"size": [height, width], "counts": runs}, height, width)

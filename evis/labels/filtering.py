@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from evis.data.errors import DataError
-from evis.data.masks import RLE, pairwise_iou
+from evis.data.masks import iou as mask_iou
 from evis.data.types import Track, VISDataset
 from evis.labels.datasets import made
 
@@ -39,13 +39,6 @@ def ria(truth: VISDataset, pseudo: VISDataset, threshold: float = 0.6) -> VISDat
         return mask_iou(annotated.masks[frame], mask.masks[frame]) >= threshold
 
     return _filtered(truth, pseudo, keeps, f"Missing-Data and RIA below {threshold:g}")
-
-
-def mask_iou(first: RLE | None, second: RLE | None) -> float:
-    """0 where one of them is missing or both are empty."""
-    if first is None or second is None:
-        return 0.0
-    return float(pairwise_iou([first], [second])[0, 0])
 
 
 def _filtered(truth: VISDataset, pseudo: VISDataset, keeps: Keeps, what: str) -> VISDataset:

@@ -14,10 +14,9 @@ import pandas as pd
 from evis.companion import store
 from evis.companion.held_out import OF_SET, VIDEOS
 from evis.companion.measured import HERE, Labels, Place, results
-from evis.data import toy
+from evis.data import masks, toy
 from evis.data.types import VISDataset
 from evis.labels.datasets import of_object
-from evis.labels.filtering import mask_iou
 from evis.papers.pmvis.experiments import FINAL, GROUPS, IBM_TIDY
 
 TENTHS = 10  # of IoU, as Fig. 2 has them
@@ -42,7 +41,7 @@ def scores(truth: VISDataset, pseudo: VISDataset) -> dict[str, float]:
         others = found[0].masks if found else (None,) * len(track.masks)
         for own, other in zip(track.masks, others, strict=True):
             if own is not None and other is not None:
-                ious.append(mask_iou(own, other))
+                ious.append(masks.iou(own, other))
             missing += own is not None and other is None
     edges = np.arange(TENTHS + 1) / TENTHS
     shares = np.histogram(ious, edges)[0] / max(len(ious), 1)
