@@ -115,6 +115,11 @@ class VISDataset:
     def __len__(self) -> int:
         return len(self.videos)
 
+    @property
+    def are_stills(self) -> bool:
+        """Whether all videos are single pictures."""
+        return all(video.length == 1 for video in self.videos)
+
     @cached_property
     def videos_by_id(self) -> dict[int, Video]:
         return {video.id: video for video in self.videos}
