@@ -80,7 +80,8 @@ class Track:
     def with_masks(self, made: Sequence[RLE | None]) -> "Track":
         """The track under these masks; boxes and areas are theirs where it has none of its own.
 
-        Where there is no mask, the object counts as not visible.
+        Where there is no mask there is no box either. An area of its own stays even there: the
+        official metric takes the mean of all that a file states.
         """
         nothing = (None,) * len(made)
         boxes = zip(made, self.boxes or nothing, strict=True)

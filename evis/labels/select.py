@@ -12,6 +12,7 @@ import numpy as np
 
 from evis.data import masks
 from evis.data.errors import DataError
+from evis.data.masks import around
 from evis.data.types import Box, Track, VISDataset
 from evis.labels.datasets import made, of_object
 
@@ -142,14 +143,6 @@ def corners(box: Box) -> tuple[float, float, float, float]:
     """x, y, width, height -> x0, y0, x1, y1."""
     x, y, width, height = box
     return x, y, x + width, y + height
-
-
-def around(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """The tight box of a mask; all zero if it is empty."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return 0, 0, 0, 0
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def box_iou(a: Corners, b: Corners) -> float:

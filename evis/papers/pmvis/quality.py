@@ -2,8 +2,8 @@
 
     evis measure "pmvis quality" --rows toy_sam "toy_sam, DOOB"     # without --rows: all
 
-Nothing is trained by these numbers: they are the one place that sees both. Of all kinds but
-`toy_sam`'s the masks need IDOL-BoxInst's unit 0 of their set, which is trained where it is not yet.
+Nothing is trained by these numbers, and no label is chosen by them. Of all kinds but `toy_sam`'s
+the masks need IDOL-BoxInst's unit 0 of their set, which is trained where it is not yet.
 """
 
 from collections.abc import Iterable, Mapping
