@@ -6,8 +6,8 @@ from pathlib import Path
 from evis.cli.arguments import count, processes
 
 VIDEOS = (
-    "a folder of frames, a video file, a folder of several of these, a data set's folder or its "
-    "annotation json"
+    "a folder of frames, a video file, a folder of several of these, an annotation json or a known "
+    "data set's folder"
 )
 
 
