@@ -16,7 +16,7 @@ WAYS = {
 
 def register(ways) -> None:
     add = add_command(ways, "boxes", boxes)
-    add("videos SET", "a data set's folder or its annotation json, with boxes", type=Path)
+    add("videos SET", "an annotation json, or a known data set's folder, with boxes", type=Path)
     common.add_common(add)
     by = (
         "grabcut, ellipse, fill, toy_sam (trained on generated pictures), the folder of a SAM's or "

@@ -6,8 +6,8 @@ from pathlib import Path
 from evis.cli.arguments import count, processes
 
 VIDEOS = (
-    "a folder of frames, a video file, a folder of several of these, a data set's folder or its "
-    "annotation json"
+    "a folder of frames, a video file, a folder of several of these, an annotation json or a known "
+    "data set's folder"
 )
 
 
@@ -52,8 +52,7 @@ def write(options: argparse.Namespace, labelled) -> None:
     from evis.inference import overlay
     from evis.inference.run import file_name
 
-    stills = all(video.length == 1 for video in labelled.videos)
-    stills &= "points" not in labelled.kinds  # which COCO's layout has no place for
+    stills = labelled.are_stills and "points" not in labelled.kinds  # COCO has no place for them
     annotations.write(labelled, options.out, "coco" if stills else "ytvis")
     tracks = predictions.from_dataset(labelled)
     folder = options.out.with_name(f"{options.out.stem}_overlays")

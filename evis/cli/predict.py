@@ -11,7 +11,7 @@ SHOWN = 20  # lines of the table that are printed
 
 def register(commands) -> None:
     add = add_command(commands, "predict", predict)
-    kinds = "a folder of frames, a video file, a data set's folder or its annotation json"
+    kinds = "a folder of frames, a video file, an annotation json or a known data set's folder"
     add("video VIDEO", kinds, type=Path)
     weights = "the model's file, or its folder in Hugging Face's Mask2Former format"
     add("--weights W", weights, type=Path, required=True)

@@ -166,7 +166,7 @@ def _given(options: argparse.Namespace) -> dict:
         else:
             remedy = f"Known sets: {', '.join(known)}. For a set of your own give its json"
             raise DataError(f"unknown data set {name!r}", remedy=remedy)
-        role = "stills" if all(video.length == 1 for video in dataset.videos) else "videos"
+        role = "stills" if dataset.are_stills else "videos"
         if role in datasets:
             options.parser.error(f"--data names {role} twice")
         datasets[role] = dataset

@@ -209,7 +209,7 @@ def write(
 ) -> Path:
     """Write the data set's labels, at whatever level it holds, and what made them."""
     layout = LAYOUTS[layout]
-    holds_all = all(video.length == 1 for video in dataset.videos) and "points" not in dataset.kinds
+    holds_all = dataset.are_stills and "points" not in dataset.kinds
     if not layout.lists and not holds_all:
         remedy = "Write it in the layout of YouTube-VIS"
         raise DataError("COCO's layout holds single pictures, and no points", remedy=remedy)

@@ -50,11 +50,24 @@ def tight_box(rle: RLE) -> tuple[float, float, float, float]:
     return x, y, width, height
 
 
+def around(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """The smallest x0, y0, x1, y1 around a mask (h, w) bool; all zero if it is empty."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
 def pairwise_iou(first: list[RLE], second: list[RLE]) -> np.ndarray:
     """(N, M); 0 where both masks are empty."""
     if not first or not second:
         return np.zeros((len(first), len(second)))
     return coco.iou(first, second, [0] * len(second))
+
+
+def iou(first: RLE | None, second: RLE | None) -> float:
+    """0 where one of them is missing or both are empty."""
+    return float(pairwise_iou([first], [second])[0, 0]) if first and second else 0.0
 
 
 def from_runs(runs: list[int], height: int, width: int) -> RLE:

@@ -71,7 +71,7 @@ def kept(
     """What `make` gives of a data set of one video, or what is in the folder of an earlier run.
 
     made_by: as json, all else that it depends on. The video's labels and frames count too, so that
-    nothing else can be taken for it; what the video's file held before is removed.
+    what was made of others is made anew; what the video's file held before is removed.
     """
     if folder is None:
         return make()

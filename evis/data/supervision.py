@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 
 from evis.data.errors import DataError
+from evis.data.masks import around
 from evis.data.types import Point, Supervision, Track, VISDataset
 
 LEVELS: tuple[Supervision, ...] = ("mask", "box", "point", "none")  # from strong to weak
@@ -166,8 +167,7 @@ def sample_points(
     mask: np.ndarray, scheme: PointScheme, generator: np.random.Generator
 ) -> tuple[Point, ...]:
     """Draw points for one object in one frame; mask (h, w) bool, not empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    left, top, right, bottom = around(mask)
     weights = mask.astype(float)
     if scheme.positive_sampling == "distance":
         framed = np.pad(mask.astype(np.uint8), 1)  # the frame's edge counts as outline

@@ -80,7 +80,8 @@ class Track:
     def with_masks(self, made: Sequence[RLE | None]) -> "Track":
         """The track under these masks; boxes and areas are theirs where it has none of its own.
 
-        Where there is no mask, the object counts as not visible.
+        Where there is no mask there is no box either. An area of its own stays even there: the
+        official metric takes the mean of all that a file states.
         """
         nothing = (None,) * len(made)
         boxes = zip(made, self.boxes or nothing, strict=True)
@@ -115,6 +116,11 @@ class VISDataset:
     def __len__(self) -> int:
         return len(self.videos)
 
+    @property
+    def are_stills(self) -> bool:
+        """Whether all videos are single pictures."""
+        return all(video.length == 1 for video in self.videos)
+
     @cached_property
     def videos_by_id(self) -> dict[int, Video]:
         return {video.id: video for video in self.videos}
@@ -125,6 +131,11 @@ class VISDataset:
         for track in self.tracks:
             grouped[track.video_id].append(track)
         return {video_id: tuple(tracks) for video_id, tracks in grouped.items()}
+
+    @cached_property
+    def tracks_by_id(self) -> dict[tuple[int, int], Track]:
+        """By video and id, which labels that are made of an object keep."""
+        return {(track.video_id, track.id): track for track in self.tracks}
 
     @cached_property
     def kinds(self) -> frozenset[str]:

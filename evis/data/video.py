@@ -101,8 +101,7 @@ def as_pictures(dataset: VISDataset, folder: str | Path) -> VISDataset:
     """
     reader = dataset.read_frame
     if isinstance(reader, PictureFolder):
-        one_each = all(video.length == 1 for video in dataset.videos)
-        if not (one_each or all("/" in video.frames[0] for video in dataset.videos)):
+        if not (dataset.are_stills or all("/" in video.frames[0] for video in dataset.videos)):
             root = reader.root.resolve()
             videos = [
                 replace(video, frames=tuple(f"{root.name}/{frame}" for frame in video.frames))

@@ -97,7 +97,7 @@ class ByDeepSORT:
         return seen < deepsort.CONFIRMED and last < frame
 
     def shortest(self, length: int) -> int:
-        """Confirmed tracks are results, as released; in a video too short for it, all."""
+        """Confirmed tracks are results, as released; in a shorter video those seen throughout."""
         return min(deepsort.CONFIRMED, length)
 
 

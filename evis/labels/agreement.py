@@ -21,12 +21,7 @@ def agreement(of_frames: Sequence[RLE | None]) -> float:
     0 to 1: 0 for a pair of which one frame lacks it, and for a track without any pair.
     """
     shown = [pair for pair in pairwise(of_frames) if any(rle is not None for rle in pair)]
-    ious = [
-        float(masks.pairwise_iou([first], [second])[0, 0])
-        for first, second in shown
-        if first and second
-    ]
-    return sum(ious) / max(1, len(shown))
+    return sum(masks.iou(*pair) for pair in shown) / max(1, len(shown))
 
 
 def by_agreement(proposals: Sequence[PredictedTrack]) -> list[PredictedTrack]:

@@ -13,7 +13,7 @@ from evis.data import masks
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Track, VISDataset
 from evis.labels import select
-from evis.labels.datasets import made
+from evis.labels.datasets import by_video, made, of_object
 from evis.labels.from_boxes import seen
 
 PREDICTIONS = 20  # a video's, from which its boxes take theirs
@@ -31,21 +31,16 @@ def by_scm(
     """
     boxes = seen(boxes)
     select.check_made(prompted)
-    by_video: dict[int, list[PredictedTrack]] = {video.id: [] for video in boxes.videos}
-    for track in predicted:
-        by_video[track.video_id].append(track)
-    other = {(track.video_id, track.id): track for track in prompted.tracks}
+    found = by_video(boxes, predicted)
     labelled = []
     for video in boxes.videos:
-        own = [t for t in boxes.tracks_of(video.id) if (video.id, t.id) in other and not t.is_crowd]
-        pairs = [(track, other[video.id, track.id]) for track in own]
-        chosen = [_frame(pairs, by_video[video.id], frame) for frame in range(video.length)]
-        for track, rles in zip(own, zip(*chosen, strict=True), strict=True):
+        own = [track for track in boxes.tracks_of(video.id) if not track.is_crowd]
+        pairs = [pair for track in own if len(pair := of_object(track, prompted)) == 2]
+        chosen = [_frame(pairs, found[video.id], frame) for frame in range(video.length)]
+        for (track, _), rles in zip(pairs, zip(*chosen, strict=True), strict=True):
             if any(rles):
                 labelled.append(replace(track, areas=None).with_masks(rles))
-    cost = select.strongest(boxes, prompted)
-    words = f"{origin}, assigned by SCM with {prompted.origin}"
-    return replace(made(boxes, labelled, words), supervision=cost)
+    return made(boxes, labelled, f"{origin}, assigned by SCM with {prompted.origin}", prompted)
 
 
 def _frame(

@@ -7,7 +7,7 @@ from functools import lru_cache
 from evis.data import annotations, files
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
-from evis.data.supervision import weaken
+from evis.data.supervision import LEVELS, weaken
 from evis.data.types import Category, Track, VISDataset
 
 OBJECT = Category(1, "object")  # the class of what is found without names
@@ -38,13 +38,44 @@ def as_dataset(
     return made(dataset, tracks, origin)
 
 
-def made(dataset: VISDataset, tracks: Sequence[Track], origin: str) -> VISDataset:
-    """The data set with made tracks; what made an earlier set's labels stays part of its origin."""
+def made(
+    dataset: VISDataset, tracks: Sequence[Track], origin: str, *others: VISDataset
+) -> VISDataset:
+    """The data set with made tracks; what made an earlier set's labels stays part of its origin.
+
+    others: what the tracks were made from beside the data set. They cost what the dearest cost.
+    """
     if not origin:
         raise DataError("made labels need an origin", field="origin", remedy="Say what made them")
     if dataset.origin is not None:
         origin = f"{origin}, from {dataset.origin}"
-    return replace(dataset, tracks=tuple(tracks), origin=origin)
+    cost = min((each.supervision for each in (dataset, *others)), key=LEVELS.index)
+    return replace(dataset, tracks=tuple(tracks), origin=origin, supervision=cost)
+
+
+def of_object(track: Track, *others: VISDataset) -> tuple[Track, ...]:
+    """The track, and those of the same object, by video and id, in the others that have one."""
+    key = track.video_id, track.id
+    found = (track, *(other.tracks_by_id[key] for other in others if key in other.tracks_by_id))
+    parts = (part for one in found for part in (one.boxes, one.masks) if part is not None)
+    if len(set(map(len, parts))) > 1:
+        problem = f"object {track.id}'s boxes and masks are of different numbers of frames"
+        raise DataError(problem, video=track.video_id, remedy="Give labels of one set of videos")
+    return found
+
+
+def by_video(
+    dataset: VISDataset, predictions: Sequence[PredictedTrack]
+) -> dict[int, list[PredictedTrack]]:
+    """Predictions of the data set's videos, by the video's id."""
+    grouped: dict[int, list[PredictedTrack]] = {video.id: [] for video in dataset.videos}
+    for track in predictions:
+        video = dataset.video(track.video_id)
+        if len(track.masks) != video.length:
+            problem = f"a track has {len(track.masks)} entries for {video.length} frames"
+            raise DataError(problem, video=video.name, remedy="Give one mask or None a frame")
+        grouped[video.id].append(track)
+    return grouped
 
 
 def read_made(file: str) -> VISDataset:

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from evis.data.errors import DataError
-from evis.data.masks import RLE, pairwise_iou
+from evis.data.masks import iou as mask_iou
 from evis.data.types import Track, VISDataset
 from evis.labels.datasets import made
-from evis.labels.select import strongest
 
 Keeps = Callable[[Track, Track, int], bool]  # (annotated, pseudo, frame) -> does it stay
 
@@ -42,13 +41,6 @@ def ria(truth: VISDataset, pseudo: VISDataset, threshold: float = 0.6) -> VISDat
     return _filtered(truth, pseudo, keeps, f"Missing-Data and RIA below {threshold:g}")
 
 
-def mask_iou(first: RLE | None, second: RLE | None) -> float:
-    """0 where one of them is missing or both are empty."""
-    if first is None or second is None:
-        return 0.0
-    return float(pairwise_iou([first], [second])[0, 0])
-
-
 def _filtered(truth: VISDataset, pseudo: VISDataset, keeps: Keeps, what: str) -> VISDataset:
     if pseudo.origin is None or any(track.masks is None for track in pseudo.tracks):
         remedy = "Give the set that evis.labels made of its boxes"
@@ -56,10 +48,9 @@ def _filtered(truth: VISDataset, pseudo: VISDataset, keeps: Keeps, what: str) ->
     if "boxes" not in truth.kinds:
         problem = f'this set holds "{truth.supervision}" labels, whose frames are not told apart'
         raise DataError(problem, remedy="Give a set with masks or boxes")
-    theirs = {(track.video_id, track.id): track for track in pseudo.tracks}
     tracks = []
     for track in truth.tracks:
-        other = theirs.get((track.video_id, track.id))
+        other = pseudo.tracks_by_id.get((track.video_id, track.id))
         if other is None:
             continue
         if len(other.masks) != len(track.boxes):
@@ -71,8 +62,7 @@ def _filtered(truth: VISDataset, pseudo: VISDataset, keeps: Keeps, what: str) ->
         ]
         if any(stays):
             tracks.append(_only(track, stays))
-    by = f"{what} by masks of {pseudo.origin}"
-    return replace(made(truth, tracks, by), supervision=strongest(truth, pseudo))
+    return made(truth, tracks, f"{what} by masks of {pseudo.origin}", pseudo)
 
 
 def _only(track: Track, stays: list[bool]) -> Track:

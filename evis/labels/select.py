@@ -12,9 +12,9 @@ import numpy as np
 
 from evis.data import masks
 from evis.data.errors import DataError
-from evis.data.supervision import LEVELS
-from evis.data.types import Box, Supervision, Track, VISDataset
-from evis.labels.datasets import made
+from evis.data.masks import around
+from evis.data.types import Box, Track, VISDataset
+from evis.labels.datasets import made, of_object
 
 Corners = Sequence[float]  # x0, y0, x1, y1
 
@@ -125,40 +125,24 @@ def best_of(first: VISDataset, *others: VISDataset) -> VISDataset:
     """
     for dataset in (first, *others):
         check_made(dataset)
-    theirs = [{(t.video_id, t.id): t for t in dataset.tracks} for dataset in others]
     tracks = []
     for track in first.tracks:
-        rivals = [of[key] for of in theirs if (key := (track.video_id, track.id)) in of]
+        kinds = of_object(track, *others)
         chosen = list(track.masks)
         for frame, box in enumerate(track.boxes):
-            rles = [t.masks[frame] for t in (track, *rivals) if t.masks[frame] is not None]
+            rles = [t.masks[frame] for t in kinds if t.masks[frame] is not None]
             if track.masks[frame] is not None and len(rles) > 1:
                 stack = np.stack([masks.decode(rle) for rle in rles])
                 chosen[frame] = rles[shqm(stack, corners(box))]
         tracks.append(_under(track, chosen))
     sources = " and ".join(str(dataset.origin) for dataset in others) or "nothing"
-    return replace(
-        made(first, tracks, f"SHQM with {sources}"), supervision=strongest(first, *others)
-    )
-
-
-def strongest(*datasets: VISDataset) -> Supervision:
-    """What labels cost that were made from all of these."""
-    return min((dataset.supervision for dataset in datasets), key=LEVELS.index)
+    return made(first, tracks, f"SHQM with {sources}", *others)
 
 
 def corners(box: Box) -> tuple[float, float, float, float]:
     """x, y, width, height -> x0, y0, x1, y1."""
     x, y, width, height = box
     return x, y, x + width, y + height
-
-
-def around(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """The tight box of a mask; all zero if it is empty."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return 0, 0, 0, 0
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def box_iou(a: Corners, b: Corners) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack, from_dataset
 from evis.data.types import Video, VISDataset
-from evis.labels.datasets import as_dataset
+from evis.labels.datasets import as_dataset, by_video
 from evis.metrics import track_iou
 
 ROUNDS = (0.7, 0.65)  # from which score on a prediction is a label, in CutLER's two rounds
@@ -40,21 +40,12 @@ def next_labels(
     if not 0 <= least <= 1:
         raise ValueError(f"a score is in [0, 1], so that the least can't be {least}")
     sure = [track for track in predictions if track.score >= least]
-    new = _by_video(labels, sorted(sure, key=lambda track: -track.score))
-    old, tracks = _by_video(labels, from_dataset(labels)), []
+    new = by_video(labels, sorted(sure, key=lambda track: -track.score))
+    old, tracks = by_video(labels, from_dataset(labels)), []
     for video in labels.videos:
         kept = new[video.id][:most]
         tracks += [*kept, *_missed(old[video.id], kept, same, video)]
     return as_dataset(labels, tracks, f"predictions with scores from {least:g} and what they lack")
-
-
-def _by_video(
-    dataset: VISDataset, tracks: Sequence[PredictedTrack]
-) -> dict[int, list[PredictedTrack]]:
-    grouped: dict[int, list[PredictedTrack]] = {video.id: [] for video in dataset.videos}
-    for track in tracks:
-        grouped[dataset.video(track.video_id).id].append(track)
-    return grouped
 
 
 def _missed(

@@ -15,7 +15,7 @@ from evis.data import masks
 from evis.data.types import Track, VISDataset
 from evis.foundation import flow as flows
 from evis.labels import select
-from evis.labels.datasets import made
+from evis.labels.datasets import made, of_object
 from evis.labels.select import Corners
 
 
@@ -55,10 +55,8 @@ def steadiest_of(
     Tracks are the same objects where video and id are. Of an object's frame, whichever kinds have a
     mask are asked; objects and boxes are those of `first`, as in `select.best_of`.
     """
-    kinds = first, *others
-    for dataset in kinds:
+    for dataset in (first, *others):
         select.check_made(dataset)
-    theirs = [{(t.video_id, t.id): t for t in dataset.tracks} for dataset in others]
     tracks = []
     for video in first.videos:
         own = first.tracks_of(video.id)
@@ -66,12 +64,9 @@ def steadiest_of(
         steps = list(zip(frames, frames[1:], strict=False))
         onward = [estimator(*pair) for pair in steps]
         back = [estimator(*pair[::-1]) for pair in steps]
-        for track in own:
-            rivals = [of[key] for of in theirs if (key := (track.video_id, track.id)) in of]
-            tracks.append(_chosen((track, *rivals), onward, back))
+        tracks += [_chosen(of_object(track, *others), onward, back) for track in own]
     sources = " and ".join(str(dataset.origin) for dataset in others) or "nothing"
-    labelled = made(first, tracks, f"the steadiest, with {sources}")
-    return replace(labelled, supervision=select.strongest(*kinds))
+    return made(first, tracks, f"the steadiest, with {sources}", *others)
 
 
 def _chosen(

@@ -20,11 +20,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from evis.data import masks
-from evis.data.errors import DataError
 from evis.data.types import Track, VISDataset
 from evis.foundation import colour
 from evis.labels import select
-from evis.labels.datasets import made
+from evis.labels.datasets import made, of_object
 from evis.labels.from_boxes import seen
 from evis.trackers.propagate import hard, propagate
 
@@ -88,9 +87,6 @@ def through(carry: Carry, starts: Mapping[int, np.ndarray], length: int) -> np.n
 def agreement(boxes: Track, first: Track, other: Track) -> list[float]:
     """How well two kinds of one object's masks agree: SCM (Eqs. 4-5) in each frame, 0 where one has
     no mask. Of one kind with itself: how well its masks fit the boxes."""
-    if len({len(part) for part in (boxes.boxes, first.masks, other.masks)}) > 1:
-        problem = f"object {boxes.id}'s boxes and masks are of different numbers of frames"
-        raise DataError(problem, video=boxes.video_id, remedy="Give labels of one set of videos")
     scores = []
     for box, *both in zip(boxes.boxes, first.masks, other.masks, strict=True):
         pair = [] if None in (box, *both) else [masks.decode(rle) for rle in both]
@@ -121,21 +117,19 @@ def label(
     boxes, kinds = seen(boxes), [masked] if other is None else [masked, other]
     for kind in kinds:
         select.check_made(kind)
-    of_kinds = [{(t.video_id, t.id): t for t in kind.tracks} for kind in kinds]
     labelled = []
     for video in boxes.videos:
         carry = carrier(partial(boxes.frame, video.id))
         own = [track for track in boxes.tracks_of(video.id) if not track.is_crowd]
         for track in tqdm(own, "track", unit="object", leave=False, disable=not progress):
-            found = [of[key] for of in of_kinds if (key := (video.id, track.id)) in of]
+            _, *found = of_object(track, *kinds)
             if len(found) == len(kinds):
                 scores = agreement(track, found[0], found[-1])
                 starts = {key: found[0].mask(key) for key in select.keyframes(scores, every)}
                 if starts:
                     labelled.append(_under(track, through(carry, starts, video.length)))
     sources = " by agreement with ".join(str(kind.origin) for kind in kinds)
-    cost = select.strongest(boxes, *kinds)
-    return replace(made(boxes, labelled, f"{origin} from {sources}"), supervision=cost)
+    return made(boxes, labelled, f"{origin} from {sources}", *kinds)
 
 
 def _under(track: Track, found: np.ndarray) -> Track:

@@ -63,7 +63,7 @@ def f_measure(truth: np.ndarray, prediction: np.ndarray) -> float:
     A boundary pixel matches if the other boundary comes within 0.8% of the frame's diagonal
     (rounded up to whole pixels). 1 if neither mask has a boundary, 0 if only one has.
     """
-    return float(_pair_f(truth[None], prediction[None], _radius(truth))[0, 0])
+    return float(_pair_f(truth[None], prediction[None], tolerance(truth))[0, 0])
 
 
 def pairwise(truth: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +73,7 @@ def pairwise(truth: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.
     of these than objects, empty ones fill up.
     """
     missing = max(len(truth) - len(prediction), 0)
-    radius = _radius(truth)
+    radius = tolerance(truth)
     j, f = [], []
     for t in range(truth.shape[1]):
         rows, columns = _around(truth[:, t].any(0) | prediction[:, t].any(0), margin=1)
@@ -146,7 +146,8 @@ def _edges(masks: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray]:
     return edges, reach
 
 
-def _radius(masks: np.ndarray) -> int:
+def tolerance(masks: np.ndarray) -> int:
+    """(..., h, w): how many pixels apart two matching boundary pixels may lie."""
     return int(np.ceil(TOLERANCE * np.hypot(*masks.shape[-2:])))
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from pycocotools import mask as coco
 
 from evis.data import masks
 from evis.data.predictions import PredictedTrack
@@ -27,9 +26,8 @@ def frame_ious(dataset: VISDataset, predictions: Sequence[PredictedTrack]) -> pd
             for frame, mask in enumerate(track.masks):
                 if mask is None or not masks.area(mask):
                     continue
-                theirs = found[frame] if found else None
-                iou = coco.iou([theirs], [mask], [False])[0, 0] if theirs else 0.0
-                rows.append((video.video.id, track.id, frame, float(iou)))
+                iou = masks.iou(found[frame] if found else None, mask)
+                rows.append((video.video.id, track.id, frame, iou))
     table = pd.DataFrame(rows, columns=["video", "object", "frame", "iou"])
     return table.astype({"video": int, "object": int, "frame": int, "iou": float})
 

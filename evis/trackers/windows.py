@@ -111,7 +111,7 @@ class ByMasks:
         found = torch.full((len(mask_logits),), -1)
         masks = mask_logits > 0
         if self._masks is not None:
-            ious = _ious(self._masks[:, -shared:], masks[:, :shared])
+            ious = mask_ious(self._masks[:, -shared:], masks[:, :shared])
             rows, columns = linear_sum_assignment(ious, maximize=True)
             for before, now in zip(rows, columns, strict=True):
                 if ious[before, now] >= SAME_OBJECT:
@@ -128,7 +128,7 @@ def _known(embeddings: Tensor | None) -> Tensor:
     return embeddings
 
 
-def _ious(a: Tensor, b: Tensor) -> Tensor:
+def mask_ious(a: Tensor, b: Tensor) -> Tensor:
     """(N, T, h, w) and (M, T, h, w) bool -> (N, M); 0 where both are empty."""
     a, b = a.flatten(1).float(), b.flatten(1).float()
     both = a @ b.T

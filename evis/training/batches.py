@@ -118,7 +118,7 @@ def clips_of(recipe: Recipe, dataset: VISDataset) -> Dataset:
         "flip": recipe.flip,
         "seed": recipe.seed,
     }
-    if all(video.length == 1 for video in dataset.videos):
+    if dataset.are_stills:
         clips = PseudoClips(dataset, recipe.still_frames, recipe.rotation, recipe.shift, **size)
         clips = CopyPaste(clips, recipe.copy_paste) if recipe.copy_paste else clips
     else:

@@ -6,6 +6,7 @@ masks first and then train on them as if they were annotated.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from evis.criterion.mask_loss import MaskLoss
 from evis.data.errors import DataError
@@ -33,6 +34,18 @@ class MaskStage(Recipe):
 _LIMITS = {"points": (1, 1_000_000), "drop_iou": (0.0, 1.0), "dropout": (0.0, 0.9)}
 # Of a toy stage, beside its steps and its learning rate.
 TOY = SMALL | {"model": "tiny_s", "batch": 16, "micro_batch": 16, "points": 512}
+
+MINVIS: dict[str, Any] = {  # its released configuration for YouTube-VIS 2019
+    "init": "eigencluster.stage1",  # the same network on masks of COCO pictures
+    "mixture": (("videos", 1.0),),
+    "frames": 1,
+    "steps": 6_000,
+    "batch": 32,
+    "learning_rate": 1e-4,
+    "schedule": "step",
+    "milestones": (4_000,),
+}
+SPREAD = "over how many GPUs a batch was spread (micro_batch)"  # MinVIS doesn't say
 
 
 def build(recipe: MaskStage, classes: Sequence[str]) -> VideoMask2Former:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evis.data import masks, toy
+from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
 from evis.data.types import Category, Track, Video, VISDataset
@@ -88,6 +89,18 @@ def test_no_annotated_mask_is_seen():
         for given in (truth, replace(truth, tracks=tuple(spoilt)))
     )
     assert one.tracks == other.tracks
+
+
+def test_labels_of_other_videos_are_refused():
+    strange = replace(predicted(LEFT, LEFT), video_id=8)
+    with pytest.raises(DataError, match="video_id 8: no such video"):
+        assigned.by_scm(boxes(), prompted(), [strange], "a model")
+    with pytest.raises(DataError, match="video v: a track has 1 entries for 2 frames"):
+        assigned.by_scm(boxes(), prompted(), [predicted(LEFT)], "a model")
+    masked = prompted()
+    short = replace(masked.tracks[0], masks=masked.tracks[0].masks[:1])
+    with pytest.raises(DataError, match="object 1's boxes and masks are of different numbers"):
+        assigned.by_scm(boxes(), replace(masked, tracks=(short,)), [], "a model")
 
 
 @pytest.mark.slow

@@ -223,6 +223,15 @@ def test_annotated_masks_are_no_pseudo_masks():
             select.best_of(dataset([LONG] * 3), bad)
 
 
+@pytest.mark.parametrize("frames", [2, 4])
+def test_a_kind_of_other_numbers_of_frames_is_refused(frames):
+    other = dataset([LONG] * 3, origin="other")
+    (track,) = other.tracks
+    cut = {kind: (getattr(track, kind) * 2)[:frames] for kind in ("masks", "boxes", "areas")}
+    with pytest.raises(DataError, match="video 4: object 1's boxes and masks are of different num"):
+        select.best_of(dataset([SMALL] * 3), replace(other, tracks=(replace(track, **cut),)))
+
+
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="one size"):
         select.scm(LONG, LONG[:5], (0, 0, 1, 1))

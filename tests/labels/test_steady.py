@@ -119,3 +119,11 @@ def test_annotated_masks_are_no_pseudo_masks():
     annotated = replace(film("x", *map(true, range(LENGTH))), origin=None, supervision="mask")
     with pytest.raises(DataError, match="pseudo masks and their boxes are asked for"):
         steady.steadiest_of(annotated)
+
+
+def test_a_kind_of_fewer_frames_is_refused():
+    first, other = (film("x", *map(true, range(LENGTH))) for _ in range(2))
+    (track,) = other.tracks
+    cut = {kind: getattr(track, kind)[:-1] for kind in ("masks", "boxes", "areas")}
+    with pytest.raises(DataError, match="different numbers of frames"):
+        steady.steadiest_of(first, replace(other, tracks=(replace(track, **cut),)))

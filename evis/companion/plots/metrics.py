@@ -72,6 +72,5 @@ def boundaries(truth: np.ndarray, found: Mapping[str, np.ndarray], columns: int 
 
 def _near(edge: np.ndarray) -> np.ndarray:
     """(h, w) bool: the pixels within DAVIS's tolerance of a boundary."""
-    reach = int(np.ceil(davis.TOLERANCE * np.hypot(*edge.shape)))
     away = cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return away <= reach
+    return away <= davis.tolerance(edge)

@@ -16,7 +16,7 @@ from evis.papers.eigencluster.beyond import VARIANTS
 from evis.papers.eigencluster.settings import RELEASED, Settings
 from evis.papers.eigencluster.temporal import SCHEMES
 from evis.training.book import Book, shrunk
-from evis.training.recipe import Recipe
+from evis.training.recipe import Recipe, as_tuples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Stage(Recipe):
 def _stages(entries: Iterable[Mapping[str, Any]]) -> dict[str, Stage]:
     stages: dict[str, Stage] = {}
     for entry in entries:
-        values = {name: _tuples(value) for name, value in entry.items()}
+        values = {name: as_tuples(value) for name, value in entry.items()}
         like = stages.get(values.pop("like", None))
         own = values.pop("settings", {})
         own |= RELEASED if values.pop("released_loss", False) else {}
@@ -54,16 +54,12 @@ def _stages(entries: Iterable[Mapping[str, Any]]) -> dict[str, Stage]:
     return stages
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
 _CONTENT = tomllib.loads(Path(__file__).with_name("recipes.toml").read_text("utf-8"))
 OTHER_BACKBONES: dict[str, dict[str, dict[str, Any]]] = _CONTENT["backbones"]
 BACKBONES = ("r50", *OTHER_BACKBONES)
 _BOOK = Book(_stages(_CONTENT["stage"]).values(), BACKBONES, OTHER_BACKBONES)
 NAMES, named = _BOOK.names, _BOOK.named
-TOY: dict[str, Any] = {name: _tuples(value) for name, value in _CONTENT["toy"].items()}
+TOY: dict[str, Any] = {name: as_tuples(value) for name, value in _CONTENT["toy"].items()}
 TOY_STAGES: dict[str, dict[str, Any]] = _CONTENT["toy_stages"]
 
 

@@ -79,6 +79,5 @@ class ByKind:
     def label(
         self, dataset: VISDataset, seed: int, place: Place, jobs: int | None = None
     ) -> VISDataset:
-        are_stills = all(video.length == 1 for video in dataset.videos)
-        maker = self.stills if are_stills else self.videos
+        maker = self.stills if dataset.are_stills else self.videos
         return maker.label(dataset, seed, place, jobs)

@@ -2,8 +2,8 @@
 
     evis measure "pmvis quality" --rows toy_sam "toy_sam, DOOB"     # without --rows: all
 
-Nothing is trained by these numbers: they are the one place that sees both. Of all kinds but
-`toy_sam`'s the masks need IDOL-BoxInst's unit 0 of their set, which is trained where it is not yet.
+Nothing is trained by these numbers, and no label is chosen by them. Of all kinds but `toy_sam`'s
+the masks need IDOL-BoxInst's unit 0 of their set, which is trained where it is not yet.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,9 +14,9 @@ import pandas as pd
 from evis.companion import store
 from evis.companion.held_out import OF_SET, VIDEOS
 from evis.companion.measured import HERE, Labels, Place, results
-from evis.data import toy
+from evis.data import masks, toy
 from evis.data.types import VISDataset
-from evis.labels.filtering import mask_iou
+from evis.labels.datasets import of_object
 from evis.papers.pmvis.experiments import FINAL, GROUPS, IBM_TIDY
 
 TENTHS = 10  # of IoU, as Fig. 2 has them
@@ -35,13 +35,13 @@ ROWS |= {name: (by, name.partition(", ")[2]) for name, by in COUNTED.items()}
 def scores(truth: VISDataset, pseudo: VISDataset) -> dict[str, float]:
     """ "missing": share of the annotations without a pseudo mask; of the others, mean IoU with it,
     and the share whose IoU is in each tenth, "0.9 to 1" the last."""
-    theirs = {(track.video_id, track.id): track.masks for track in pseudo.tracks}
     ious, missing = [], 0
     for track in truth.tracks:
-        masks = theirs.get((track.video_id, track.id), (None,) * len(track.masks))
-        for own, other in zip(track.masks, masks, strict=True):
+        _, *found = of_object(track, pseudo)
+        others = found[0].masks if found else (None,) * len(track.masks)
+        for own, other in zip(track.masks, others, strict=True):
             if own is not None and other is not None:
-                ious.append(mask_iou(own, other))
+                ious.append(masks.iou(own, other))
             missing += own is not None and other is None
     edges = np.arange(TENTHS + 1) / TENTHS
     shares = np.histogram(ious, edges)[0] / max(len(ious), 1)

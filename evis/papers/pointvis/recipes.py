@@ -5,11 +5,10 @@ it does not print. `toy` shrinks any to 64 x 96 frames and two CPU cores.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from evis.data.types import Supervision
 from evis.training.book import Book, shrunk
-from evis.training.mask_stage import TOY, MaskStage
+from evis.training.mask_stage import MINVIS, SPREAD, TOY, MaskStage
 from evis.training.recipe import Recipe
 
 
@@ -21,26 +20,13 @@ class PointStage(Recipe):
     cross_instance: bool = False  # clicks on other objects are negatives
 
 
-_MINVIS: dict[str, Any] = {
-    "init": "eigencluster.stage1",  # the same network on masks of COCO pictures
-    "mixture": (("videos", 1.0),),
-    "frames": 1,
-    "steps": 6_000,
-    "batch": 32,
-    "learning_rate": 1e-4,
-    "schedule": "step",
-    "milestones": (4_000,),
-    "unknown": (
-        "its iterations, more than MinVIS's: as MinVIS's",
-        "over how many GPUs a batch was spread (micro_batch)",
-    ),
-}
 FIRST = MaskStage(
     name="pointvis",
     title="PointVIS: Mask2Former on single frames, from masks that clicks chose",
     source="PointVIS, section 4.1; MinVIS's released configuration",
     supervision="point",
-    **_MINVIS,
+    unknown=("its iterations, more than MinVIS's: as MinVIS's", SPREAD),
+    **MINVIS,
 )
 SELF = replace(
     FIRST,
@@ -60,7 +46,8 @@ VISP = PointStage(
     name="pointvis.visp",
     title="VISP: MinVIS with its loss at clicks alone, without any mask",
     source=FIRST.source,
-    **_MINVIS | {"unknown": (*FIRST.unknown, "by what queries are matched: by the same points")},
+    unknown=(*FIRST.unknown, "by what queries are matched: by the same points"),
+    **MINVIS,
 )
 VISP_CINEG = replace(
     VISP,

@@ -23,6 +23,7 @@ from evis.data import files, paths, toy
 from evis.data.types import VISDataset
 from evis.losses.tensors import resize
 from evis.trackers import memory, minvis
+from evis.trackers.windows import mask_ious
 
 WEIGHTS = "toy_stage1_tiny_s.safetensors"
 
@@ -88,12 +89,9 @@ def by_video(network: nn.Module, dataset: VISDataset, progress: bool = True) -> 
             "moved": int((links["MinVIS"] != links["unlinked"]).sum()),
             "otherwise": int((links["MinVIS"] != links["memory"]).sum()),
         }
-        true = torch.from_numpy(dataset.mask_stack(video.id)).flatten(1).float()  # (N, T h w)
+        true = torch.from_numpy(dataset.mask_stack(video.id))  # (N, T, h, w)
         for way, own in links.items():
-            tracks = minvis.follow(own, masks).transpose(0, 1).flatten(1).float()
-            shared = true @ tracks.T
-            either = true.sum(1)[:, None] + tracks.sum(1) - shared
-            best = (shared / either.clamp(min=1)).max(1).values
+            best = mask_ious(true, minvis.follow(own, masks).transpose(0, 1)).max(1).values
             line[way] = float(best.mean()) if len(best) else np.nan
         lines.append(line)
     return pd.DataFrame(lines).set_index("video")

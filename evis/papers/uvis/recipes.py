@@ -7,24 +7,16 @@ section 4.1 changes: pseudo labels in place of masks, a backbone from ImageNet i
 
 from dataclasses import replace
 
+from evis.training import mask_stage
 from evis.training.book import Book, shrunk
-from evis.training.mask_stage import TOY, MaskStage
-
-_SPREAD = "over how many GPUs a batch was spread (micro_batch)"
+from evis.training.mask_stage import SPREAD, TOY, MaskStage
 
 MINVIS = MaskStage(
     name="minvis",
     title="MinVIS: Mask2Former on masks of single frames, after COCO",
     source="MinVIS's released configuration for YouTube-VIS 2019",
-    init="eigencluster.stage1",  # the same network on masks of COCO pictures
-    mixture=(("videos", 1.0),),
-    frames=1,
-    steps=6_000,
-    batch=32,
-    learning_rate=1e-4,
-    schedule="step",
-    milestones=(4_000,),
-    unknown=(_SPREAD,),
+    unknown=(SPREAD,),
+    **mask_stage.MINVIS,
 )
 MINVIS_ALONE = replace(
     MINVIS,
@@ -32,7 +24,7 @@ MINVIS_ALONE = replace(
     title="MinVIS without COCO: what UVIS is measured against",
     source=f"{MINVIS.source}; UVIS, Table 1",
     init="imagenet",
-    unknown=(_SPREAD, "its iterations without COCO: as with it"),
+    unknown=(SPREAD, "its iterations without COCO: as with it"),
 )
 UVIS = replace(
     MINVIS_ALONE,
@@ -43,7 +35,7 @@ UVIS = replace(
     steps=320_000,
     milestones=(),
     schedule="constant",
-    unknown=(_SPREAD, "when the learning rate falls within 320,000 iterations: never, here"),
+    unknown=(SPREAD, "when the learning rate falls within 320,000 iterations: never, here"),
 )
 
 _BOOK = Book((MINVIS, MINVIS_ALONE, UVIS), backbones=("r50",))

@@ -39,7 +39,7 @@ class SamRecipe(StandIn):
 class Prompted(Task):
     def __init__(self, recipe: SamRecipe, dataset: VISDataset):
         super().__init__()
-        if any(video.length > 1 for video in dataset.videos):
+        if not dataset.are_stills:
             remedy = "Give annotated stills, each a video of one frame"
             raise DataError("toy_sam learns from no mask of a video", remedy=remedy)
         self.recipe = recipe
