@@ -44,7 +44,7 @@ class Track:
 
     def __init__(self, number: int, measured: np.ndarray, look: np.ndarray):
         self.number, self.looks = number, [look]  # unit vectors (C,)
-        self.hits, self.missed = 1, 0  # frames: seen, and since it was seen
+        self.hits, self.age, self.missed = 1, 1, 0  # frames: seen, lived, since it was seen
         self.confirmed = False
         position = _deviations(2 * POSITION, 1e-2, measured[3])
         velocity = _deviations(10 * VELOCITY, 1e-5, measured[3])
@@ -63,6 +63,7 @@ class Track:
         noise = np.concatenate([position, _deviations(VELOCITY, 1e-5, self.mean[3])])
         self.mean = STEP @ self.mean
         self.covariance = STEP @ self.covariance @ STEP.T + np.diag(noise**2)
+        self.age += 1
         self.missed += 1
 
     def expected(self) -> tuple[np.ndarray, np.ndarray]:
