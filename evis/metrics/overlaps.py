@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -68,7 +68,7 @@ def _as_named(made: VISDataset, truth: VISDataset, class_agnostic: bool) -> VISD
     remedy = "Label the videos of the annotation json itself"
     for video in made.videos:
         known = truth.videos_by_id.get(video.id)
-        if made.tracks_of(video.id) and not (known and _are_one(video, known)):
+        if made.tracks_of(video.id) and not (known and video.is_called_as(known)):
             problem = "is no video of these annotations, or has another id there"
             raise DataError(problem, video=video.name, field=f"video_id {video.id}", remedy=remedy)
     if class_agnostic:
@@ -82,14 +82,6 @@ def _as_named(made: VISDataset, truth: VISDataset, class_agnostic: bool) -> VISD
             remedy=f"Name them as there (evis label none --names), from {names}; or score objects "
             "whatever their class (--class-agnostic)",
         ) from None
-
-
-def _are_one(video: Video, known: Video) -> bool:
-    """Whether their names or first frames' paths end alike: one set may begin in another folder."""
-    ours, theirs = (PurePosixPath(one.frames[0]).parts for one in (video, known))
-    shared = min(len(ours), len(theirs))
-    of_one_name = PurePosixPath(video.name).name == PurePosixPath(known.name).name
-    return of_one_name or ours[-shared:] == theirs[-shared:]
 
 
 def _sound_columns(rows: Sequence, dataset: VISDataset) -> list[list] | None:
