@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evis.companion.labelled import Made
-from evis.data import annotations, masks, per_video, toy
+from evis.data import annotations, files, masks, per_video, toy
 from evis.data.errors import DataError
 from evis.data.supervision import weaken
 from evis.data.types import Category, Track, Video, VISDataset
@@ -283,6 +283,24 @@ def test_a_file_of_other_masks_is_refused(few, tmp_path):
     part = str(annotations.write(part, tmp_path / "part.json"))
     with pytest.raises(DataError, match=f"video {few.videos[1].name}: has no such video"):
         make(few, Boxes(part), progress=False)
+
+
+def test_weights_in_a_cache_are_told_by_their_commit(few, tmp_path, monkeypatch):
+    cache = tmp_path / "models--some--dino"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    labeller, nowhere = Cuts("some/dino"), Cuts("x y/no/dino")
+    told = []
+    for commit in ("a1", "b2"):
+        (cache / "snapshots" / commit).mkdir(parents=True)
+        (cache / "snapshots" / commit / "config.json").touch()
+        (cache / "refs").mkdir(exist_ok=True)
+        (cache / "refs" / "main").write_text(commit)
+        told.append(per_video.made_by(labeller)[-1])
+    assert told == ["a1", "b2"]
+    assert per_video.made_by(nowhere)[-1] == per_video.content(nowhere)
+    file = tmp_path / "w.pth"
+    file.write_bytes(b"1")
+    assert per_video.digests([str(file), "some/dino"]) == [files.digest(file), "b2"]
 
 
 def test_masks_of_corrected_boxes_are_refused_and_classes_are_the_boxes_own(few, tmp_path):
