@@ -89,6 +89,11 @@ def measure(options: argparse.Namespace) -> None:
             problem = f"these groups have different rows of one name: {'; '.join(twice)}"
             raise DataError(problem, remedy="Measure them one after another")
         known.update(group)
+    if len(counts) == len(options.groups):
+        for name in ("size", "seeds", "validation", "generalisation", "clips", "terms"):
+            if getattr(options, name):
+                groups = ", ".join(map(repr, options.groups))
+                options.parser.error(f"--{name} goes with what is trained, not with {groups}")
     of_labels = [name for paper in counts for name in paper.ROWS]
     names = dict.fromkeys([*of_labels, *(name for rows in experiments.values() for name in rows)])
     if unknown := set(options.rows) - set(names):

@@ -47,10 +47,15 @@ def check(options: argparse.Namespace) -> int:
     from evis.data import catalog, own
 
     name = options.name
+    is_own = name is not None and name not in catalog.SETS
+    is_own = is_own and (name.endswith(".json") or Path(name).exists())
+    if options.frames and not is_own:
+        options.parser.error("--frames goes with the annotation json of your own")
+    if options.root and (is_own or name is None):
+        options.parser.error("--root goes with the name of a set of the list")
     if name is None:
         print("\n".join(catalog.SETS))
         return 0
-    is_own = name not in catalog.SETS and (name.endswith(".json") or Path(name).exists())
     if not is_own and options.root is None:
         print(catalog.describe(name))
         options.parser.error("--root DIR, the folder that holds it, is needed to check it")

@@ -30,8 +30,22 @@ def placed(options: argparse.Namespace):
     """The videos with frames that the labels can name, beside these if they have to be written."""
     from evis.data import own, video
 
+    _check_out(options)
     found = own.find(options.videos, options.split, options.frames)
-    return video.as_pictures(found, options.out.parent / "frames")
+    folder = options.out.parent / "frames"
+    if folder.resolve() == options.videos.resolve():  # frames among the films are films found twice
+        folder = options.out.parent / "images"
+    return video.as_pictures(found, folder)
+
+
+def _check_out(options: argparse.Namespace) -> None:
+    """Whether labels can be written there, before the hours of work; the user's own files stay."""
+    out = options.out
+    if not out.name or out.is_dir():
+        options.parser.error(f"--out {out} is a folder: name a json file")
+    for given in (options.videos, getattr(options, "clicks", None)):
+        if given and out.exists() and given.exists() and out.samefile(given):
+            options.parser.error(f"--out {out} would replace what it labels: name another file")
 
 
 def parts(options: argparse.Namespace) -> Path:
@@ -51,11 +65,14 @@ def write(options: argparse.Namespace, labelled) -> None:
     from evis.data import annotations, predictions
     from evis.inference import overlay
     from evis.inference.run import file_name
+    from evis.inference.video_writer import ENCODERS
 
     stills = labelled.are_stills and "points" not in labelled.kinds  # COCO has no place for them
     annotations.write(labelled, options.out, "coco" if stills else "ytvis")
     tracks = predictions.from_dataset(labelled)
     folder = options.out.with_name(f"{options.out.stem}_overlays")
+    for earlier in (path for kind in ENCODERS for path in folder.glob(f"*{kind}")):
+        earlier.unlink()
     drawn = labelled.videos if options.overlay != "none" else ()
     for video in tqdm(drawn, "overlays", unit="video", disable=not drawn):
         path = folder / f"{file_name(video.name)}.{options.overlay}"

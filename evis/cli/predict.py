@@ -113,7 +113,8 @@ def evaluate(options: argparse.Namespace) -> None:
     """Score predicted tracks against annotations, with the official evaluator's numbers.
 
     Where the annotations hold boxes only, the boxes around the predicted masks are scored. Made
-    labels, as `evis label` writes them, are predictions of score 1.
+    labels, as `evis label` writes them for the json's own videos, are predictions of score 1; their
+    classes are told by name.
 
     examples:
       evis evaluate out/results.json --annotations valid.json

@@ -23,7 +23,7 @@ def register(commands) -> None:
     add("--model FILE", "weights to start from, evis's own or official", type=Path)
     changes = "another value in the recipe, such as lr=3e-4 or settings.beta=1; may be repeated"
     add("--set KEY=VALUE", changes, type=_assignment, **several)
-    add("--backbone B", "r50, r101 or swin_l", default="r50")
+    add("--backbone B", "r50 (the default), r101 or swin_l")
     scale = "toy: generated data, a small model, two CPU cores; full: the papers'"
     add("--scale", scale, choices=("toy", "full"), default="full")
     add("--cpu", "leave GPUs alone", action="store_true")
@@ -88,7 +88,10 @@ def train(options: argparse.Namespace) -> None:
     if name in stand_ins.NAMES:
         _train_stand_in(options)
         return
-    stage = changed(papers.named(name, options.backbone, toy=is_toy), dict(options.set))
+    if is_toy and options.backbone:
+        options.parser.error("--scale toy has a backbone of its own: leave --backbone out")
+    recipe = papers.named(name, options.backbone or "r50", toy=is_toy)
+    stage = changed(recipe, dict(options.set))
     is_first_process = os.environ.get("RANK", "0") == "0"
     roles, datasets = [role for role, _ in stage.mixture], _given(options)
     if unused := datasets.keys() - roles:
@@ -128,9 +131,11 @@ def _train_stand_in(options: argparse.Namespace) -> None:
     from evis.training import changed, stand_ins
     from evis.training.folder import WEIGHTS
 
-    for name in ("model", "workers", "recompute", "deterministic"):
+    for name in ("model", "backbone", "workers", "recompute", "deterministic"):
         if getattr(options, name):
             options.parser.error(f"{options.recipe} is trained without --{name}")
+    if options.scale != options.parser.get_default("scale"):
+        options.parser.error(f"{options.recipe} has one size: leave --scale out")
     recipe, datasets = changed(stand_ins.named(options.recipe), dict(options.set)), _given(options)
     if len(datasets) > 1:
         options.parser.error(f"{options.recipe} learns from one --data")

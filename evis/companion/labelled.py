@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from evis.companion import measured, store
 from evis.companion.measured import Experiment, Labels, Place
-from evis.data import annotations, files, per_video
+from evis.data import annotations, per_video
 from evis.data.predictions import PredictedTrack
 from evis.data.types import VISDataset
 from evis.inference import Options, predict_dataset
@@ -26,7 +25,7 @@ class Made:
 
     def content(self, seed: int = 0) -> dict[str, Any]:
         told = {"made by": type(self.by).__name__} | per_video.content(self.by)
-        weights = [files.digest(path) for path in self.by.weights if Path(path).exists()]
+        weights = per_video.digests(self.by.weights)
         return told | ({"weights": weights} if weights else {})
 
     def label(

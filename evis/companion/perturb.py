@@ -125,7 +125,10 @@ def clutter(tracks: Tracks, score: float, seed: int = 0) -> Tracks:
     generator = np.random.default_rng(seed)
     false = []
     for track in tracks:
-        height, width = next(rle["size"] for rle in track.masks if rle is not None)
+        size = next((rle["size"] for rle in track.masks if rle is not None), None)
+        if size is None:  # a track that is nowhere
+            continue
+        height, width = size
         side = max(1, round(0.15 * height))
         top, left = (int(generator.integers(room - side + 1)) for room in (height, width))
         square = from_boxes.fill(np.empty((height, width)), (left, top, side, side))

@@ -149,7 +149,7 @@ async def _run(notebook: Path, parameters: dict[str, str | bool], figures: Path)
         try:
             await _execute(book, notebook.parent, environment)
         finally:
-            nbformat.write(book, copy)
+            files.write_text(copy, f"{nbformat.writes(book).rstrip()}\n")
     except CellExecutionError as error:
         failure = _failure(error, book)
     except Exception as error:

@@ -4,6 +4,7 @@ A picture of COCO is a video of one frame, an instance a track of length one; so
 differ in what they call things, and in whether a track lists its values, one a frame, or gives one.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -76,10 +77,18 @@ def parse(content: Any, file: Path | None = None) -> VISDataset:
         problem = "lists neither videos (YouTube-VIS) nor images (COCO)"
         raise root.error(problem, remedy="Is it an annotation file?")
     categories = _all(root, "categories", lambda r: Category(r.integer("id"), r.text("name")))
+    if twice := [name for name, n in Counter(c.name for c in categories).items() if n > 1]:
+        problem = f"two categories are called {twice[0]!r}, and names tell them from each other"
+        raise root.error(problem, "categories", remedy="Rename one, or make one class of both")
     videos = _all(root, layout.videos, partial(_video, layout=layout))
     if not videos:
         problem = f"the set is empty: it lists no {layout.video}"
         raise root.error(problem, layout.videos, remedy="Use another file or split")
+    often = Counter(video.name for video in videos)  # as where frames of several share a folder
+    videos = tuple(
+        video if often[video.name] == 1 else replace(video, name=f"{video.name} ({video.id})")
+        for video in videos
+    )
     dataset = VISDataset(videos, (), categories, supervision="none")
     if not root.has("annotations"):
         return dataset

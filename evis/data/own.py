@@ -38,9 +38,18 @@ def find(
     """
     path = Path(path)
     if path.suffix.lower() == ".json":
+        if split is not None:
+            problem = "--split goes with the folder of a data set, and this is a json"
+            raise DataError(problem, file=path, remedy="Leave it out, or give the folder")
         return read(path, frames_root)
+    if frames_root is not None:
+        problem = "--frames goes with an annotation json, and this is none"
+        raise DataError(problem, file=path, remedy="Leave it out, or give the json")
     splits = {known.name: (real, known) for real, known in catalog.splits_in(path)}
     if not splits:
+        if split is not None and path.exists():
+            problem = f"holds no split {split!r}: it is laid out like no set that evis knows"
+            raise DataError(problem, file=path, remedy="Leave --split out: its videos are taken")
         return read_video(path)
     if split is None and len(splits) == 1:
         (split,) = splits

@@ -41,8 +41,22 @@ def one_by_one(dataset: VISDataset) -> Iterator[VISDataset]:
 def made_by(maker: Any) -> list[Any]:
     """What `kept` is told of a maker: a dataclass of plain values, whose `weights` are files,
     folders, or names in a cache."""
-    weights = [files.digest(path) for path in maker.weights if Path(path).exists()]
-    return [evis.__version__, type(maker).__name__, content(maker), *weights]
+    return [evis.__version__, type(maker).__name__, content(maker), *digests(maker.weights)]
+
+
+def digests(weights: Sequence[str]) -> list[str]:
+    """Of what stands in the files and folders; of names in Hugging Face's cache the commits."""
+    told = [files.digest(it) if Path(it).exists() else _cached_commit(it) for it in weights]
+    return [digest for digest in told if digest is not None]
+
+
+def _cached_commit(name: str) -> str | None:
+    with suppress(ImportError, ValueError):  # nothing is named in a cache, or not so
+        from huggingface_hub import try_to_load_from_cache
+
+        config = try_to_load_from_cache(name, "config.json")
+        return Path(config).parent.name if isinstance(config, str) else None
+    return None
 
 
 def content(maker: Any) -> dict[str, Any]:
@@ -70,8 +84,9 @@ def kept(
 ) -> T:
     """What `make` gives of a data set of one video, or what is in the folder of an earlier run.
 
-    made_by: as json, all else that it depends on. The video's labels and frames count too, so that
-    what was made of others is made anew; what the video's file held before is removed.
+    made_by: as json, all else that it depends on but evis's code, of which the version alone
+        counts: after a change of it, empty the folder. The video's labels and frames count too, so
+        that what was made of others is made anew; what the video's file held before is removed.
     """
     if folder is None:
         return make()

@@ -37,10 +37,13 @@ class PredictedTrack:
 
 def from_dataset(dataset: VISDataset) -> tuple[PredictedTrack, ...]:
     """The tracks of a data set as predictions of score 1: to evaluate, draw or send made labels."""
+    if any(track.masks is None and not track.is_crowd for track in dataset.tracks):
+        problem = "predictions are masks, and this set has tracks without any"
+        raise DataError(problem, remedy="Make them of its boxes: evis label boxes")
     return tuple(
         PredictedTrack(track.video_id, track.category_id, 1.0, track.masks)
         for track in dataset.tracks
-        if track.masks is not None and not track.is_crowd
+        if not track.is_crowd
     )
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Literal
 
 import numpy as np
@@ -35,6 +36,13 @@ class Video:
     @property
     def length(self) -> int:
         return len(self.frames)
+
+    def is_called_as(self, other: "Video") -> bool:
+        """Whether names, or paths of first frames, end alike: sets may begin in other folders."""
+        ours, theirs = (PurePosixPath(video.frames[0]).parts for video in (self, other))
+        shared = min(len(ours), len(theirs))
+        of_one_name = PurePosixPath(self.name).name == PurePosixPath(other.name).name
+        return of_one_name or ours[-shared:] == theirs[-shared:]
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,9 @@ class VISDataset:
     @cached_property
     def kinds(self) -> frozenset[str]:
         """What its tracks hold of "masks", "boxes" and "points", annotated or made."""
-        if self.origin is None or not self.tracks:
+        if self.origin is not None and not self.tracks:
+            return frozenset(("masks", "boxes"))  # of no object: whatever is asked for
+        if self.origin is None:
             annotated = {"mask": ("masks", "boxes"), "box": ("boxes",), "point": ("points",)}
             return frozenset(annotated.get(self.supervision, ()))
         return frozenset(
@@ -209,9 +219,9 @@ class VISDataset:
         self, categories: Sequence[Category], renames: Sequence[tuple[str, str]] = ()
     ) -> "VISDataset":
         """The same under another set's categories, matched by name; tracks of other classes go."""
-        ids = {_plain(category.name): category.id for category in categories}
-        ids |= {_plain(old): ids.get(_plain(new)) for old, new in renames}
-        matched = {category.id: ids.get(_plain(category.name)) for category in self.categories}
+        ids = {plain_name(category.name): category.id for category in categories}
+        ids |= {plain_name(old): ids.get(plain_name(new)) for old, new in renames}
+        matched = {category.id: ids.get(plain_name(category.name)) for category in self.categories}
         tracks = tuple(
             replace(track, category_id=matched[track.category_id])
             for track in self.tracks
@@ -231,5 +241,6 @@ class VISDataset:
         )
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A class's name as it is compared: sets spell one as giant_panda or Giant Panda."""
     return name.lower().replace("_", " ").replace("-", " ")

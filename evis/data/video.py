@@ -4,7 +4,7 @@ import os
 import re
 import struct
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,8 +35,10 @@ def read(path: str | Path) -> VISDataset:
 
 def _from_folder(folder: Path) -> VISDataset:
     names = _pictures(folder)
-    if not names:
-        return _several(folder)
+    return _of_pictures(folder, names) if names else _several(folder)
+
+
+def _of_pictures(folder: Path, names: Sequence[str]) -> VISDataset:
     height, width = read_picture(within(folder, names[0]), folder.name, 0).shape[:2]
     video = Video(1, _printable(folder.resolve().name), height, width, tuple(names))
     return VISDataset((video,), (), (), PictureFolder(folder), supervision="none")
@@ -187,16 +189,20 @@ def _is_cut_off(path: Path) -> bool:
 def excerpt(
     source: VISDataset, folder: str | Path, every: int = 1, height: int | None = None
 ) -> VISDataset:
-    """Every so-manieth frame of a data set's first video as pictures in `folder`, made smaller."""
+    """Every so-manieth frame of a data set's first video as pictures in `folder`, made smaller.
+
+    Other pictures there, as those of an earlier excerpt, stay and are no part of it.
+    """
     video, folder = source.videos[0], Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for frame in range(0, video.length, every):
+    names = {frame: f"{frame:05d}.png" for frame in range(0, video.length, every)}
+    for frame, name in names.items():
         picture = source.frame(video.id, frame)
         if height is not None:
             size = round(video.width * height / video.height), height
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        write_png(folder / f"{frame:05d}.png", picture)
-    return read(folder)
+        write_png(folder / name, picture)
+    return _of_pictures(folder, tuple(names.values()))
 
 
 def real_video() -> Path:

@@ -27,6 +27,9 @@ def write_video(path: str | Path, pictures: Iterable[np.ndarray], rate: float) -
     An odd side gets one more row or column, a copy of the last: H.264 halves the colours' size.
     """
     path = Path(path)
+    if path.suffix not in ENCODERS:
+        problem = f"videos are written as {' or '.join(ENCODERS)}"
+        raise DataError(problem, file=path, remedy="Let its name end so")
     even = map(_even, pictures)
     first = next(even, None)
     if first is None:

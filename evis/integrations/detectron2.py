@@ -89,16 +89,13 @@ def add_evis_config(
     and sized as the recipe says, which CHANGES changes: ["shorter_sides", [480], "frames", 5].
     """
     values = recipe_of(method, recipe, changes)
+    lost = [name for name in ("ema_decay", "renames") if name in changes[::2]]
+    if lost or values.precision == "bf16":
+        problem = f"detectron2's trainer does nothing for {', '.join(lost) or 'bf16'}"
+        raise DataError(problem, field="CHANGES", remedy="Leave it out, or train by evis train")
     cfg.MODEL.META_ARCHITECTURE = EvisVideoMask2Former.__name__
-    cfg.MODEL.EVIS = CfgNode(
-        {
-            "METHOD": method,
-            "RECIPE": recipe,
-            "CHANGES": list(changes),
-            "CLASSES": 40,
-            "TRACKS": 10,  # predicted a video
-        }
-    )
+    own = {"METHOD": method, "RECIPE": recipe, "CHANGES": list(changes), "CLASSES": 40}
+    cfg.MODEL.EVIS = CfgNode(own | {"TRACKS": 10})  # predicted a video
     cfg.INPUT.FORMAT = "RGB"
     solver = cfg.SOLVER
     solver.IMS_PER_BATCH, solver.MAX_ITER = values.batch, values.steps

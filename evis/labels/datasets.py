@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
+
 from evis.data import annotations, files
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
@@ -89,17 +91,32 @@ def _read(file: str, digest: str) -> VISDataset:
 
 
 def made_before(file: str, dataset: VISDataset) -> VISDataset:
-    """The data set, which has boxes, under the masks that a file has of its videos and objects."""
+    """The data set, which has boxes, under the masks that a file has of its videos and objects.
+
+    Classes are the data set's. Masks of other boxes, as where one was corrected since, are refused.
+    """
     known = read_made(file)
     remedy = "Make them of these boxes: evis label boxes"
     if known.origin is None or any(None in (t.masks, t.boxes) for t in known.tracks):
         problem = "holds no masks that were made from boxes"
         raise DataError(problem, file=file, remedy=remedy)
     weaken(known, dataset.supervision)  # refuses masks that cost more than these boxes
-    lengths = {(video.id, video.name): video.length for video in known.videos}
     for video in dataset.videos:
-        if lengths.get((video.id, video.name)) != video.length:
+        theirs = known.videos_by_id.get(video.id)
+        if not (theirs and theirs.length == video.length and theirs.is_called_as(video)):
             raise DataError("has no such video", file=file, video=video.name, remedy=remedy)
-    own = {(track.video_id, track.id) for track in dataset.tracks}
-    tracks = [track for track in known.tracks if (track.video_id, track.id) in own]
+    masked, tracks = {(track.video_id, track.id): track for track in known.tracks}, []
+    for track in dataset.tracks:
+        if found := masked.get((track.video_id, track.id)):
+            _check_boxes(track, found, file)
+            tracks.append(replace(found, category_id=track.category_id))
     return made(dataset, tracks, str(known.origin))
+
+
+def _check_boxes(track: Track, masked: Track, file: str) -> None:
+    """Masks are of the boxes that they were made from, but for rounding."""
+    for frame, (box, before) in enumerate(zip(track.boxes, masked.boxes, strict=True)):
+        if before and (box is None or max(map(abs, np.subtract(box, before))) >= 1):
+            problem = f"its masks of object {track.id} were made from another box than {box}"
+            place = {"file": file, "video": track.video_id, "frame": frame}
+            raise DataError(problem, **place, remedy="Make them anew: evis label boxes")

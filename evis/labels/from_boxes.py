@@ -29,12 +29,18 @@ def fill(picture: np.ndarray, box: Box) -> np.ndarray:
 
 
 def ellipse(picture: np.ndarray, box: Box) -> np.ndarray:
-    """The ellipse that touches all four sides of the box."""
+    """The ellipse that touches all four sides of the box.
+
+    Where no pixel's middle lies in it, as in a box without width, the box is filled.
+    """
     x, y, width, height = box
+    if not (width and height):
+        return fill(picture, box)
     rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
     across = (columns + 0.5 - x - width / 2) / (width / 2)
     down = (rows + 0.5 - y - height / 2) / (height / 2)
-    return across**2 + down**2 <= 1
+    mask = across**2 + down**2 <= 1
+    return mask if mask.any() else fill(picture, box)
 
 
 def grabcut(picture: np.ndarray, box: Box, iterations: int = 5) -> np.ndarray:

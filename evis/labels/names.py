@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 from evis.data import files
 from evis.data.errors import DataError
-from evis.data.types import Category
+from evis.data.types import Category, plain_name
 
 SCALE = 100.0  # what CLIP and OpenCLIP are trained up to, one over the temperature
 
@@ -29,13 +29,16 @@ def categories(text: str, known: Sequence[Category] = ()) -> tuple[Category, ...
     stripped = [name.strip() for name in listed if name.strip()]
     if not stripped:
         raise DataError("no names are given", remedy="Give the classes that objects may have")
-    plain = [name.lower().replace("_", " ") for name in stripped]
+    plain = list(map(plain_name, stripped))
     if twice := [name for name in plain if plain.count(name) > 1]:
         problem = f"{twice[0]!r} is listed twice, so that neither is probable"
         raise DataError(problem, remedy="Give each name once")
-    ids = {category.name: category.id for category in known}
+    ids = {plain_name(category.name): category.id for category in known}
     free = count(max(ids.values(), default=0) + 1)
-    return tuple(Category(ids[name] if name in ids else next(free), name) for name in stripped)
+    return tuple(
+        Category(ids[same] if same in ids else next(free), name)
+        for same, name in zip(plain, stripped, strict=True)
+    )
 
 
 def _lines(path: Path) -> list[str]:

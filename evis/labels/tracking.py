@@ -11,7 +11,7 @@ SAM 2 (`evis.foundation.sam2`) fits in the same place, where the paper has DeAOT
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from evis.trackers.propagate import hard, propagate
 Read = Callable[[int], np.ndarray]  # the number of a frame -> (h, w, 3) uint8 RGB
 Carry = Callable[[Sequence[int], np.ndarray], np.ndarray]  # n frames, (h, w) -> (n - 1, h, w) bool
 Carrier = Callable[[Read], Carry]
+KEPT_BYTES = 2**31  # of features of one video: 200 frames of DINO's ViT-S/8 at 480 x 854
 
 
 def by_likeness(
@@ -42,9 +43,16 @@ def by_likeness(
     """
 
     def look(read: Read) -> Carry:
-        @cache
+        kept: dict[int, Tensor] = {}  # the frames seen last: those of a long video fill any memory
+
         def features(frame: int) -> Tensor:
-            return torch.from_numpy(extract(read(frame)))
+            seen = kept.pop(frame, None)
+            if seen is None:
+                seen = torch.from_numpy(extract(read(frame)))
+                if kept and (len(kept) + 1) * seen.nbytes > KEPT_BYTES:
+                    del kept[next(iter(kept))]
+            kept[frame] = seen
+            return seen
 
         def carry(order: Sequence[int], mask: np.ndarray) -> np.ndarray:
             seen = torch.stack([features(frame) for frame in order])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,9 +27,11 @@ ALL_CLASSES = 0  # the one group of a class-agnostic comparison
 class Rows:
     """The predictions as columns, but for their masks: a whole video's are checked at once."""
 
-    def __init__(self, predictions: Predictions, dataset: VISDataset):
+    def __init__(self, predictions: Predictions, dataset: VISDataset, class_agnostic: bool):
         if isinstance(predictions, VISDataset):
-            predictions = from_dataset(predictions)
+            predictions = from_dataset(_as_named(predictions, dataset, class_agnostic))
+        if class_agnostic:  # then any category will do
+            dataset = replace(dataset, categories=())
         self.file = predictions if isinstance(predictions, str | Path) else None
         rows = predictions if self.file is None else read_rows(self.file)
         if not isinstance(rows, Sequence):
@@ -60,15 +62,40 @@ class Rows:
         return Record(row, file=self.file, path=f"predictions[{index}]", video=video)
 
 
+def _as_named(made: VISDataset, truth: VISDataset, class_agnostic: bool) -> VISDataset:
+    """Labels under the truth's ids. Of classes and of videos a name is what says which is meant:
+    ids count anew in every set."""
+    remedy = "Label the videos of the annotation json itself"
+    for video in made.videos:
+        known = truth.videos_by_id.get(video.id)
+        if made.tracks_of(video.id) and not (known and video.is_called_as(known)):
+            problem = "is no video of these annotations, or has another id there"
+            raise DataError(problem, video=video.name, field=f"video_id {video.id}", remedy=remedy)
+    if class_agnostic:
+        return made
+    try:
+        return made.under_classes(truth.categories)
+    except DataError:
+        names = ", ".join(category.name for category in truth.categories)
+        raise DataError(
+            "no class of the labels is a class of the annotations",
+            remedy=f"Name them as there (evis label none --names), from {names}; or score objects "
+            "whatever their class (--class-agnostic)",
+        ) from None
+
+
 def _sound_columns(rows: Sequence, dataset: VISDataset) -> list[list] | None:
     """Video ids, categories and scores, if all are plain numbers that `identify` would take."""
     try:
         columns = [[row[key] for row in rows] for key in ("video_id", "category_id", "score")]
     except (KeyError, TypeError):
         return None
-    known = dataset.videos_by_id.keys(), dataset.category_names.keys()
-    are_ids = all(set(map(type, ids)) <= {int} for ids in columns[:2])
-    if not are_ids or not all(map(set.issubset, map(set, columns[:2]), known)):
+    if not all(set(map(type, ids)) <= {int} for ids in columns[:2]):
+        return None
+    videos, categories = map(set, columns[:2])
+    # Without any categories all numbers will do that json holds exactly.
+    known = dataset.category_names.keys() or {id for id in categories if abs(id) < 2**53}
+    if not (videos <= dataset.videos_by_id.keys() and categories <= known):
         return None
     are_scores = set(map(type, columns[2])) <= {float} and np.isfinite(columns[2]).all()
     return columns if are_scores else None
@@ -110,7 +137,7 @@ def overlaps(
 
     `by` their masks, or the boxes around the predicted masks with the annotated boxes.
     """
-    rows = Rows(predictions, dataset)
+    rows = Rows(predictions, dataset, class_agnostic)
     groups = np.full_like(rows.categories, ALL_CLASSES) if class_agnostic else rows.categories
     order = np.lexsort((rows.categories, -rows.scores, groups, rows.videos))  # stable
     ranks = _ranks(rows.videos[order], groups[order])

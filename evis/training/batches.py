@@ -129,6 +129,8 @@ def clips_of(recipe: Recipe, dataset: VISDataset) -> Dataset:
 
 def _keeping(dataset: VISDataset) -> VISDataset:
     """With decoded frames kept in memory: small sets are read again and again."""
+    if dataset.read_frame is None:  # which the first clip says
+        return dataset
     first = dataset.videos[0]
     bytes_each = 3 * first.height * first.width
     kept = lru_cache(max(1, KEPT_BYTES // bytes_each))(dataset.read_frame)

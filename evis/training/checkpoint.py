@@ -7,6 +7,7 @@ it stays, so that a crash at any moment, even while writing, leaves a good check
 import io
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,22 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> None:
     files.write_bytes(folder / f"step-{step:08d}.pt", content.getbuffer())
     for old in _newest_first(folder)[KEPT:]:
         old.unlink()
+
+
+def restore(folder: Path, parts: Mapping[str, Any]) -> int:
+    """Fill the parts, by name, from the newest checkpoint. -> its step, 0 where there is none."""
+    saved = latest(folder)
+    if saved is None:
+        return 0
+    step, state = saved
+    try:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        problem = f"the checkpoint of step {step} is of something else ({error!r})"
+        remedy = "Delete the folder to start again"
+        raise DataError(problem, file=folder, remedy=remedy) from error
+    return step
 
 
 def latest(folder: Path) -> tuple[int, dict[str, Any]] | None:

@@ -216,10 +216,11 @@ def changed(recipe: AnyRecipe, changes: Mapping[str, Any]) -> AnyRecipe:
         name, dot, inner = SHORT.get(key, key).partition(".")
         held = values[name] if name in values else _held(recipe, name, key)
         if dot:
-            value = _as_held(_held(held, inner, key), value, key)
+            current = _held(held, inner, key)
+            value = _as_held(current, value, key, _may_be_none(held, inner))
             values[name] = replace(held, **{inner: value})
         else:
-            values[name] = _as_held(held, value, name)
+            values[name] = _as_held(held, value, name, _may_be_none(recipe, name))
     return replace(recipe, **values)
 
 
@@ -232,7 +233,12 @@ def _held(holder: Any, name: str, key: str) -> Any:
     return getattr(holder, name)
 
 
-def _as_held(current: Any, value: Any, key: str) -> Any:
+def _may_be_none(holder: Any, name: str) -> bool:
+    (kind,) = (field.type for field in fields(holder) if field.name == name)
+    return type(None) in get_args(kind)
+
+
+def _as_held(current: Any, value: Any, key: str, may_be_none: bool) -> Any:
     """The value in the type of what a field holds now; DataError where it is of another kind."""
     if isinstance(value, str):
         with suppress(ValueError, SyntaxError, RecursionError, MemoryError):  # deeply nested
@@ -245,7 +251,7 @@ def _as_held(current: Any, value: Any, key: str) -> Any:
     elif number and (kind is float or (kind is int and value % 1 == 0)):
         with suppress(OverflowError):  # too large for a float
             value = kind(value)
-    if type(value) is kind or current is None or (value is None and kind is str):
+    if type(value) is kind or current is None or (value is None and may_be_none):
         return value
     problem = f"{key} should be of the kind {kind.__name__}, like {current!r}, not {brief(value)}"
     raise DataError(problem)

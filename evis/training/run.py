@@ -83,16 +83,8 @@ class Run:
         self.network, self.stepper = accelerator.prepare(self.model, self.optimiser)
         self.step = 0
         self.is_finished = self.weights.exists()
-        saved = None if self.is_finished else checkpoint.latest(self.checkpoints)
-        if saved:
-            self.step, state = saved
-            try:
-                for name, part in self._state().items():
-                    part.load_state_dict(state[name])
-            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-                problem = f"the checkpoint of step {self.step} is of something else ({error!r})"
-                remedy = "Delete the folder to start again"
-                raise DataError(problem, file=self.checkpoints, remedy=remedy) from error
+        if not self.is_finished:
+            self.step = checkpoint.restore(self.checkpoints, self._state())
         if len(set(gather_object([(self.step, self.is_finished)]))) > 1:
             raise DataError(
                 "the processes find different checkpoints",

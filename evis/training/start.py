@@ -8,6 +8,7 @@ from torch import nn
 
 from evis.data import paths
 from evis.data.errors import DataError
+from evis.labels import taught_by
 from evis.models.checkpoints import clip_length, load_backbone, read_about, warm_start
 from evis.training.method import Method
 from evis.training.recipe import Recipe
@@ -22,7 +23,10 @@ _IMAGENET = {
 def build(
     recipe: Recipe, classes: Sequence[str], method: Method, weights: Path | None = None
 ) -> nn.Module:
-    """The method's network for these classes, started as the recipe's `init` says."""
+    """The method's network for these classes, started as the recipe's `init` says.
+
+    Weights of a stage that learned from more of videos than the recipe may are refused.
+    """
     if weights is None and recipe.init is not None:
         raise DataError(
             f"{recipe.name} starts from {wanted(recipe)}, and no weights are given",
@@ -30,6 +34,7 @@ def build(
         )
     model = fresh(recipe, classes, method)
     if weights is not None:
+        taught_by.check_start(weights, recipe.supervision, dict(recipe.mixture))
         if recipe.init == "imagenet":
             load_backbone(model, weights)
         else:

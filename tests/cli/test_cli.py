@@ -97,6 +97,10 @@ def test_help_says_what_stands_for_nothing(capsys):
         ["data", "toy", "toy-davis", "--root", "x", "--videos", "1.5"],
         ["data", "toy", "toy-davis", "--root", "x", "--seed", "9" * 5000],
         ["data", "check", "ovis"],
+        ["data", "check", "--root", "x"],
+        ["data", "check", "--frames", "x"],
+        ["data", "check", "mine.json", "--root", "x"],
+        ["data", "check", "ovis", "--root", "x", "--frames", "x"],
         *[
             ["predict", "v", "--weights", "w", "--out", "o", *bad]
             for bad in (
@@ -117,6 +121,7 @@ def test_help_says_what_stands_for_nothing(capsys):
                 *[("--workers", text) for text in ("-1", "1000000000")],
                 *[("--save-every", text) for text in ("0", "-1", "nan")],
                 ("--log-every", "0"),
+                ("--scale", "toy", "--backbone", "r101"),
             )
         ],
     ],

@@ -483,6 +483,45 @@ def test_bad_input_is_one_line_and_status_2(arguments, said, tmp_path, monkeypat
     assert not (tmp_path / "out.json").exists()
 
 
+def test_no_file_of_the_users_and_no_folder_is_written_over(here, tmp_path, capsys, monkeypatch):
+    boxes = ytvis.write(weaken(own.read(here / "truth.json"), "box"), tmp_path / "boxes.json")
+    clicked = tmp_path / "clicks.json"
+    clicked.write_text("{}")
+    before = boxes.read_bytes()
+    monkeypatch.setattr(videos, "make", None)  # nothing is made before
+    monkeypatch.chdir(tmp_path)
+    points = ("points", clicked, here / "truth.json", "--weights", STAGE1)
+    for given, said in (
+        (("boxes", boxes, "--out", boxes), "would replace what it labels"),
+        (
+            ("boxes", boxes, "--out", f"../{tmp_path.name}/boxes.json"),
+            "would replace what it labels",
+        ),
+        ((*points, "--out", clicked), "would replace what it labels"),
+        (("none", here / "JPEGImages", "--out", here), "is a folder: name a json file"),
+        (("none", here / "JPEGImages", "--out", "."), "is a folder: name a json file"),
+        (("none", here / "JPEGImages", "--out", "/"), "is a folder: name a json file"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            evis("label", *given)
+        assert stopped.value.code == 2 and said in capsys.readouterr().err
+    assert boxes.read_bytes() == before and clicked.read_text() == "{}"
+
+
+def test_frames_of_films_are_not_written_between_the_films(tmp_path, capsys):
+    """A second run would find every film twice."""
+    source, out = tmp_path / "frames", tmp_path / "l.json"
+    source.mkdir()
+    write_video(source / "cat.mp4", [np.full((24, 36, 3), 90, np.uint8)] * 2, rate=6)
+    for _ in range(2):
+        assert evis("label", "none", source, "--out", out, "--blocks", "--overlay", "gif") == 0
+        assert [path.name for path in source.iterdir()] == ["cat.mp4"]
+    assert own.read(out).frame(1, 1).shape == (24, 36, 3), "and are found beside the labels"
+    (tmp_path / "l_overlays" / "dog.mp4").touch()  # of an earlier run, as cat.gif is
+    assert evis("label", "none", source, "--out", out, "--blocks", "--overlay", "mp4") == 0
+    assert [path.name for path in (tmp_path / "l_overlays").iterdir()] == ["cat.mp4"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

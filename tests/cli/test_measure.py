@@ -6,6 +6,8 @@ import pytest
 from evis import cli
 from evis.companion import held_out, measured, series
 from evis.papers.eigencluster import clip_terms, experiments, training_terms
+from evis.papers.pmvis import experiments as pmvis
+from evis.papers.pmvis import quality
 
 EMPTY = pd.DataFrame(columns=["row", "seed", "AP"])
 
@@ -92,6 +94,28 @@ def test_terms_are_kept_of_what_was_trained(asked, monkeypatch):
     arguments = ["--rows", "stage one only", "TK", "--seeds", "1", "--terms"]
     assert cli.main(["measure", "comparison", *arguments]) == 0
     assert trained == [experiments.group("comparison", "tiny_s")["TK"].seeded(1)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--size", "tiny"),
+        ("--seeds", "0"),
+        ("--validation",),
+        ("--generalisation",),
+        ("--clips",),
+        ("--terms",),
+    ],
+)
+def test_what_goes_with_training_is_refused_for_groups_of_labels(given, monkeypatch, capsys):
+    counted = []
+    monkeypatch.setattr(quality, "measure", lambda *asked: counted.append(asked) or EMPTY)
+    (group,) = pmvis.COUNTS
+    with pytest.raises(SystemExit):
+        cli.main(["measure", group, *given])
+    assert f"{given[0]} goes with what is trained, not with '{group}'" in capsys.readouterr().err
+    assert not counted
+    assert cli.main(["measure", group, "--again", "--jobs", "2"]) == 0 and counted
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Each error does what it says, and only that; a few move the score by a known amount."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -145,6 +147,12 @@ def test_only_the_rank_of_what_is_wrong_counts(dataset, perfect):
     assert score(dataset, perturb.duplicate(perfect, 0.5)) == pytest.approx(1)
     # A false one above the only object of class 1, and two above the two of class 2.
     assert score(dataset, perturb.clutter(perfect, score=2)) == pytest.approx(0.5, abs=0.01)
+
+
+def test_what_is_nowhere_gets_no_clutter(perfect):
+    nowhere = replace(perfect[0], masks=(None,) * len(perfect[0].masks))
+    cluttered = perturb.clutter((nowhere, *perfect[1:]), score=0.1)
+    assert len(cluttered) == 2 * len(perfect) - 1
 
 
 def test_another_class_is_wrong_unless_classes_do_not_count(dataset, perfect):

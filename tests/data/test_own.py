@@ -68,6 +68,25 @@ def test_frames_elsewhere_are_named(made, boxes, tmp_path):
         own.read(boxes, tmp_path)
 
 
+def test_what_would_not_be_looked_at_is_refused(made, boxes, tmp_path):
+    root, pictures = made.read_frame.root.parents[1], made.read_frame.root
+    assert own.find(root, "train").videos == made.videos == own.find(boxes, None, pictures).videos
+    for path, split, frames_root, problem in (
+        (
+            boxes,
+            "train",
+            pictures,
+            "--split goes with the folder of a data set, and this is a json",
+        ),
+        (root, "train", pictures, "--frames goes with an annotation json, and this is none"),
+        (pictures, None, pictures, "--frames goes with an annotation json, and this is none"),
+        (pictures, "train", None, "holds no split 'train': it is laid out like no set that evis"),
+        (tmp_path / "nowhere", "train", None, "there is no such file or folder"),
+    ):
+        with pytest.raises(DataError, match=f"file {path}: {problem}"):
+            own.find(path, split, frames_root)
+
+
 def test_a_folder_stands_for_its_json_or_its_official_layout(made, boxes, tmp_path):
     shutil.copytree(made.read_frame.root, tmp_path, dirs_exist_ok=True)
     assert own.read(tmp_path).videos == made.videos

@@ -161,6 +161,15 @@ def test_an_excerpt_at_full_size_keeps_every_pixel(tmp_path):
     assert np.array_equal(same.frame(1, 1), film.frame(1, 100))
 
 
+def test_an_excerpt_has_no_picture_of_an_earlier_one(tmp_path):
+    film = video.read(video.real_video())
+    finer = video.excerpt(film, tmp_path, every=40, height=36)
+    short = video.excerpt(film, tmp_path, every=60, height=72)
+    assert finer.videos[0].length == 4
+    assert short.videos[0].frames == ("00000.png", "00060.png", "00120.png")
+    assert short.frame(1, 1).shape == (72, 128, 3)
+
+
 def test_a_pipe_is_no_picture(folder):
     """Opening it would wait for a writer without end."""
     (folder / "frame 1.png").unlink()

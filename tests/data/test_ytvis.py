@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from operator import itemgetter
 
 import hypothesis.extra.numpy as arrays
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from evis.data import Category, DataError, Point, Track, Video, VISDataset, masks, ytvis
+from evis.data.clips import ClipDataset
 from evis.data.supervision import P5N5, weaken
 
 LEVELS = ["mask", "box", "point", "none"]
@@ -189,6 +191,10 @@ BAD = {
     "same track twice": (
         change(["annotations", 2, "id"], 1),
         ["video ff00", "field annotations[2].id", "id 1 is taken", "annotations[0]"],
+    ),
+    "two categories of one name": (
+        change(["categories", 1, "name"], "giant_panda"),
+        ["field categories", "two categories are called 'giant_panda'", "Rename one"],
     ),
     "unknown category": (
         change(["annotations", 0, "category_id"], 3),
@@ -473,6 +479,26 @@ def test_made_labels_come_back_with_what_made_them(tmp_path, dataset):
         ytvis.read(path)
 
 
+def test_labels_of_a_video_in_which_nothing_was_found_stay_made_labels(tmp_path, dataset):
+    empty = replace(dataset, tracks=(), supervision="none", origin="maskcut")
+    again = ytvis.read(ytvis.write(empty, tmp_path / "a.json"))
+    assert again == empty and again.kinds == {"masks", "boxes"}
+    with pytest.raises(DataError, match="no video has a track to learn from"):
+        ClipDataset(again)
+
+
+def test_videos_whose_frames_share_a_folder_are_told_apart(tmp_path, document):
+    """Overlays and clicks go by a video's name."""
+    first, second = document["videos"]
+    first["file_names"] = [f"frames/a_{frame}.jpg" for frame in range(4)]
+    second["file_names"] = ["frames/b_0.jpg"]
+    document["videos"].append(second | {"id": 11, "file_names": ["ff00/0.jpg"]})
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    shared = ytvis.read(tmp_path / "a.json")
+    assert [video.name for video in shared.videos] == ["frames (5)", "frames (9)", "ff00"]
+    assert ytvis.read(ytvis.write(shared, tmp_path / "b.json")) == shared
+
+
 def test_a_failing_write_leaves_the_old_file(tmp_path, dataset):
     path = ytvis.write(dataset, tmp_path / "new" / "a.json")
     before = path.read_bytes()
@@ -482,6 +508,9 @@ def test_a_failing_write_leaves_the_old_file(tmp_path, dataset):
     assert path.read_bytes() == before and os.listdir(path.parent) == ["a.json"]
 
 
+ID, NAME = itemgetter(0), itemgetter(1)
+
+
 @st.composite
 def datasets(draw):
     """Any data set that a file can hold, at any level."""
@@ -489,13 +518,10 @@ def datasets(draw):
     names = st.text(
         st.characters(exclude_categories=("Cs",), exclude_characters="\0/\\"), min_size=1
     ).filter(lambda name: name not in (".", ".."))
-    categories = tuple(
-        Category(identifier, draw(names))
-        for identifier in draw(st.lists(identifiers, min_size=1, max_size=3, unique=True))
-    )
+    some = st.lists(st.tuples(identifiers, names), min_size=1, max_size=3, unique_by=(ID, NAME))
+    categories = tuple(Category(identifier, name) for identifier, name in draw(some))
     videos = []
-    for identifier in draw(st.lists(identifiers, min_size=1, max_size=3, unique=True)):
-        folder = draw(names)
+    for identifier, folder in draw(some):
         frames = tuple(f"{folder}/{t}.jpg" for t in range(draw(st.integers(1, 4))))
         videos.append(
             Video(identifier, folder, draw(st.integers(1, 9)), draw(st.integers(1, 9)), frames)

@@ -126,6 +126,8 @@ def test_odd_sides_are_kept_and_failures_leave_no_file(tmp_path):
         write_video(tmp_path / "broken.mp4", breaks(), 5.0)
     with pytest.raises(DataError, match="no frames"):
         write_video(tmp_path / "empty.mp4", [], 5.0)
+    with pytest.raises(DataError, match=r"film.avi: videos are written as .mp4 or .gif"):
+        write_video(tmp_path / "film.avi", [np.zeros((32, 32, 3), np.uint8)], 5.0)
     assert [p.name for p in tmp_path.iterdir()] == ["odd.mp4"]
 
 

@@ -100,6 +100,13 @@ def loss(model, inputs, step: int = 200) -> torch.Tensor:
     return total
 
 
+@needs_detectron2
+@pytest.mark.parametrize("change", [["ema_decay", 0.9], ["precision", "bf16"], ["renames", ()]])
+def test_changes_that_its_trainer_would_drop_are_refused(change):
+    with pytest.raises(DataError, match="field CHANGES: detectron2's trainer does nothing for"):
+        configured("eigencluster.stage2", changes=change)
+
+
 # Data
 
 

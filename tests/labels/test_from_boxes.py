@@ -44,6 +44,15 @@ def test_ellipse_of_a_disc_is_the_disc():
     assert iou(pseudo_masks.ellipse(picture, BOX), disc) > 0.9
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [(0.0, 6.0), (6.0, 0.0), (0.0, 0.0), (0.8, 0.8)])
+def test_a_box_thinner_than_a_pixel_is_filled(size):
+    picture, _ = coin_on_cloth()
+    box = (19.6, 9.6, *size)
+    mask = pseudo_masks.ellipse(picture, box)
+    assert mask.any() and (mask == pseudo_masks.fill(picture, box)).all()
+
+
 def test_grabcut_finds_what_colour_tells_apart():
     picture, disc = coin_on_cloth()
     assert iou(pseudo_masks.grabcut(picture, BOX), disc) > 0.97

@@ -62,6 +62,9 @@ def test_names_come_from_a_line_or_a_file_and_keep_known_ids(tmp_path):
     listed.write_text("person\n dog \n\ngiant_panda\n")
     assert names.categories(str(listed), known) == wanted
     assert names.categories("cat") == (Category(1, "cat"),)
+    panda = (Category(3, "giant_panda"), Category(40, "zebra"))
+    spelt = (Category(3, "Giant Panda"), Category(41, "dog"))
+    assert names.categories("Giant Panda,dog", panda) == spelt, "one class, however it is spelt"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""Labels that cost boxes or points come of no model that learned from more of videos."""
+"""Labels and stages that cost boxes or points come of no model that learned from more of videos."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from safetensors.torch import save_file
@@ -10,6 +11,7 @@ from evis.data import paths
 from evis.data.errors import DataError
 from evis.labels import taught_by
 from evis.models import VideoMask2Former, named
+from evis.training import start
 
 WEIGHTS = paths.data() / "weights"
 
@@ -72,3 +74,47 @@ def test_the_repositorys_own_weights():
         taught_by.check(WEIGHTS / f"{name}.safetensors", "box")
         with pytest.raises(DataError, match="can't cost as little as"):
             taught_by.check(WEIGHTS / f"{name}.safetensors", "point")
+
+
+# A stage, another, and whether this may start from what the first one trained.
+@pytest.mark.parametrize(
+    ("first", "second", "may"),
+    [
+        ("minvis", "eigencluster.stage2", False),  # masks of videos, then boxes
+        ("minvis", "uvis", False),  # which takes the backbone alone
+        ("minvis", "eigencluster.stage1", False),  # of stills, which passes for one of no video
+        ("eigencluster.stage2", "pointvis", False),
+        ("eigencluster.stage2", "eigencluster.stage3", True),
+        ("eigencluster.stage2", "minvis", True),
+        ("eigencluster.stage1", "uvis", True),
+        ("uvis", "eigencluster.stage1", True),
+        ("minvis", "minvis", True),
+    ],
+)
+def test_no_stage_starts_from_one_that_learned_from_more(network, tmp_path, first, second, may):
+    recipe = papers.named(first, toy=True)
+    about = {"recipe": recipe.to_json(), "categories": ["a", "b"]}
+    weights = models.save(network, tmp_path / "w.safetensors", **about)
+    recipe = replace(papers.named(second, toy=True), model="tiny_s", init=first)
+    for init in ("imagenet", first):
+        recipe = replace(recipe, init=init)
+        if may:
+            start.build(recipe, ["a", "b"], papers, weights)
+            continue
+        with pytest.raises(DataError) as error:
+            start.build(recipe, ["a", "b"], papers, weights)
+        said = str(error.value)
+        assert str(weights) in said and f"its recipe, toy.{first}, learns from" in said
+        assert "what starts from it can't cost as little" in said and "model of stills" in said
+    bare = models.save(network, tmp_path / "bare.safetensors")
+    start.build(recipe, ["a", "b"], papers, bare)  # of others, who answer for it
+
+
+def test_every_recipe_may_start_from_what_it_names(network, tmp_path):
+    recipes = {name: papers.named(name) for name in papers.recipe_names()}
+    chained = [recipe for recipe in recipes.values() if recipe.init in recipes]
+    assert len(chained) > 5
+    for recipe in chained:
+        about = {"recipe": recipes[recipe.init].to_json()}
+        weights = models.save(network, tmp_path / f"{recipe.name}.safetensors", **about)
+        taught_by.check_start(weights, recipe.supervision, dict(recipe.mixture))

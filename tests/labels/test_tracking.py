@@ -1,5 +1,6 @@
 """Track-masks: keyframes by agreement, carried both ways; nothing but boxes and masks of these."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -90,6 +91,31 @@ def test_label_propagation_is_what_carries():
     assert np.array_equal(found, (hard(soft, 3) == 1).numpy()) and 0 < found.mean() < 1
     odd = tracking.by_likeness(lambda frame: colour.features(frame, 7))(read)([0, 1], block(0))
     assert odd.shape == (1, *SIZE), "cells need not be whole pixels"
+
+
+def test_features_of_a_long_video_do_not_fill_the_memory(monkeypatch):
+    asked, kept = [], []
+
+    def extract(frame):
+        kept.append(weakref.ref(made := np.ones((4, 6, 3), np.float32)))
+        return made
+
+    def read(frame):
+        asked.append(frame)
+        return picture(frame)
+
+    monkeypatch.setattr(tracking, "KEPT_BYTES", 3 * 4 * 6 * 3 * 4)
+    carry = tracking.by_likeness(extract)(read)
+    for way in ([0, 1, 2], [2, 1, 0]):
+        carry(way, block(way[0]))
+    assert asked == [0, 1, 2], "what fits is not computed again"
+    for first in range(3, 40):
+        carry([first, first + 1], block(first))
+    assert asked == list(range(41))
+    assert sum(made() is not None for made in kept) == 3
+    monkeypatch.setattr(tracking, "KEPT_BYTES", 1)
+    carry([50, 51], block(50))
+    assert asked[-2:] == [50, 51], "the frames of a way are there together all the same"
 
 
 def test_each_frame_takes_the_nearest_keyframe_of_two_as_near_the_earlier():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evis.companion.labelled import Made
-from evis.data import annotations, masks, per_video, toy
+from evis.data import annotations, files, masks, per_video, toy
 from evis.data.errors import DataError
 from evis.data.supervision import weaken
 from evis.data.types import Category, Track, Video, VISDataset
@@ -283,6 +283,64 @@ def test_a_file_of_other_masks_is_refused(few, tmp_path):
     part = str(annotations.write(part, tmp_path / "part.json"))
     with pytest.raises(DataError, match=f"video {few.videos[1].name}: has no such video"):
         make(few, Boxes(part), progress=False)
+
+
+def test_weights_in_a_cache_are_told_by_their_commit(few, tmp_path, monkeypatch):
+    cache = tmp_path / "models--some--dino"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    labeller, nowhere = Cuts("some/dino"), Cuts("x y/no/dino")
+    told = []
+    for commit in ("a1", "b2"):
+        (cache / "snapshots" / commit).mkdir(parents=True)
+        (cache / "snapshots" / commit / "config.json").touch()
+        (cache / "refs").mkdir(exist_ok=True)
+        (cache / "refs" / "main").write_text(commit)
+        told.append(per_video.made_by(labeller)[-1])
+    assert told == ["a1", "b2"]
+    assert per_video.made_by(nowhere)[-1] == per_video.content(nowhere)
+    file = tmp_path / "w.pth"
+    file.write_bytes(b"1")
+    assert per_video.digests([str(file), "some/dino"]) == [files.digest(file), "b2"]
+
+
+def test_masks_of_corrected_boxes_are_refused_and_classes_are_the_boxes_own(few, tmp_path):
+    boxes = weaken(few, "box")
+    before = from_boxes.label(boxes, from_boxes.ellipse, progress=False)
+    file = str(annotations.write(before, tmp_path / "before.json"))
+    first = boxes.tracks[0]
+    frame = next(n for n, box in enumerate(first.boxes) if box)
+
+    def corrected(box) -> tuple:
+        changed = (*first.boxes[:frame], box, *first.boxes[frame + 1 :])
+        return replace(boxes, tracks=(replace(first, boxes=changed), *boxes.tracks[1:]))
+
+    x, y, width, height = first.boxes[frame]
+    rounded = make(corrected((x + 0.4, y, width, height)), Boxes(file), progress=False)
+    assert rounded.tracks == before.tracks
+    for box in ((x + 5, y, width, height), None):
+        with pytest.raises(DataError, match=f"frame {frame}: its masks of object {first.id} were"):
+            make(corrected(box), Boxes(file), progress=False)
+    ids = {category.id: 100 + category.id for category in few.categories}
+    renumbered = replace(
+        boxes,
+        categories=tuple(replace(c, id=ids[c.id]) for c in few.categories),
+        tracks=tuple(replace(t, category_id=ids[t.category_id]) for t in boxes.tracks),
+    )
+    found = make(renumbered, Boxes(file), progress=False)
+    assert [t.category_id for t in found.tracks] == [ids[t.category_id] for t in before.tracks]
+    assert [t.masks for t in found.tracks] == [t.masks for t in before.tracks]
+
+
+def test_a_video_without_an_object_goes_along_with_the_others(few, tmp_path):
+    """Labels are made video by video, and what was made of one may hold no track."""
+    empty = few.videos[1].id
+    found = from_boxes.label(weaken(few, "box"), from_boxes.ellipse, progress=False)
+    found = replace(found, tracks=tuple(t for t in found.tracks if t.video_id != empty))
+    for level in ("none", "point", "box"):
+        made = make(replace(found, supervision=level), Boxes("fill"), progress=False)
+        assert {track.video_id for track in made.tracks} == {
+            video.id for video in few.videos if video.id != empty
+        }
 
 
 @dataclass(frozen=True)

@@ -634,3 +634,69 @@ def test_a_broken_data_set_made_by_hand_is_named(counts, tmp_path):
     broken = replace(dataset.tracks[0], masks=({"size": size, "counts": counts},))
     with pytest.raises(DataError, match="video a, field masks"):
         evaluate(replace(dataset, tracks=(broken,)), [GOOD])
+
+
+# Made labels: their classes and videos are the truth's by name, whatever their ids.
+
+
+def labels(truth: dict, names: tuple, tmp_path: Path, origin: str = "made by hand"):
+    """The truth's tracks as made labels whose classes have these names, by the same ids."""
+    categories = [{"id": n, "name": name} for n, name in enumerate(names, start=1)]
+    file = tmp_path / "labels.json"
+    info = {"origin": origin, "supervision": "none"}
+    file.write_text(json.dumps(truth | {"categories": categories, "info": info}))
+    return ytvis.read(file)
+
+
+def test_classes_of_made_labels_are_told_by_their_names(tmp_path):
+    truth = hand_made(row_of(slice(0, 5)), row_of(slice(5, 9), category=2))
+    for names, expected in ((("one", "two"), 1), (("Two", "one"), 0), (("three", "two"), 0.5)):
+        made = labels(truth, names, tmp_path)
+        assert evaluate(truth, made).stats["AP"] == pytest.approx(expected), names
+        assert evaluate(truth, made, class_agnostic=True).stats["AP"] == pytest.approx(1)
+    objects = labels(truth, ("object", "thing"), tmp_path)
+    with pytest.raises(DataError, match="no class of the labels .* one, two; .*--class-agnostic"):
+        evaluate(truth, objects)
+    assert evaluate(truth, objects, class_agnostic=True).stats["AP"] == pytest.approx(1)
+
+
+def test_made_labels_of_other_videos_are_refused(tmp_path):
+    truth = hand_made(row_of(slice(0, 5), slice(0, 5)))
+    made = labels(truth, ("one", "two"), tmp_path)
+    (video,) = made.videos
+    elsewhere = replace(video, name="mine/a", frames=("mine/a/00.png", "mine/a/01.png"))
+    flat = replace(video, name="root", frames=("root/a/0.jpg", "root/a/1.jpg"))
+    for same_one in (video, elsewhere, flat):
+        assert evaluate(truth, replace(made, videos=(same_one,))).stats["AP"] == pytest.approx(1)
+    other = replace(video, name="b", frames=("b/0.jpg", "b/1.jpg"))
+    for class_agnostic in (False, True):
+        with pytest.raises(DataError, match="video b, field video_id 1: is no video of these"):
+            evaluate(truth, replace(made, videos=(other,)), class_agnostic=class_agnostic)
+    another = replace(video, id=7)
+    moved = replace(made.tracks[0], video_id=7)
+    with pytest.raises(DataError, match="field video_id 7: is no video of these annotations"):
+        evaluate(truth, replace(made, videos=(video, another), tracks=(moved,)))
+    assert evaluate(truth, replace(made, videos=(video, another))).stats["AP"] == pytest.approx(1)
+
+
+def test_without_regard_to_classes_any_category_will_do():
+    truth = hand_made(GOOD)
+    for category in (0, 9):  # no class of the truth's, as detectors of objects have it
+        row = GOOD | {"category_id": category}
+        with pytest.raises(DataError, match=f"one of 1, 2, is {category}"):
+            evaluate(truth, [row])
+        for rows in ([row], [PredictedTrack(1, category, 0.5, tuple(GOOD["segmentations"]))]):
+            assert evaluate(truth, rows, class_agnostic=True).stats["AP"] == pytest.approx(1)
+    with pytest.raises(DataError, match="category_id: should be between"):
+        evaluate(truth, [GOOD | {"category_id": 2**70}], class_agnostic=True)
+
+
+def test_labels_without_masks_are_no_predictions(tmp_path):
+    (tmp_path / "gt.json").write_text(json.dumps(hand_made(GOOD)))
+    dataset = ytvis.read(tmp_path / "gt.json")
+    for level in ("box", "point"):
+        with pytest.raises(DataError, match="has tracks without any. Make them of its boxes"):
+            evaluate(dataset, weaken(dataset, level))
+    assert predictions.from_dataset(dataset.bare()) == ()
+    crowd = replace(weaken(dataset, "box").tracks[0], is_crowd=True)
+    assert predictions.from_dataset(replace(dataset, tracks=(crowd,))) == ()

@@ -56,6 +56,14 @@ def test_a_micro_batch_depends_on_its_number_alone(small, mixed):
     assert not torch.equal(batches[0].frames, other_seed[0].frames)
 
 
+def test_a_set_without_frames_says_so_where_they_would_be_kept_too(small, mixed):
+    sets = {name: replace(dataset, read_frame=None) for name, dataset in small.datasets().items()}
+    for keep_frames in (False, True):
+        batches = Batches(mixed, admit(mixed, sets), keep_frames)
+        with pytest.raises(DataError, match="was read without frames. Pass frames_root"):
+            batches[0]
+
+
 def test_clips_lie_in_the_upper_left_of_the_canvas(small, mixed):
     batches = _batches(mixed, small)
     uneven = 0

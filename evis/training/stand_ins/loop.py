@@ -110,11 +110,8 @@ def train(
         task = recipe.task(dataset).to(device)
         decay = recipe.weight_decay
         optimiser = adamw(task.learned, recipe.learning_rate, decay, backbone_multiplier=1.0)
-        parts, start = {"task": task, "optimiser": optimiser}, 0
-        if saved := checkpoint.latest(checkpoints):
-            start, state = saved
-            for name, part in parts.items():
-                part.load_state_dict(state[name])
+        parts = {"task": task, "optimiser": optimiser}
+        start = checkpoint.restore(checkpoints, parts)
         log.begin(folder, start)
         bar = tqdm(
             total=recipe.steps, initial=start, desc=recipe.name, unit="step", disable=not progress

@@ -138,6 +138,8 @@ def test_values_from_text():
     assert other.mixture == (("videos", 2),)
     assert (other.precision, other.scheme) == ("bf16", "Baseline (No Matching)")
     assert changed(recipe, {}) == recipe
+    off = changed(other, {"ema_decay": "None", "scheme": "None"})
+    assert (off.ema_decay, off.scheme) == (None, None), "what may be None can be set back to it"
 
 
 @pytest.mark.parametrize(
@@ -149,6 +151,8 @@ def test_values_from_text():
         ({"steps.beta": "1"}, "no 'steps.beta' to set"),
         ({"lr": "high"}, "learning_rate should be of the kind float"),
         ({"steps": "2.5"}, "steps should be of the kind int"),
+        ({"steps": "None"}, "steps should be of the kind int, like .*, not null"),
+        ({"settings.beta": "None"}, "settings.beta should be of the kind float"),
         ({"freeze_backbone": "1"}, "freeze_backbone should be of the kind bool"),
         ({"steps": "0"}, "recipe eigencluster.stage3: steps should be a whole number from 1"),
         ({"batch": "3"}, "a batch of 3 can't be split by 2"),

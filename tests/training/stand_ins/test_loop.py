@@ -104,6 +104,25 @@ def test_weights_say_what_made_them(name, stills, tmp_path):
     assert stored.about["recipe"]["steps"] == 6 and "torch" in stored.about["versions"]
 
 
+def test_a_checkpoint_of_other_sizes_is_refused(stills, tmp_path, monkeypatch):
+    """As one from before evis's own code changed: the recipe is the same."""
+    step_of = loop._advance
+
+    def cut_off(task, optimiser, recipe, step):
+        if step == 2:
+            raise RuntimeError("the power is gone")
+        return step_of(task, optimiser, recipe, step)
+
+    monkeypatch.setattr(loop, "_advance", cut_off)
+    with pytest.raises(RuntimeError, match="power"):
+        run(small("toy_dino"), stills, tmp_path, save_every=1)
+    _, state = checkpoint.latest(tmp_path / "checkpoints")
+    state["task"] = {name: tensor[..., None] for name, tensor in state["task"].items()}
+    checkpoint.save(tmp_path / "checkpoints", 2, state)
+    with pytest.raises(DataError, match="the checkpoint of step 2 is of something else .*Delete"):
+        run(small("toy_dino"), stills, tmp_path)
+
+
 def test_another_run_and_a_diverged_one_are_refused(stills, tmp_path, monkeypatch):
     run(small("toy_dino"), stills, tmp_path / "one")
     with pytest.raises(DataError, match="recipe.seed is 0 there, 3 here"):
@@ -161,6 +180,11 @@ def test_the_command_trains_one_on_a_set_of_ones_own(stills, tmp_path, capsys):
     given += ["--quiet", "--cpu", *(word for change in changes for word in ("--set", change))]
     assert cli.main(given) == 0
     assert f"toy_dino: 2 steps, weights in {out / WEIGHTS}" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        cli.main([*given, "--model", "some.pth"])
-    assert "toy_dino is trained without --model" in capsys.readouterr().err
+    for more, said in (
+        (["--model", "some.pth"], "toy_dino is trained without --model"),
+        (["--backbone", "r50"], "toy_dino is trained without --backbone"),
+        (["--scale", "toy"], "toy_dino has one size: leave --scale out"),
+    ):
+        with pytest.raises(SystemExit):
+            cli.main([*given, *more])
+        assert said in capsys.readouterr().err
