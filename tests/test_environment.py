@@ -22,6 +22,7 @@ CONDA_NAMES = {
     "torch": "pytorch",
     "opencv-python-headless": "py-opencv",
     "scikit-video": "sk-video",
+    "huggingface-hub": "huggingface_hub",
 }
 CONDA_ONLY = {"python", "pip", "setuptools", "detectron2", "torchvision"}
 # torch's own wheel pins these exactly, and only its CUDA builds need them.

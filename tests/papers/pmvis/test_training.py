@@ -124,7 +124,7 @@ def test_what_was_trained_is_loaded_and_followed(tmp_path):
     assert loaded.classes == ["red", "blue"] and loaded.shorter_side == 24
     video = small.datasets()["videos"].subset([1]).bare()
     assert predict(loaded, video, progress=False) == predict(trained, video, progress=False)
-    again = recipe("idol.boxinst", steps=1, init="idol")
+    again = recipe("idol", steps=1, init="idol")
     start = tmp_path / "weights.safetensors"
     warm = train(again, small.datasets(), tmp_path / "b", method, start, **RUN)
     assert warm.config == trained.config
