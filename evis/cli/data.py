@@ -47,8 +47,8 @@ def check(options: argparse.Namespace) -> int:
     from evis.data import catalog, own
 
     name = options.name
-    is_own = name is not None and name not in catalog.SETS
-    is_own = is_own and (name.endswith(".json") or Path(name).exists())
+    is_listed = name is None or name in catalog.SETS  # or asks for the list
+    is_own = not is_listed and (name.endswith(".json") or Path(name).exists())
     if options.frames and not is_own:
         options.parser.error("--frames goes with the annotation json of your own")
     if options.root and (is_own or name is None):

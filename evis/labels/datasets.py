@@ -105,9 +105,9 @@ def made_before(file: str, dataset: VISDataset) -> VISDataset:
         theirs = known.videos_by_id.get(video.id)
         if not (theirs and theirs.length == video.length and theirs.is_called_as(video)):
             raise DataError("has no such video", file=file, video=video.name, remedy=remedy)
-    masked, tracks = {(track.video_id, track.id): track for track in known.tracks}, []
+    tracks = []
     for track in dataset.tracks:
-        if found := masked.get((track.video_id, track.id)):
+        if found := known.tracks_by_id.get((track.video_id, track.id)):
             _check_boxes(track, found, file)
             tracks.append(replace(found, category_id=track.category_id))
     return made(dataset, tracks, str(known.origin))

@@ -43,10 +43,10 @@ def forest(ledger: pd.DataFrame, by: str = "metric", words: Mapping[str, str] = 
     figure = forests.facets(data, by, line_height=0.42)
     for axes in figure.axes:
         axes.tick_params(axis="y", labelsize=7, length=0)
-    falls = (
-        "; falls: by Holm's correction" if any(", falls" in text for text in data["text"]) else ""
-    )
-    figure.supxlabel(f"points of the metric, to the right as claimed{falls}", fontsize=8)
+    label = "points of the metric, to the right as claimed"
+    if any(", falls" in text for text in data["text"]):
+        label += "; falls: by Holm's correction"
+    figure.supxlabel(label, fontsize=8)
     marks = [Line2D([], [], color="black", marker="o", label="measured, 95% interval")]
     if (data["marker"] == "v").any():
         marks += [Line2D([], [], color="black", marker="v", label="against the control")]
