@@ -178,10 +178,10 @@ def test_what_the_readme_says_of_free_masks_is_stored():
 
 
 def test_what_the_readme_says_of_first_units_is_stored():
-    def ap(group, rows):
+    def ap(group, rows, metric="AP"):
         own = papers.measures(group).group(group)
         test = getattr(papers.measures(group), "TESTS", {}).get(group, TEST)
-        return [100 * measured.find(own[row].seeded(0), test).metrics["AP"] for row in rows]
+        return [100 * measured.find(own[row].seeded(0), test).metrics[metric] for row in rows]
 
     clicked = ap("pointvis toy-ytvis19", ["PointVIS (P1)", "PointVIS (P1N1)", "masks"])
     said = "{:.1f} AP, and\n{:.1f} with one negative click, where masks of all frames bring {:.1f}"
@@ -197,6 +197,11 @@ def test_what_the_readme_says_of_first_units_is_stored():
         "{:.1f} AP of\nobjects of any class, {:.1f} with flow left out, where CutLER, which both"
     )
     assert found.format(*cut[:2]) in README and f"has {cut[2]:.1f} by itself" in README
+    on_davis = ["CutLER", "VideoCutLER", "FlowCut, stills"]
+    said = "CutLER has {:.1f} J&F, VideoCutLER {:.1f}\nand FlowCut, with stills, {:.1f}; "
+    said += "of what moves alone {:.1f}, {:.1f} and {:.1f}"
+    davis = [ap("flowcut davis", on_davis, metric) for metric in ("J&F", "motion J&F")]
+    assert said.format(*davis[0], *davis[1]) in README
     guessed = ap("pmvis toy-ytvis19", ["PM-VIS", "IDOL-BoxInst", "IDOL"])
     said = (
         "{:.1f} AP from boxes\nand guessed masks, {:.1f} from boxes alone, {:.1f} from true masks"

@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         from evis.data.errors import DataError
 
+        if isinstance(error, ImportError) and not (error.name or "").startswith("evis"):
+            print(f"evis: {error}. pip install 'evis[train]' brings the rest", file=sys.stderr)
+            return 2
         if not isinstance(error, DataError | OSError):
             raise
         is_of_file = isinstance(error, OSError) and error.filename is not None

@@ -63,7 +63,7 @@ def shrunk(masks: Tensor, stride: int) -> Tensor:
 class BoxLoss:
     """Logits (N, T, h, w) -> the terms that boxes teach a clip by, weighted as in training.
 
-    "temporal" is TK, times 1 + beta * TEL, without the published factor of 0.1.
+    "temporal" is TK, times 1 + beta * TEL, without the released factor of 0.1.
     """
 
     clip: Boxed

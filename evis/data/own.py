@@ -97,7 +97,7 @@ def check(path: str | Path, frames_root: str | Path | None = None) -> catalog.Re
         f"Its categories: {', '.join(category.name for category in dataset.categories)}",
     ]
     if dataset.origin is None:
-        lines.append(f"It is fit {_USES[dataset.supervision]}")
+        lines.append(f"It is fit {_USES[dataset.supervision if dataset.tracks else 'none']}")
     else:
         what = " and ".join(sorted(dataset.kinds)) or "labels"
         costs = f'where "{dataset.supervision}" or more is allowed'

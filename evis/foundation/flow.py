@@ -52,18 +52,18 @@ def raft(
 
     The paper does not say how many iterations; we take 20, as TokenCut's videos do.
     """
+    remedy = "Download torchvision's raft_large weights and give the path of the .pth file"
+    if not Path(weights).exists():
+        raise DataError("there is no such file", file=weights, remedy=remedy)
     try:
         from torchvision.models.optical_flow import raft_large
     except ImportError:
-        remedy = "pip install torchvision, or use dis, OpenCV's"
+        instead = "pip install torchvision, or use dis, OpenCV's"
         problem = "RAFT needs torchvision, which is not installed"
-        raise DataError(problem, file=weights, remedy=remedy) from None
+        raise DataError(problem, file=weights, remedy=instead) from None
     network = raft_large(weights=None, progress=False)
-    remedy = "Download torchvision's raft_large weights and give the path of the .pth file"
     try:
         network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    except FileNotFoundError:
-        raise DataError("there is no such file", file=weights, remedy=remedy) from None
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         problem = f"these are no weights of torchvision's raft_large ({said})"

@@ -46,7 +46,10 @@ def predict_dataset(
     """
     network = model
     if not isinstance(model, nn.Module):
-        network, dataset = (weights.load(model, device), weights.with_classes(dataset, model))
+        of_all = options.values() if isinstance(options, Mapping) else [options or Options()]
+        agnostic = all(of_video.class_agnostic for of_video in of_all)
+        network = weights.load(model, device)
+        dataset = weights.with_classes(dataset, model, agnostic)
     dataset = dataset.bare()
     if not isinstance(options, Mapping):
         options = fitted_to(network, dataset, options or Options())

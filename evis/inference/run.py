@@ -54,7 +54,7 @@ def predict_and_write(
     share_one_heap()
     folder = Path(folder)
     fitted = fitted_to(weight_files.load(weights, device), dataset, options)
-    dataset = weight_files.with_classes(dataset, weights)
+    dataset = weight_files.with_classes(dataset, weights, options.class_agnostic)
     (folder / PARTS).mkdir(parents=True, exist_ok=True)  # where nothing can be written, say so now
     # Nothing of an earlier run stands beside, or in place of, what this one writes.
     drawn = [f"{place}{kind}" for place in (OVERLAY, f"{OVERLAYS}/*") for kind in ENCODERS]

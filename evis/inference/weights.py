@@ -41,24 +41,26 @@ def digest(model: str | Path | nn.Module) -> str:
     return files.digest(model)
 
 
-def with_classes(dataset: VISDataset, path: str | Path) -> VISDataset:
+def with_classes(dataset: VISDataset, path: str | Path, class_agnostic: bool = False) -> VISDataset:
     """The data set with its categories in the order of the classes that a file's model knows.
 
     They are matched by the names that `evis.models.save(..., categories=[...])` was told; without
     names the data set's order is taken for theirs. A data set without categories, anyone's video,
-    gets the model's.
+    gets the model's; so does, class-agnostic, one with others.
     """
     names = models.read_about(path).get("categories")
     if names is None:
         return dataset
-    if not dataset.categories:
+    by_name = {category.name: category for category in dataset.categories}
+    differing = sorted(by_name.keys() ^ set(names))
+    if not by_name or (differing and class_agnostic):
         named = tuple(Category(number, name) for number, name in enumerate(names, start=1))
         return replace(dataset, categories=named)
-    by_name = {category.name: category for category in dataset.categories}
-    if differing := sorted(by_name.keys() ^ set(names)):
+    if differing:
         raise DataError(
             f"the model's {len(names)} classes and the data set's {len(by_name)} categories differ "
             f"in {', '.join(differing[:3])}",
-            remedy="Use weights trained for this data set, or give its frames as a folder",
+            remedy="Use weights trained for this data set, or ask for objects whatever their class "
+            "(--class-agnostic), and so in scoring them",
         )
     return replace(dataset, categories=tuple(by_name[name] for name in names))

@@ -65,7 +65,7 @@ def seen(dataset: VISDataset) -> VISDataset:
     """What masks may be made from: the boxes, annotated or made, without annotated masks."""
     if "boxes" not in dataset.kinds:
         problem = f'masks are made from boxes, and this set holds "{dataset.supervision}" labels'
-        raise DataError(problem, remedy='Weaken the data set to "box", not further')
+        raise DataError(problem, remedy="Give an annotation json that has boxes")
     return dataset if dataset.origin is not None else weaken(dataset, "box")
 
 

@@ -54,8 +54,8 @@ class Report(dict[str, str]):
             raise DataError(
                 f"the weights do not fit the model: {'; '.join(listed)}",
                 file=file,
-                remedy="Is it a checkpoint of this model, at this size? load_into with "
-                "strict=False loads what fits and leaves the rest as it is",
+                remedy="Give weights of this model and size (--set model=... changes the size); in "
+                "Python load_into with strict=False loads what fits",
             )
 
 

@@ -62,6 +62,9 @@ def admit(recipe: Recipe, datasets: Mapping[str, VISDataset]) -> dict[str, VISDa
         )
     weakened = {name: weaken(datasets[name], recipe.supervision) for name in names}
     categories = weakened[names[0]].categories
+    if not categories:
+        problem = f"{names[0]}: lists no categories, so that there is nothing to learn a name of"
+        raise DataError(problem, field="categories", remedy="Add at least one")
     return {
         name: dataset if name == names[0] else dataset.under_classes(categories, recipe.renames)
         for name, dataset in weakened.items()

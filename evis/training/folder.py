@@ -10,6 +10,7 @@ from typing import Any
 from evis.data import files, jsonfile
 from evis.data.errors import DataError
 from evis.data.types import VISDataset
+from evis.training import log
 from evis.training.recipe import Recipe
 
 WEIGHTS, RECIPE, CHECKPOINTS = "weights.safetensors", "recipe.json", "checkpoints"
@@ -56,12 +57,15 @@ def locked(folder: Path) -> Iterator[None]:
 def refuse_another(folder: Path, asked: dict[str, Any]) -> None:
     """Whether the folder is free, or holds this very run."""
     path, remedy = folder / RECIPE, "Choose another folder, or delete this one; nothing was changed"
-    if path.exists():
+    kept = (folder / WEIGHTS).exists() or (folder / CHECKPOINTS).exists()
+    # A run that was refused before its first step has left nothing but its recipe.
+    told = (folder / log.NAME).exists() and (folder / log.NAME).stat().st_size > 0
+    if path.exists() and (kept or told):
         differing = "; ".join(_differences(jsonfile.load(path), asked))
         if differing:
             problem = f"the folder holds another run: {differing}"
             raise DataError(problem, file=path, remedy=remedy)
-    elif (folder / WEIGHTS).exists() or (folder / CHECKPOINTS).exists():
+    elif kept:
         raise DataError(f"holds a run without its {RECIPE}", file=folder, remedy=remedy)
 
 

@@ -151,6 +151,11 @@ def raising(error):
         ),
         (OSError(28, "No space left on device", "/"), 2, "'/' can't be used: No space left on"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (
+            ModuleNotFoundError("No module named 'safetensors'", name="safetensors"),
+            2,
+            "No module named 'safetensors'. pip install 'evis[train]' brings the rest",
+        ),
     ],
 )
 def test_expected_errors_are_one_line(monkeypatch, capsys, error, status, line):

@@ -462,7 +462,11 @@ def test_pictures_alone_are_labelled_in_the_layout_of_coco(tmp_path):
         (("motion", "frames"), "video frames: has one frame, in which nothing moves"),
         (("boxes", "boxes.json", "--with", "sam-hq"), "The folder of its weights is wanted"),
         (("boxes", "boxes.json", "--with", "sam-hq"), "nor a SAM or SAM-HQ of this name"),
-        (("motion", "two", "--flow", "raft.pth"), "RAFT needs torchvision, which is not installed"),
+        (("motion", "two", "--flow", "raft.pth"), "raft.pth: there is no such file"),
+        (
+            ("motion", "two", "--flow", "empty.mp4"),
+            "RAFT needs torchvision, which is not installed",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(arguments, said, tmp_path, monkeypatch, capsys):

@@ -110,6 +110,12 @@ def test_a_check_says_what_is_there_and_what_is_wrong(made, boxes, tmp_path):
     assert "the picture is 96 x 64 (height x width), its video 64 x 96" in str(report)
 
 
+def test_a_check_of_a_set_without_any_annotation_says_what_it_is_fit_for(made, tmp_path):
+    path = ytvis.write(replace(made, tracks=()), tmp_path / "empty.json")
+    report = own.check(path, made.read_frame.root)
+    assert "It is fit to predict; training and evaluating need annotations" in report.lines
+
+
 def test_a_check_says_which_labels_were_made(made, tmp_path):
     labelled = replace(made, supervision="box", origin="grabcut from boxes")
     report = own.check(ytvis.write(labelled, tmp_path / "a.json"), made.read_frame.root)

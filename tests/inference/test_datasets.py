@@ -249,6 +249,17 @@ def test_the_models_classes_find_their_categories_by_name(tiny):
     ]
 
 
+def test_asked_for_objects_of_any_class_other_classes_are_none_of_the_models_business(tiny):
+    """The set's videos keep their ids, by which they are scored."""
+    dataset, path = tiny
+    other = replace(dataset, categories=(Category(7, "cat"), *dataset.categories[1:]))
+    agnostic = replace(OPTIONS, class_agnostic=True)
+    wanted = predict_dataset(path, replace(dataset, categories=()), agnostic, progress=False)
+    assert predict_dataset(path, other, agnostic, progress=False) == wanted
+    for_each = dict.fromkeys([video.id for video in dataset.videos], agnostic)
+    assert predict_dataset(path, other, for_each, progress=False) == wanted
+
+
 def test_classes_that_the_data_set_lacks_and_files_that_are_no_weights_are_refused(tiny, tmp_path):
     dataset, path = tiny
     other = replace(dataset, categories=(Category(1, "cat"), *dataset.categories[1:]))

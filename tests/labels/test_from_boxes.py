@@ -144,7 +144,7 @@ def test_each_frame_is_read_once_and_its_boxes_come_one_after_another():
 
 def test_label_needs_boxes():
     picture, _ = coin_on_cloth()
-    with pytest.raises(DataError, match="Weaken"):
+    with pytest.raises(DataError, match="Give an annotation json that has boxes"):
         pseudo_masks.label(weaken(one_video(picture, (BOX,)), "none"), pseudo_masks.fill)
 
 

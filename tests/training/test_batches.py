@@ -106,6 +106,12 @@ def test_added_sets_come_under_the_first_ones_classes(small):
     assert {track.category_id for track in without_red.tracks} == {9}
 
 
+def test_a_set_without_classes_is_refused(small):
+    bare = {name: replace(own, categories=(), tracks=()) for name, own in small.uneven().items()}
+    with pytest.raises(DataError, match="lists no categories"):
+        admit(small.recipe(), bare)
+
+
 def test_sets_without_a_common_class_are_refused(small):
     with pytest.raises(DataError, match="no class of the added set.*The first has car"):
         small.dataset(frames=1).under_classes([Category(1, "car")])

@@ -1,6 +1,7 @@
 """A folder is trained into by one process at a time."""
 
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -36,6 +37,15 @@ def test_a_folder_that_is_trained_into_is_left_alone(tmp_path, run):
     run(tmp_path, steps=1)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {WEIGHTS, "recipe.json", "log.jsonl", LOCK}
+
+
+def test_a_run_that_was_refused_before_its_first_step_leaves_the_folder_free(tmp_path, run, small):
+    bare = replace(small.uneven()["videos"], tracks=())
+    with pytest.raises(DataError, match="no video has a track to learn from"):
+        train(small.recipe(), {"videos": bare}, tmp_path, method, device="cpu", progress=False)
+    run(tmp_path, steps=1)
+    with pytest.raises(DataError, match="the folder holds another run"):
+        run(tmp_path, steps=2)
 
 
 @pytest.mark.slow

@@ -35,7 +35,8 @@ def layer_by_layer(clip, learned: Tensor, looks: Sequence, times: Sequence[int],
     nothing = np.full_like(frames[times[0]], 255)
     rows = [[nothing] * 2 * len(times) + [masked(frames[t], learned[t], rgb) for t in times]]
     for look in looks:
-        brightness = look.weights / look.weights.max()
+        brightest = max(float(look.weights[t].max()) for t in times)
+        brightness = look.weights / (brightest or 1)  # 0 where it reads other frames alone
         veiled = [_veiled(frames[t], look.open[t].numpy()) for t in times]
         read = [plt.get_cmap("magma")(brightness[t].numpy())[..., :3] for t in times]
         rows.append(veiled + read + [masked(frames[t], look.mask[t], rgb) for t in times])

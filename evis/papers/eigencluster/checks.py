@@ -58,18 +58,6 @@ def no_video_mask() -> Finding:
     return _found(masks == 0, found)
 
 
-def most_relevant_methods_are_compared() -> Finding:
-    """Whether both that II-B names have a row in Table I; what PM-VIS's own tables print."""
-    rows = published.tables("eigen-cluster-vis", 1).method.unique()
-    theirs = published.tables("pm-vis").query("method == 'PM-VIS' and supervision == 'boxes'")
-    theirs = theirs[(theirs.metric == "AP") & theirs.dataset.eq("YouTube-VIS 2019 val")]
-    best = theirs.groupby("backbone").value.max().map("{:.1f}".format)
-    own = " and ".join(f"{value} AP ({backbone})" for backbone, value in best.items())
-    lacking = {"MaskFreeVIS", "PM-VIS"} - set(rows)
-    found = f"Table I has no row of {', '.join(sorted(lacking))}, which prints {own} of its own"
-    return _found(not lacking, found if lacking else "both have rows in Table I")
-
-
 def no_parameters() -> Finding:
     counts = {}
     for size in ("tiny_s", "r50"):

@@ -17,6 +17,7 @@ from evis.papers.eigencluster.experiments import (
     CONTROL,
     GROUPS,
     PLACEBOS,
+    Q_PLACEBO,
     QCC,
     SIZES,
     TEL,
@@ -29,7 +30,7 @@ TERMS = claim_file.Terms(
     checks=checks,
     held_out={"test": TEST, "unseen": UNSEEN, "crowded": CROWDED, "clips": CLIPS},
     sizes=tuple(SIZES.values()),
-    stands_for={f"placebo of {term}": row for term, row in PLACEBOS.items()},
+    stands_for={f"placebo of {term}": row for term, row in (PLACEBOS | {QCC: Q_PLACEBO}).items()},
 )
 CLAIMS = claim_file.read(FILE, TERMS)
 QUESTIONS = claim_file.read(FILE, TERMS, "question")

@@ -126,6 +126,15 @@ def controlled(number: int = 12) -> pd.DataFrame:
     return pd.DataFrame(lines).assign(Q=1 + scores.numpy())
 
 
+def within_clips(table: pd.DataFrame) -> pd.DataFrame:
+    """Of `controlled`, a line a change: the mean over clips of each answer's rank correlation with
+    the amount.
+    """
+    of_clips = table.groupby(["what", "unit"], sort=False)[["amount", "L_eig", "Q"]]
+    found = of_clips.corr("spearman")["amount"].unstack()[["L_eig", "Q"]]
+    return found.groupby("what", sort=False).mean()
+
+
 def moving(number: int = 12) -> pd.DataFrame:
     """A line a pair of frames, 1 to 5 apart: L_eig between masks that are right in both.
 
@@ -178,14 +187,14 @@ def moving_together(number: int = 12) -> pd.DataFrame:
 @cache
 def _real(number: int) -> list[tuple[str, list[np.ndarray]]]:
     """As many places in each real clip but bikes, and what flows back to each from the next five
-    frames.
+    frames. The two clips that are one film have their places in common.
     """
     found = []
     for name in realism.REAL[1:]:
         frames = realism.real_clip(name)
         for t in np.linspace(0, len(frames) - 6, number).astype(int):
             flows = [dis(frames[t + gap], frames[t]) for gap in range(1, 6)]
-            found.append((f"{name} {t}", flows))
+            found.append((f"{name.partition('_')[0]} {t}", flows))
     return found
 
 

@@ -140,6 +140,17 @@ def test_each_tel_has_a_placebo_of_its_own_size():
         )
 
 
+def test_within_clips_a_clips_own_level_does_not_count():
+    """L_eig rises with the amount in every clip, Q falls in two of three; levels are far apart."""
+    lines = [
+        {"what": "shift", "unit": unit, "amount": n, "L_eig": level + n, "Q": level + sign * n}
+        for unit, (level, sign) in enumerate([(0, -1), (100, -1), (-50, 1)])
+        for n in range(1, 5)
+    ]
+    found = evidence.within_clips(pd.DataFrame(lines))
+    np.testing.assert_allclose(found.loc["shift", ["L_eig", "Q"]], [1, -1 / 3])
+
+
 @pytest.mark.slow
 def test_tables_hold_what_they_say():
     found = evidence.controlled(2)

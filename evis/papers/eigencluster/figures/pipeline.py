@@ -87,8 +87,8 @@ def _losses(page: Page, one: OneClip) -> None:
     terms, in_time = one.terms, colours.IN_TIME
     in_space = f"projection + pairwise\n{terms['projection']:.3f} + {terms['pairwise']:.3f}"
     parts = {  # name: height, what it is, colour
-        "TK": (4.02, f"Eqs. 11-12\n$\\Sigma L_{{tk}}$ = {terms['tk']:.5f}", in_time),
-        "TEL": (3.24, f"Eqs. 4-10\n$\\Sigma L_{{eig}}$ = {terms['tel']:.1f}", in_time),
+        "TK": (4.02, f"Eqs. 11-12, over matches\n$\\Sigma L_{{tk}}$ = {terms['tk']:.5f}", in_time),
+        "TEL": (3.24, f"Eqs. 4-10, a mean\n$\\Sigma L_{{eig}}$ = {terms['tel']:.1f}", in_time),
         "$L_{spatial}$": (2.46, in_space, colours.IN_SPACE),
         "QCC": (1.68, f"Eqs. 1-3\n$Q$ = {terms['qcc']:.2f}", colours.ALL_LOSSES),
         "$L_{class}$": (0.9, f"cross-entropy\n{terms['class']:.3f}", colours.CLASSES),
