@@ -170,6 +170,19 @@ def test_what_the_readme_says_of_masks_tk_and_stage_three_is_what_the_units_say(
     assert paired.outcome(paired.difference(table, BOTH, CONTROL)) == "not resolved"
 
 
+def test_what_the_readme_says_of_eigenvalues_grid_and_beta_is_what_the_units_say():
+    rows = experiments.group("eigenvalues", "tiny_s")
+    rows |= {BOTH: experiments.group("comparison", "tiny_s")[BOTH]}
+    table = series.table(rows.values())
+    outcome = {
+        row: paired.outcome(paired.difference(table, row, BOTH)) for row in rows if row != BOTH
+    }
+    assert outcome["Y = 2"] == outcome["Y = 4"] == "not resolved"
+    assert outcome["S = 8"] == outcome["beta = 1"] == "lower"
+    seeds = paired.difference(table, "Y = 2", BOTH).seeds
+    assert f"no difference that {WORDS[seeds]} units show" in README
+
+
 def test_what_the_readme_says_of_free_masks_is_stored():
     table = free_masks.measured("free")
     gains = [table["TK"] - table["boxes"], table["TEL"] - table[free_masks.PLACEBOS["TEL"]]]
