@@ -177,7 +177,7 @@ def _headings(axes: Sequence[Axes], one: OneClip) -> None:
         f"$D$, Eq. 6\n{pixels} × {pixels}",
         f"$La$, Eq. 7\n{pixels} × {pixels}",
         f"$\\Lambda_t$, Eqs. 8-9\n{by(one.spectra[:, 0].shape)} a frame",
-        "$L_{eig}$\nEq. 10, mean",
+        f"$L_{{eig}}$\nEq. 10 / {len(one.queries) * one.spectra.shape[-1]}",
     )
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title, fontsize=SMALL)
