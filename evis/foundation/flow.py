@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from evis.data import files
 from evis.data.errors import DataError
 
 Estimator = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -53,7 +54,7 @@ def raft(
     The paper does not say how many iterations; we take 20, as TokenCut's videos do.
     """
     remedy = "Download torchvision's raft_large weights and give the path of the .pth file"
-    if not Path(weights).exists():
+    if not files.regular(weights).exists():
         raise DataError("there is no such file", file=weights, remedy=remedy)
     try:
         from torchvision.models.optical_flow import raft_large

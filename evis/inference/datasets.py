@@ -44,15 +44,15 @@ def predict_dataset(
     folder: where each video's tracks are kept, so that an interrupted run goes on. A video is done
         again if the weights, the options or any frame of it changed.
     """
-    network = model
+    network, options = model, options or Options()
     if not isinstance(model, nn.Module):
-        of_all = options.values() if isinstance(options, Mapping) else [options or Options()]
+        of_all = options.values() if isinstance(options, Mapping) else [options]
         agnostic = all(of_video.class_agnostic for of_video in of_all)
         network = weights.load(model, device)
         dataset = weights.with_classes(dataset, model, agnostic)
     dataset = dataset.bare()
     if not isinstance(options, Mapping):
-        options = fitted_to(network, dataset, options or Options())
+        options = fitted_to(network, dataset, options)
     made_by = folder and [evis.__version__, weights.digest(model)]
     alone = len(dataset.videos) == 1
     calls = [

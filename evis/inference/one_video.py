@@ -85,7 +85,7 @@ def _category_ids(categories: Sequence[Category] | None, classes: int) -> list[i
     if len(categories) != classes:
         raise DataError(
             f"the model knows {classes} classes, the data set has {len(categories)} categories",
-            remedy="Use weights trained for this data set, or give it as a folder of frames",
+            remedy="Use weights trained for this data set, or give its json without categories",
         )
     return [category.id for category in categories]
 

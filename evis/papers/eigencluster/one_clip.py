@@ -69,6 +69,11 @@ class OneClip(Batch):
         return tel.eigenvalues(self.instances, self.settings.eigenvalues, self.settings.scale)
 
     @property
+    def compared(self) -> int:
+        """How many eigenvalues of either frame L_eig is a mean over: N Y."""
+        return self.spectra[:, 0].numel()
+
+    @property
     def tel(self) -> Tensor:
         """(pairs,): L_eig, Eq. 10, the mean that Fig. 4 calls MAE."""
         return tel.eigenvalue_loss(self.spectra, self.pairs, "mean")

@@ -184,7 +184,7 @@ def test_what_is_measured_is_what_the_cited_cells_are_about():
             (test.left, test.right), formulas.references(test.published or ""), strict=False
         )
     ]
-    assert len(cited) > 180
+    assert len(cited) == 186
     for name, side, cell in cited:
         label = re.sub(r" \[\d+\]", "", cell.row_label)
         assert side.row in MEASURED_AS[cell.table][label], name

@@ -161,8 +161,7 @@ def figure_four(one: OneClip) -> Figure:
     note = f"over {len(one.queries)} objects and {one.spectra.shape[-1]} eigenvalues. Matrices: "
     note += "pixels in order of their logit, which changes no eigenvalue."
     equation = "$L_{eig}(t, \\hat{t}) = \\Vert \\Lambda_{\\hat{t}} - \\Lambda_t \\Vert_1$"
-    number = len(one.queries) * one.spectra.shape[-1]
-    figure.supxlabel(f"{equation} / {number}, {note}", fontsize=SMALL)
+    figure.supxlabel(f"{equation} / {one.compared}, {note}", fontsize=SMALL)
     return figure
 
 
@@ -177,7 +176,7 @@ def _headings(axes: Sequence[Axes], one: OneClip) -> None:
         f"$D$, Eq. 6\n{pixels} × {pixels}",
         f"$La$, Eq. 7\n{pixels} × {pixels}",
         f"$\\Lambda_t$, Eqs. 8-9\n{by(one.spectra[:, 0].shape)} a frame",
-        f"$L_{{eig}}$\nEq. 10 / {len(one.queries) * one.spectra.shape[-1]}",
+        f"$L_{{eig}}$\nEq. 10 / {one.compared}",
     )
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title, fontsize=SMALL)
