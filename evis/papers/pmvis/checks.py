@@ -1,11 +1,12 @@
 """Claims of PM-VIS that rows do not decide by pairs; claims.toml names these functions."""
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
 
-from evis.companion import series
-from evis.companion.claims import CONTRADICTED, HOLDS, UNMEASURED, Finding
+from evis.companion import paired, series
+from evis.companion.claims import CANNOT_TELL, CONTRADICTED, HOLDS, UNMEASURED, Finding
 from evis.companion.held_out import OF_SET, VIDEOS
 from evis.labels import select
 from evis.papers.pmvis import quality
@@ -53,18 +54,24 @@ def nearer_masks_train_better() -> Finding:
     """Fig. 3: over the kinds of pseudo masks, the rank correlation of their IoU and the AP."""
     ious = {name: quality.find(by) for name, by in quality.KINDS.items()}
     rows = GROUPS["pmvis masks"] | {"PM-VIS": GROUPS[f"pmvis {VIDEOS}"]["PM-VIS"]}
-    measured = series.table(rows.values()).groupby("row")["AP"].mean()
-    if lacking := [name for name in rows if not ious[name] or name not in measured]:
-        return Finding(UNMEASURED, f"without numbers: {', '.join(lacking)}")
-    return ranked({name: (ious[name].metrics["mIoU"], measured[name]) for name in rows})
+    units = series.table(rows.values()).groupby("row")["AP"].agg(["mean", "size"])
+    enough = units["mean"][units["size"] >= paired.LEAST_SEEDS]
+    if lacking := [name for name in rows if not ious[name] or name not in enough]:
+        return Finding(UNMEASURED, f"without numbers, or of few units: {', '.join(lacking)}")
+    return ranked({name: (ious[name].metrics["mIoU"], enough[name]) for name in rows})
 
 
 def ranked(pairs: Mapping[str, tuple[float, float]]) -> Finding:
-    """By Spearman's coefficient, which holds where it is above 0.5."""
-    ranks = np.argsort(np.argsort(np.array(list(pairs.values())), axis=0), axis=0)
-    found = float(np.corrcoef(ranks.T)[0, 1])
+    """By Spearman's coefficient and its exact two-sided p: over all orders that the second numbers
+    could have, the share in which it is as far from 0."""
+    first, second = np.argsort(np.argsort(np.array(list(pairs.values())), axis=0), axis=0).T
+    orders = np.array(list(itertools.permutations(second)))  # (n!, n)
+    centred = first - first.mean()
+    found, every = float(np.corrcoef(first, second)[0, 1]), orders @ centred
+    p = float((np.abs(every) >= abs(second @ centred) - 1e-9).mean())
     words = f"over {len(pairs)} kinds the ranks of mask IoU and AP correlate by {found:.2f}"
-    return Finding(HOLDS if found > 0.5 else CONTRADICTED, words)
+    verdict = (HOLDS if found > 0 else CONTRADICTED) if p <= paired.ALPHA else CANNOT_TELL
+    return Finding(verdict, f"{words}, p {p:.3f}")
 
 
 def annotations_are_missing() -> Finding:

@@ -1,13 +1,15 @@
 """PM-VIS's claim ledger: the claims of claims.toml, judged by its rows."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
-from evis.companion import claim_file, series
+from evis.companion import ceiling, claim_file, paired, series
 from evis.companion import claims as ledger
-from evis.companion.claims import Claim
+from evis.companion.claims import Claim, Comparison
 from evis.companion.held_out import IN_CLAIMS, HeldOut
 from evis.companion.measured import tested_on
 from evis.papers.pmvis import checks
@@ -25,7 +27,33 @@ QUESTIONS = claim_file.read(FILE, TERMS, "question")
 
 
 def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
-    return ledger.verdicts(claims, lambda *which: table(*which, shelf))
+    """By the rows; a claim on learning from boxes is judged only where `control` holds, and asked
+    for no size that true masks do not reach themselves."""
+    rows = cache(lambda *which: table(*which, shelf))
+    return ledger.verdicts([judged(claim, rows) for claim in claims], rows)
+
+
+def judged(claim: Claim, rows: ledger.Table) -> Claim:
+    of_boxes = [test for test in claim.tests if _learns_from_boxes(test)]
+    for test in of_boxes:
+        against = control(test)
+        found = ledger.difference(against, rows)
+        if found.seeds >= paired.LEAST_SEEDS and paired.verdict(found) != ledger.HOLDS:
+            words = f"{ledger.describe(against)}: {found}, {paired.verdict(found)}"
+            return replace(claim, untestable=f"not judged for its control: {words}")
+    return ceiling.kept_below(claim, rows, "IDOL") if of_boxes else claim
+
+
+def control(test: Comparison) -> Comparison:
+    """That true masks teach more than boxes do, on the same videos: else better masks made of boxes
+    have nothing to win."""
+    left, right = (replace(test.left, row=name) for name in ("IDOL", "IDOL-BoxInst"))
+    return Comparison(left, right)
+
+
+def _learns_from_boxes(test: Comparison) -> bool:
+    rows = tested_on(GROUPS, TESTS, test.left.held_out)
+    return rows[test.left.row].stages[-1].supervision == "box"
 
 
 def table(size: str, test: HeldOut, shelf: Path | None = None) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """PM-VIS's pseudo masks of a toy set (Fig. 5), and the true masks that they filter.
 
-They are the same for all units, as the paper's are: the model that predicts is that of unit 0.
+What a model predicts is of the unit's own model, so that units differ in their masks, too;
+`toy_sam` is one for all.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,6 @@ from evis.data.supervision import weaken
 from evis.data.types import Supervision, VISDataset
 from evis.labels import assigned, filtering, select, steady, tracking
 
-UNIT = 0
 RULES: dict[str, Callable[..., VISDataset]] = {
     "SHQM": select.best_of,
     "steadiest": steady.steadiest_of,  # ours, of two kinds
@@ -30,7 +30,7 @@ class Predicted:
     tidy: bool = False  # DOOB
 
     def content(self, seed: int = 0) -> dict[str, Any]:
-        model = {"predicted by": measured.content(self.by.seeded(UNIT))}
+        model = {"predicted by": measured.content(self.by.seeded(seed))}
         model |= {"top": assigned.PREDICTIONS}
         return model | {"prompted": self.prompted.content(), "tidy": self.tidy}
 
@@ -40,9 +40,9 @@ class Predicted:
         boxes = weaken(dataset, "box")
 
         def make() -> VISDataset:
-            prompted = self.prompted.label(boxes, UNIT, place, jobs)
+            prompted = self.prompted.label(boxes, seed, place, jobs)
             found = predicted(
-                self.by.seeded(UNIT),
+                self.by.seeded(seed),
                 replace(boxes.bare(), categories=()),
                 replace(self.by.options, top=assigned.PREDICTIONS, class_agnostic=True),
                 place,
@@ -51,7 +51,7 @@ class Predicted:
             labelled = assigned.by_scm(boxes, prompted, found, f"{self.by.name}'s masks")
             return select.tidied(labelled) if self.tidy else labelled
 
-        return kept(boxes, self.content(), place, make)
+        return kept(boxes, self.content(seed), place, make)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Tracked:
     gaps: bool = False
 
     def content(self, seed: int = 0) -> dict[str, Any]:
-        kinds = {"tracked": self.first.content(), "other": self.other.content()}
+        kinds = {"tracked": self.first.content(seed), "other": self.other.content()}
         own = {"through": "colour", "every": self.every}
         return kinds | own | ({} if self.gaps else {"without": "what the first kind lacks"})
 
@@ -83,7 +83,7 @@ class Tracked:
             tracked = tracking.label(boxes, first, *how, other, place.progress)
             return tracked if self.gaps else filtering.missing_data(tracked, first)
 
-        return kept(boxes, self.content(), place, make)
+        return kept(boxes, self.content(seed), place, make)
 
 
 @dataclass(frozen=True)

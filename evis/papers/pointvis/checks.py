@@ -47,15 +47,5 @@ def others_clicks() -> Finding:
     return Finding(CONTRADICTED if on_others else HOLDS, words)
 
 
-def negatives_on_ovis() -> Finding:
-    """By Table 1: what P1N1 has more than P1."""
-    gains = {
-        metric: _printed(f"[pointvis/1/15/{metric}] - [pointvis/1/14/{metric}]")
-        for metric in ("AP", "AP50", "AP75", "AR1", "AR10")
-    }
-    words = ", ".join(f"{gain:+.1f} {metric}" for metric, gain in gains.items())
-    return Finding(HOLDS if gains["AP"] > 0 else CONTRADICTED, f"as printed, {words}")
-
-
 def _printed(formula: str) -> float:
     return round(formulas.evaluate(formula, published.tables("pointvis")).value, 2)

@@ -1,8 +1,8 @@
 """The measured rows of PointVIS's tables at toy scale, as data.
 
-The toy sets stand for the papers' of the same names, `tiny_s` for R50 and Swin-B, `tiny_l` for
-Swin-L, `toy-coco` for COCO. A unit is a whole chain: a model of stills, what it proposes, and the
-training on videos.
+The toy sets stand for the papers' of the same names, `toy-coco` for COCO. `tiny_s` stands for all
+backbones until `tiny_l` is asked for, which stands for Swin-L. A unit is a whole chain: a model of
+stills, what it proposes, and the training on videos.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """PointVIS's Tables 1 to 6 as data: the lines that are printed, and the rows that stand for them.
 
-Swin-L's lines have rows of the larger model, called so (`LARGE`), where others have the smaller's.
+Table 5's lines of Swin-L have rows of the larger model, called so (`LARGE`); all others, those of
+Tables 1 and 6 included, have the smaller's.
 """
 
 from collections.abc import Mapping

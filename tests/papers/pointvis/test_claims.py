@@ -32,24 +32,28 @@ def test_headline_claims_have_units_enough_to_be_decided():
 
 def test_what_is_claimed_is_what_is_printed():
     printed = [(claim.id, test) for claim, test in TESTED if test.published]
-    assert len(printed) == 29
+    assert len(printed) == 20
     for name, test in printed:
         assert formulas.evaluate(test.published, published.tables()).value > 0, name
 
 
-def test_shares_are_those_that_are_printed():
-    cells, shares = published.tables("pointvis"), {}
-    for claim, test in TESTED:
-        if test.share != 1:
-            shares[claim.id] = 100 * test.share
+def test_shares_are_told_as_printed_and_tested_against_nothing():
+    """A share is of the paper's videos: none is what a toy row is held against."""
+    cells, says = published.tables("pointvis"), {claim.id: claim.says for claim in CLAIMS}
+    assert all(test.share == 1 for _, test in TESTED)
     for number, row in enumerate((4, 9, 14, 5, 10, 15), 1):
         kept = formulas.lookup(cells, f"pointvis/1/{row}/AP retention %").value
-        assert abs(shares[f"T1-{number}"] - kept) < 1e-9
+        assert f"keeps {kept:.1f}% of" in says[f"T1-{number}"]
     kept = formulas.lookup(cells, "pointvis/6/3/AP retention % (1% frames)").value
-    assert abs(shares["T6-1"] - kept) < 1e-9
-    stable = [formulas.lookup(cells, f"pointvis/4/3/AP ({n})").value for n in ("P1", "P10")]
-    best = formulas.lookup(cells, "pointvis/4/3/AP (P5N5)").value
-    assert all(value / best > 0.9 for value in stable)
+    assert f"keep {kept:.1f}% of" in says["T6-1"]
+
+
+def test_no_size_that_is_printed_for_swin_l_stands_beside_the_small_model():
+    """Tables 1 and 6, and Table 5's lines of it."""
+    for claim, test in TESTED:
+        for reference in formulas.references(test.published or "0"):
+            table, row = reference.split("/")[1:3]
+            assert table in "2345" and (table, row) not in {("5", "5"), ("5", "8")}, claim.id
 
 
 def test_every_claim_has_a_group_and_what_rows_decide_says_when_it_was_written():
@@ -64,7 +68,6 @@ def test_what_needs_no_row_is_decided():
         "I6": ledger.CONTRADICTED,
         "M3": ledger.CONTRADICTED,
         "M4": ledger.HOLDS,
-        "T1-12": ledger.CONTRADICTED,
     }
     untestable = {claim.id for claim in CLAIMS if claim.untestable}
     assert set(table.index[table == ledger.UNTESTABLE]) == untestable
@@ -74,5 +77,4 @@ def test_checks_say_what_they_compared():
     assert checks.positions_as_printed().words == (
         "as printed, 1.1 AP for positives and 0.6 for negatives"
     )
-    assert "+0.0 AP, +1.6 AP50, -0.3 AP75, -0.3 AR1, -0.6 AR10" in checks.negatives_on_ovis().words
     assert "0.51 for a mask of all pixels" in checks.maskness_as_printed().words
