@@ -20,7 +20,7 @@ def kept_below(claim: Claim, table: Table, best: str) -> Claim:
     tests = []
     for test in claim.tests:
         if (room := _room(test, table, best)) and _is_short(room):
-            words = f"{best} is above {test.right.row} by no more than {room.difference}"
+            words = f"{best} − {test.right.row} is {room.difference}"
             notes.append(f"the published size is not asked for: {words}")
             test = replace(test, published=None)
         tests.append(test)

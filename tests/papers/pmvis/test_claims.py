@@ -94,7 +94,7 @@ def test_claims_on_boxes_wait_for_true_masks_to_teach_more():
     assert judged(filtered, unseen) == filtered  # from masks: boxes are not its baseline
     little = judged(gain, planted([0.7, 0.9, 0.8, 1.0, 0.6, 0.8], [0.5] * 6))
     assert not little.untestable and little.tests[0].published is None
-    assert "the published size is not asked for: IDOL is above IDOL-BoxInst by" in little.note
+    assert "the published size is not asked for: IDOL − IDOL-BoxInst is +0.80" in little.note
     much = judged(gain, planted([5.2, 4.4, 5.0, 4.9, 5.6, 4.7], [0.5] * 6))
     assert much == gain
 
