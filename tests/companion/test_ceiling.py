@@ -29,7 +29,8 @@ def claim(left="ours", right="boxes", published="5 - 0"):
 def test_a_size_that_true_masks_do_not_reach_is_not_asked_for(published):
     found = ceiling.kept_below(claim(published=published), table(), "masks")
     assert found.tests[0].published is None
-    assert found.note.startswith("told before; the published size is not asked for: masks − boxes is +2")
+    words = "the published size is not asked for: masks − boxes is +2.00"
+    assert found.note.startswith(f"told before; {words}")
 
 
 @pytest.mark.parametrize(
