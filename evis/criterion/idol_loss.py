@@ -54,7 +54,8 @@ class IDOLLoss:
 
     Each term is a sum over the queries that answer for an object, divided by their number in the
     micro-batch, as released; so it matters how a step is split. The pairwise term is a mean over
-    edges.
+    edges. Masks are compared on the pictures alone; the released code compares them in the padding
+    up to multiples of 32, too, where there is no object.
     """
 
     box_weight: float = 0.0  # W1: of projection and pairwise term
@@ -66,7 +67,7 @@ class IDOLLoss:
     dice_weight: float = 5.0
     contrastive_weight: float = 2.0
     cosine_weight: float = 3.0
-    threshold: float = 0.3  # of like colours
+    threshold: float = 0.2  # of like colours: PM-VIS, Eq. 3; 0.3 as released
     flavour: Flavour = "paper"  # of BoxInst's terms
     warm_up_steps: int = 0  # of the pairwise term
 
@@ -226,13 +227,16 @@ def identity(
     others = [1 - key for key in keys]
     items = []
     for number, known in enumerate(objects_in(prediction, clips, others)):
+        # As released: what the key frame lacks is not known in the other one, either.
+        in_both = torch.isin(known.rows, objects[number].rows)
+        known = Objects(*(part[in_both] for part in known))
         key, other = keys[number], others[number]
         logits, boxes = prediction.class_logits[number, other], prediction.boxes[number, other]
         parts = idol.candidates(logits, boxes, (known.labels, known.boxes))  # (N, Q) each
-        in_key, in_other = (objects[number].rows[:, None] == known.rows).nonzero().unbind(1)
+        in_key = torch.isin(objects[number].rows, known.rows)  # both are in the clip's order
         of_key = prediction.embeddings[number, key][best[number][in_key]]
-        of_other = prediction.embeddings[number, other].expand(len(in_key), -1, -1)
-        items.append((of_key, of_other, *(part[in_other] for part in parts)))
+        of_other = prediction.embeddings[number, other].expand(len(of_key), -1, -1)
+        items.append((of_key, of_other, *parts))
     key, reference, positives, negatives = map(torch.cat, zip(*items, strict=True))
     drawn = idol.draw_negatives(positives, negatives, generator)
     count = max(len(key), 1)

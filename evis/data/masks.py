@@ -7,6 +7,7 @@ from typing import TypedDict
 import numpy as np
 from pycocotools import mask as coco
 
+from evis.data.errors import DataError
 from evis.data.files import Spill
 
 _LONGEST_RUN = 2**32  # pycocotools counts in 32 bits
@@ -62,6 +63,10 @@ def pairwise_iou(first: list[RLE], second: list[RLE]) -> np.ndarray:
     """(N, M); 0 where both masks are empty."""
     if not first or not second:
         return np.zeros((len(first), len(second)))
+    sizes = {tuple(rle["size"]) for rle in (*first, *second)}
+    if len(sizes) > 1:  # pycocotools says -1
+        problem = f"masks of the sizes {sorted(sizes)} can't be compared"
+        raise DataError(problem, remedy="Give masks of the frames' own size")
     return coco.iou(first, second, [0] * len(second))
 
 

@@ -144,7 +144,8 @@ class Clip:
         """
         tokenizer = pretrained.part("CLIPTokenizer", self.source, EXAMPLE)
         settings = self.network.config.text_config
-        if len(tokenizer) != settings.vocab_size:  # transformers makes an empty one of no files
+        words = len(tokenizer) - len(tokenizer.all_special_tokens)
+        if words <= 0 or len(tokenizer) > settings.vocab_size:  # of no files an empty one is made
             problem = f"has {len(tokenizer)} tokens for a network of {settings.vocab_size}"
             remedy = "Copy the tokenizer.json of the same model into the folder"
             raise DataError(problem, file=self.source, remedy=remedy)

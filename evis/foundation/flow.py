@@ -118,6 +118,7 @@ def colours(flow: np.ndarray) -> np.ndarray:
     flow = np.asarray(flow)
     if flow.ndim != 3 or flow.shape[2] != 2 or not np.isfinite(flow).all():
         raise ValueError(f"a flow should be (h, w, 2) finite numbers, is {flow.shape}")
+    flow = flow.astype(np.promote_types(flow.dtype, np.float32))  # squares overflow narrower ones
     longest = np.sqrt(np.square(flow).sum(-1)).max(initial=0.0)
     return painted(flow / (longest + 1e-5))
 

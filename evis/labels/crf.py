@@ -47,6 +47,8 @@ def refine(
         raise ValueError(f"mask should be {picture.shape[:2]} bool, got {mask.shape} {mask.dtype}")
     pixels = picture.shape[0] * picture.shape[1]
     check_choice("solver", solver, ("fast", "exact"))
+    if iterations < 0:
+        raise ValueError(f"iterations should be 0 or more, is {iterations}")
     if solver == "exact" and pixels > MOST_EXACT:
         raise ValueError(f'"exact" takes at most {MOST_EXACT} pixels, got {pixels}; use "fast"')
     if mask.size == 0:

@@ -53,8 +53,11 @@ def combined(appearance: np.ndarray, motion: np.ndarray, alpha: float) -> np.nda
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha should be 0 to 1, is {alpha}")
-    parts = np.sqrt(alpha) * unit_length(appearance), np.sqrt(1 - alpha) * unit_length(motion)
-    return np.concatenate(parts, axis=-1)
+    looks, moves = unit_length(appearance), unit_length(motion)
+    if 0 < alpha < 1 and (looks.any(-1) != moves.any(-1)).any():
+        # Brought to length 1, as all features are, it would be more alike than Eq. 3 has it.
+        raise ValueError("a patch has no appearance or no motion, features of 0: Eq. 3 needs both")
+    return np.concatenate([np.sqrt(alpha) * looks, np.sqrt(1 - alpha) * moves], axis=-1)
 
 
 def cuts(
@@ -71,6 +74,8 @@ def cuts(
     long, and in `paper` always, the most extreme value is 1 (`settled`).
     """
     check_choice("flavour", flavour, FLAVOURS)
+    if count < 0:
+        raise ValueError(f"count should be 0 or more, is {count}")
     linked, grid = links(features, tau), np.shape(features)[:2]
     taken, before = np.zeros((2, *grid), bool)
     for number in range(count):

@@ -166,16 +166,12 @@ def label(
         clicks = clicks_of(dataset, video.id)
         tracks = dataset.tracks_of(video.id)
         clicked = [n for n, track in enumerate(tracks) if clicks[n] and not track.is_crowd]
-        chosen = _choose(
-            of_video[video.id], video, [clicks[n] for n in clicked], per_frame, weights
-        )
+        own = of_video[video.id]
+        chosen = _choose(own, video, [clicks[n] for n in clicked], per_frame, weights)
         for n, of_frames in zip(clicked, chosen, strict=True):
-            found = [
-                None if r < 0 else of_video[video.id][r].masks[t] for t, r in enumerate(of_frames)
-            ]
+            found = [None if r < 0 else own[r].masks[t] for t, r in enumerate(of_frames)]
             if any(rle is not None for rle in found):
-                bare = replace(tracks[n], boxes=None, areas=None)
-                labelled.append(bare.with_masks(found))
+                labelled.append(replace(tracks[n], boxes=None, areas=None).with_masks(found))
     return made(dataset, labelled, origin)
 
 
@@ -231,6 +227,10 @@ def _encoded(binary: np.ndarray) -> tuple:
 def _rows(clicks: Sequence[Sequence[Click]], shape: tuple[int, ...]) -> np.ndarray:
     """Clicks, checked, as (K, 5) whole numbers: object, frame, x, y, positive; shape: (T, h, w)."""
     flat = [(n, *click) for n, of_object in enumerate(clicks) for click in of_object]
+    for n, *click in flat:
+        if click[3] not in (0, 1) or not all(float(value).is_integer() for value in click[:3]):
+            problem = f"the click {tuple(click)} on object {n} is not (frame, x, y, on or off)"
+            raise DataError(problem, remedy="Give whole numbers; off the object is False, or 0")
     rows = np.array(flat, dtype=np.int64).reshape(-1, 5)
     frames, height, width = shape
     outside = (rows[:, 1:4] < 0) | (rows[:, 1:4] >= [frames, width, height])

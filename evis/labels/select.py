@@ -32,29 +32,29 @@ def scm(a: np.ndarray, b: np.ndarray, box: Corners) -> float:
     return float((a & b).sum() / union * box_iou(around(a), box) * box_iou(around(b), box))
 
 
-def shqm(candidates: np.ndarray, box: Corners) -> int:
+def shqm(masks: np.ndarray, box: Corners) -> int:
     """Selection of high-quality masks, Eqs. 6-8: which of (3, h, w) agrees best with the others.
 
-    Any number of candidates will do. The paper does not say who wins a tie; we take the first.
+    Any number of masks will do. The paper does not say who wins a tie; we take the first.
     """
-    _check(candidates, [box] * len(candidates))
-    if not len(candidates):
+    _check(masks, [box] * len(masks))
+    if not len(masks):
         raise ValueError("there is no mask to choose from")
-    scores = np.zeros(len(candidates))
-    for i, j in combinations(range(len(candidates)), 2):
-        scores[[i, j]] += scm(candidates[i], candidates[j], box)
+    scores = np.zeros(len(masks))
+    for i, j in combinations(range(len(masks)), 2):
+        scores[[i, j]] += scm(masks[i], masks[j], box)
     return int(scores.argmax())
 
 
-def doob(of_frame: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def doob(masks: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """The masks of one frame without overlaps and what is out of their boxes: (N, h, w) bool.
 
     Two masks' overlap stays with the one whose box is nearer (by IoU) to the rectangle around it;
     then each mask is cut to the pixels that its box touches. The paper does not say who keeps an
     overlap at equal IoU, nor what happens to three on one place; we take the first, pair by pair.
     """
-    _check(of_frame, boxes)
-    tidy = of_frame.copy()
+    _check(masks, boxes)
+    tidy = masks.copy()
     for i, j in combinations(range(len(tidy)), 2):
         overlap = tidy[i] & tidy[j]
         if overlap.any():

@@ -21,7 +21,8 @@ OFF_CENTRE, OUTSIDE, TAKEN = 1e2, 1e4, 1e5  # added to the cost of a pair
 CENTRE_RADIUS = 2.5 / 32  # a share of the picture's sides
 BEST, BEST_OF_NEGATIVES = 10, 100  # IoUs that are summed for the dynamic k
 NEGATIVES_PER_POSITIVE = 10  # in the cosine loss
-SMALLEST_AREA = 1e-12  # of a union or hull that is divided by
+SMALLEST_UNION = 1e-12  # that an IoU is divided by
+ADDED = 1e-7  # as released: to hulls that are divided by, and in the loss to unions, too
 
 
 @torch.no_grad()
@@ -36,10 +37,7 @@ def assign(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor
     cost, iou = costs(class_logits, boxes, targets)
     if not len(targets[0]):
         return torch.full_like(cost.sum(1), -1, dtype=torch.long), targets[0].new_zeros(0).long()
-    matched = dynamic(cost, iou, BEST)
-    left_out = ~matched.any(0)
-    cost = torch.where(left_out.any() & matched.any(1, keepdim=True), cost + TAKEN, cost)
-    matched |= left_out & F.one_hot(cost.argmin(0), len(cost)).T.bool()
+    matched, cost = repaired(cost, dynamic(cost, iou, BEST))
     learns = torch.where(matched.any(1), matched.byte().argmax(1), -1)
     return learns, cost.masked_fill(~matched, torch.inf).argmin(0)
 
@@ -91,17 +89,31 @@ def dynamic(cost: Tensor, iou: Tensor, best: int) -> Tensor:
     return torch.where(matched.sum(1, keepdim=True) > 1, cheapest, matched)
 
 
+def repaired(cost: Tensor, matched: Tensor) -> tuple[Tensor, Tensor]:
+    """(Q, N) each: targets without any query take their cheapest free one; and the costs by then.
+
+    Where a target was left out, queries that were matched have become dearer.
+    """
+    left_out = ~matched.any(0)
+    cost = torch.where(left_out.any() & matched.any(1, keepdim=True), cost + TAKEN, cost)
+    return matched | left_out & F.one_hot(cost.argmin(0), len(cost)).T.bool(), cost
+
+
 @torch.no_grad()
 def candidates(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor, Tensor]:
     """What a target is held against in a reference frame: its positives and negatives, (N, Q) bool.
 
-    All of the reference frame, as `assign` takes it, with the targets that are visible there.
-    Queries that are alike enough to be no negative, but not enough to be positive, are neither.
+    All of the reference frame, as `assign` takes it, with the targets that are visible there and in
+    the key frame. Queries that are alike enough to be no negative, but not enough to be positive,
+    are neither. As in the released code, negatives go by the costs that the repair of the positives
+    leaves, and among crowded targets a query can be both.
     """
     cost, iou = costs(class_logits, boxes, targets)
     if not len(targets[0]):
         return (torch.zeros_like(cost, dtype=torch.bool).T,) * 2
-    return dynamic(cost, iou, BEST).T, ~dynamic(cost, iou, BEST_OF_NEGATIVES).T
+    positives, cost = repaired(cost, dynamic(cost, iou, BEST))
+    alike, _ = repaired(cost, dynamic(cost, iou, BEST_OF_NEGATIVES))
+    return positives.T, ~alike.T
 
 
 def contrastive(key: Tensor, reference: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
@@ -121,12 +133,12 @@ def contrastive(key: Tensor, reference: Tensor, positives: Tensor, negatives: Te
 def cosine(key: Tensor, reference: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
     """The squared distance of cosines to 1 or 0, a mean over positives and negatives, of one item.
 
-    Shapes as in `contrastive`; negatives: those that were drawn.
+    Shapes as in `contrastive`; negatives: those that were drawn. A query that is both counts twice.
     """
     _check_item(key, reference, positives, negatives)
     alike = F.cosine_similarity(full_precision(reference), full_precision(key).unsqueeze(-2), -1)
-    used = positives | negatives
-    return ((alike - positives.to(alike)) ** 2 * used).sum(-1) / used.sum(-1).clamp(min=1)
+    off = (alike - 1) ** 2 * positives + alike**2 * negatives
+    return off.sum(-1) / (positives.sum(-1) + negatives.sum(-1)).clamp(min=1)
 
 
 def draw_negatives(
@@ -180,18 +192,24 @@ def box_l1(boxes: Tensor, targets: Tensor) -> Tensor:
 def box_giou(boxes: Tensor, targets: Tensor) -> Tensor:
     """(M, 4) each -> (M,), 1 - GIoU."""
     check_shapes(boxes=(boxes, "M 4"), targets=(targets, "M 4"))
-    return 1 - overlaps(full_precision(boxes), full_precision(targets))[1]
+    shared, union, hull = areas(full_precision(boxes), full_precision(targets))
+    return 1 - (shared / (union + ADDED) - (hull - union) / (hull + ADDED))
 
 
 def overlaps(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """IoU and generalised IoU of boxes, (..., 4) each, broadcast -> (...) each."""
+    shared, union, hull = areas(first, second)
+    iou = shared / union.clamp(min=SMALLEST_UNION)
+    return iou, iou - (hull - union) / (hull + ADDED)
+
+
+def areas(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What boxes share, their union, and the box around both; shapes as in `overlaps`."""
     first, second = corners(first), corners(second)
     shared = _area(torch.maximum(first, second)[..., :2], torch.minimum(first, second)[..., 2:])
     hull = _area(torch.minimum(first, second)[..., :2], torch.maximum(first, second)[..., 2:])
-    areas = [_area(box[..., :2], box[..., 2:]) for box in (first, second)]
-    union = areas[0] + areas[1] - shared
-    iou = shared / union.clamp(min=SMALLEST_AREA)
-    return iou, iou - (hull - union) / hull.clamp(min=SMALLEST_AREA)
+    own = [_area(box[..., :2], box[..., 2:]) for box in (first, second)]
+    return shared, own[0] + own[1] - shared, hull
 
 
 def corners(boxes: Tensor) -> Tensor:

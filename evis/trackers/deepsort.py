@@ -101,7 +101,10 @@ class Track:
 
 @dataclass
 class DeepSort:
-    """Frame after frame; `tracks` holds those alive. Defaults are the released program's."""
+    """Frame after frame; `tracks` holds those alive.
+
+    Defaults are the released program's, but for `min_confidence`, 0.8 there.
+    """
 
     min_confidence: float = 0.3
     budget: int | None = None  # features kept a track

@@ -191,25 +191,25 @@ def mask_ious(masks: Tensor) -> Tensor:
 def tracks(ids: Tensor, class_logits: Tensor) -> tuple[Tensor, Tensor]:
     """(T, Q) ids and (T, Q, C) -> (N, T) long, (N, C): what the video's results are made of.
 
-    Of each track, by id, the query in every frame, -1 where it has none, and the probabilities of
-    its classes, the mean over its frames. Every class above NAMED is one result of the whole track.
+    Of each track the query in every frame, -1 where it has none, and the probabilities of its
+    classes, the mean over its frames. Every class above NAMED is one result of the whole track.
     From frame 9 on, a track that is absent in two frames running and was seen in fewer than three
-    is dropped; it begins anew, without its past, where its id comes again.
+    is dropped; it begins anew, without its past, where its id comes again. Tracks are in the order
+    in which they (last) began, those of one frame by their scores there, best first.
     """
-    frames = len(ids)
+    frames, probabilities = len(ids), class_logits.float().sigmoid()
+    best_first = probabilities.amax(-1).argsort(dim=1, descending=True, stable=True)
     found: dict[int, Tensor] = {}
-    for t, of_frame in enumerate(ids.cpu()):
-        for query in (of_frame >= 0).nonzero().flatten():
+    for t, (of_frame, order) in enumerate(zip(ids.cpu(), best_first.cpu(), strict=True)):
+        for query in order[of_frame[order] >= 0]:
             empty = torch.full((frames,), -1)
             found.setdefault(int(of_frame[query]), empty)[t] = query
         for number, queries in list(found.items()):
             seen = (queries >= 0).nonzero().flatten()
             if is_dropped(t, len(seen), int(seen[-1])):
                 del found[number]
-    in_order = [queries for _, queries in sorted(found.items())]
-    queries = torch.stack(in_order) if found else torch.zeros((0, frames)).long()
+    queries = torch.stack([*found.values()]) if found else torch.zeros((0, frames)).long()
     queries = queries.to(ids.device)
-    probabilities = class_logits.float().sigmoid()
     of_tracks = [probabilities[of_track >= 0, of_track[of_track >= 0]] for of_track in queries]
     if not of_tracks:
         return queries, probabilities.new_zeros(0, class_logits.shape[-1])

@@ -28,10 +28,7 @@ def link(embeddings: Tensor, weight: float = 0.5, sure: Tensor | None = None) ->
     weight: lambda of Eq. 2, from 0 (all frames before the last one) to 1 (the last: MinVIS).
     sure: (T, Q) from 0 to 1, how sure each query is of an object; None: all are, as in the paper.
     """
-    if embeddings.ndim != 3:
-        raise ValueError(
-            f"embeddings should be (frames, queries, channels), got {tuple(embeddings.shape)}"
-        )
+    minvis.check(embeddings)
     sure = embeddings.new_ones(embeddings.shape[:2]) if sure is None else sure
     if sure.shape != embeddings.shape[:2]:
         wanted = tuple(embeddings.shape[:2])

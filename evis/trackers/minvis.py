@@ -9,16 +9,15 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from evis.data.errors import DataError
+
 
 def link(embeddings: Tensor) -> Tensor:
     """(T, Q, C) -> (T, Q) long: which query of frame t continues each track.
 
     Tracks are numbered as the first frame's queries.
     """
-    if embeddings.ndim != 3:
-        raise ValueError(
-            f"embeddings should be (frames, queries, channels), got {tuple(embeddings.shape)}"
-        )
+    check(embeddings)
     frames, queries, _ = embeddings.shape
     links = torch.arange(queries, device=embeddings.device).repeat(frames, 1)
     for t in range(1, frames):
@@ -26,9 +25,27 @@ def link(embeddings: Tensor) -> Tensor:
     return links
 
 
+def check(embeddings: Tensor) -> None:
+    """That they are (T, Q, C) and finite."""
+    if embeddings.ndim != 3:
+        raise ValueError(
+            f"embeddings should be (frames, queries, channels), got {tuple(embeddings.shape)}"
+        )
+    damaged = (~embeddings.isfinite()).flatten(1).any(1)
+    if damaged.any():
+        frame, remedy = int(damaged.byte().argmax()), "Look for frames or weights that are damaged"
+        raise DataError("embeddings hold NaN or infinity", frame=frame, remedy=remedy)
+
+
 def pair(before: Tensor, now: Tensor) -> Tensor:
-    """(Q, C) each -> (Q,) long: which query of `now` continues each row of `before`."""
-    similarity = F.normalize(before, dim=-1) @ F.normalize(now, dim=-1).T
+    """(Q, C) each -> (Q,) long: which query of `now` continues each row of `before`.
+
+    In float32 at least, under autocast too: coarser cosines tie.
+    """
+    wide = torch.promote_types(before.dtype, torch.float32)
+    with torch.autocast(now.device.type, enabled=False):
+        before, now = (F.normalize(x.to(wide), dim=-1) for x in (before, now))
+        similarity = before @ now.T
     _, columns = linear_sum_assignment(similarity.double().cpu(), maximize=True)
     return torch.from_numpy(columns).to(now.device)
 

@@ -178,6 +178,20 @@ def test_objects_seen_in_one_frame_alone_give_no_item_and_none_at_all_give_zeros
     assert run(prediction(), [empty])["class"] > 0
 
 
+def test_an_object_of_the_reference_frame_alone_is_as_if_it_were_nowhere():
+    """Though it lies on another one, whose queries it would take."""
+    three = pair(objects=3)
+    boxes = torch.cat([three.boxes[:2], three.boxes[:1] + 1])
+    visible = torch.ones(3, 2, dtype=torch.bool)
+    visible[2, key_of(0)] = False
+    apart = replace(three, boxes=boxes, visible=visible)
+    parts = ("track_ids", "labels", "visible", "boxes", "masks")
+    without = replace(apart, **{name: getattr(apart, name)[:2] for name in parts})
+    for seed in range(1, 6):
+        found, expected = (run(prediction(seed=seed), [one]) for one in (apart, without))
+        assert found == expected, seed
+
+
 def test_the_same_object_is_pulled_together_and_others_apart():
     predicted = prediction()
     optimiser = torch.optim.Adam([predicted.embeddings], lr=0.1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evis.data import masks
+from evis.data import DataError, masks
 
 bitmaps = arrays.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 
@@ -142,3 +142,10 @@ def test_pairwise_iou_is_that_of_the_bitmaps_and_0_of_nothing():
     np.testing.assert_allclose(masks.pairwise_iou(encoded, encoded[:3]), shared / united)
     assert masks.pairwise_iou(encoded[3:], encoded[3:]).tolist() == [[0, 0], [0, 0]]
     assert masks.pairwise_iou(encoded, []).shape == (5, 0)
+
+
+def test_masks_of_two_sizes_are_not_compared():
+    wide, high = masks.encode(np.ones((3, 5), bool)), masks.encode(np.ones((5, 3), bool))
+    for call in (lambda: masks.iou(wide, high), lambda: masks.pairwise_iou([wide], [wide, high])):
+        with pytest.raises(DataError, match=r"sizes \[\(3, 5\), \(5, 3\)\] can't be"):
+            call()

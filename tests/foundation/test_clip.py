@@ -1,6 +1,7 @@
 """CLIP: embeddings by hand from the network, sentences averaged, crops by box, bad folders."""
 
 import string
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -160,6 +161,28 @@ def test_pictures_need_no_tokenizer_and_texts_say_what_they_lack(model, tmp_path
     assert np.allclose(without.images([picture(9, 9)]), model.images([picture(9, 9)]), atol=1e-5)
     with pytest.raises(DataError, match=r"tokens for a network.*tokenizer\.json"):
         without.texts(["cat"])
+
+
+def resized(model, path, tokens):
+    """The same network in a folder, with rows for so many tokens."""
+    config, state = deepcopy(model.network.config), model.network.state_dict()
+    config.text_config.vocab_size = tokens
+    name = "text_model.embeddings.token_embedding.weight"
+    rows = torch.cat([state[name], torch.ones_like(state[name])])[:tokens]
+    network = CLIPModel(config)
+    network.load_state_dict(state | {name: rows})
+    network.save_pretrained(path)
+    tokenizer().save_pretrained(path)
+    return clip.load(path)
+
+
+def test_a_network_may_have_more_rows_than_there_are_tokens_but_not_fewer(model, tmp_path):
+    more = resized(model, tmp_path / "more", len(tokenizer()) + 8)
+    wanted = model.texts(["cat", "giant_panda"])
+    np.testing.assert_allclose(more.texts(["cat", "giant_panda"]), wanted, atol=1e-5)
+    fewer = resized(model, tmp_path / "fewer", len(tokenizer()) - 1)
+    with pytest.raises(DataError, match=r"has 56 tokens for a network of 55"):
+        fewer.texts(["cat"])
 
 
 def test_bad_input_is_refused(model):

@@ -95,6 +95,13 @@ def test_golden_colours(path):
     assert np.array_equal(flow.painted(golden["uv_unnormalised"]), golden["rgb_unnormalised"])
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.int16, np.int32, np.int64])
+def test_a_long_flow_of_any_kind_has_the_same_colours(kind):
+    long = np.random.default_rng(0).integers(-300, 301, (12, 15, 2)).astype(np.float32)
+    assert np.abs(long).max() > 256
+    assert np.array_equal(flow.colours(long.astype(kind)), flow.colours(long))
+
+
 def test_opposite_motions_have_opposite_colours_and_empty_flow_none():
     right, left = (flow.colours(np.full((2, 2, 2), (u, 0.0)))[0, 0] for u in (1.0, -1.0))
     assert right.tolist() == [255, 0, 0] and left[0] < 20 and left[2] > 200

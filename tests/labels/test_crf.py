@@ -173,6 +173,8 @@ def test_bad_input_is_refused():
         crf.refine(picture, disc.astype(float))
     with pytest.raises(ValueError, match="solver should be one of fast, exact"):
         crf.refine(picture, disc, solver="slow")
+    with pytest.raises(ValueError, match="iterations should be 0 or more, is -1"):
+        crf.refine(picture, disc, iterations=-1)
     large = np.zeros((100, 100, 3), np.uint8)
     with pytest.raises(ValueError, match='at most 8192 pixels, got 10000; use "fast"'):
         crf.refine(large, np.zeros((100, 100), bool), solver="exact")

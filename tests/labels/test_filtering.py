@@ -107,6 +107,9 @@ def test_bad_input_is_refused():
         filtering.missing_data(weaken(TRUTH, "none"), PSEUDO)
     with pytest.raises(ValueError, match="IoU threshold"):
         filtering.ria(TRUTH, PSEUDO, 60)
+    high = replace(PSEUDO.tracks[0], masks=(masks.encode(np.ones((10, 8), bool)),) * 4)
+    with pytest.raises(DataError, match="can't be compared"):
+        filtering.ria(TRUTH, replace(PSEUDO, tracks=(high,)), 0)
     short = replace(PSEUDO.tracks[0], masks=(columns(3),), boxes=None, areas=None)
     with pytest.raises(DataError, match="4 frames, its pseudo masks 1"):
         filtering.missing_data(TRUTH, replace(PSEUDO, tracks=(short,)))

@@ -209,6 +209,18 @@ def test_affinities_of_appearance_and_motion_combine_as_in_equation_3():
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1)
 
 
+@pytest.mark.parametrize("still", [0, 1])
+def test_a_patch_without_motion_or_appearance_is_refused_where_both_count(still):
+    features = np.random.default_rng(0).standard_normal((2, 4, 5, 6))
+    features[still, 1, 2] = 0
+    with pytest.raises(ValueError, match="no appearance or no motion.*Eq. 3 needs both"):
+        maskcut.combined(*features, 0.5)
+    for alpha in (0.0, 1.0):
+        assert maskcut.combined(*features, alpha).shape == (4, 5, 12)
+    features[1 - still, 1, 2] = 0  # alike to nothing in both, as Eq. 3 has it
+    assert not maskcut.combined(*features, 0.5)[1, 2].any()
+
+
 def test_motion_tells_apart_what_looks_alike():
     moving = two_objects()
     looks = planted((moving > 0).astype(int))  # both objects alike
@@ -243,6 +255,8 @@ def test_bad_input_is_refused():
         maskcut.masks(features, flavour="printed")
     with pytest.raises(ValueError, match="alpha should be 0 to 1"):
         maskcut.combined(features, features, 1.5)
+    with pytest.raises(ValueError, match="count should be 0 or more, is -1"):
+        maskcut.masks(features, count=-1)
     features[1, 1, 1] = np.nan
     with pytest.raises(DataError, match="features: NaN or infinite"):
         maskcut.masks(features)

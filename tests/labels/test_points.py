@@ -210,6 +210,20 @@ def test_clicks_outside_are_named(click):
         points.costs(LEFT[None], np.zeros(1), [[on(0)], [(*click, True)]])
 
 
+@pytest.mark.parametrize("click", [(0, 0, 0, -1), (0, 0, 0, 2), (0, 0.9, 0, 1), (0, 0, np.nan, 0)])
+def test_clicks_that_are_neither_on_nor_off_or_between_pixels_are_named(click):
+    with pytest.raises(DataError, match=r"the click \(.*\) on object 1 is not .*False, or 0"):
+        points.costs(LEFT[None], np.zeros(1), [[on(0)], [click]])
+
+
+def test_clicks_may_be_numbers_of_any_kind():
+    told = [[(0, 1, 0, True), (0, 4, 0, False)]]
+    wanted = points.costs(LEFT[None], np.zeros(1), told)
+    for kind in (float, np.float32, np.int64):
+        clicks = [[tuple(map(kind, click)) for click in told[0]]]
+        assert np.array_equal(points.costs(LEFT[None], np.zeros(1), clicks), wanted)
+
+
 def test_wrong_inputs_are_refused():
     soft = np.full((2, 1, 1, 6), 0.7)
     with pytest.raises(ValueError, match="binarise"):

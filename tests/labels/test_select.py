@@ -116,6 +116,13 @@ def test_doob_by_brute_force(seed, count):
     assert np.array_equal(select.doob(tidy, boxes), tidy)
 
 
+def test_masks_and_boxes_may_be_given_by_name():
+    of_frame, boxes = frame(0)
+    assert select.shqm(masks=of_frame, box=boxes[0]) == select.shqm(of_frame, boxes[0])
+    tidy = select.doob(masks=of_frame, boxes=boxes)
+    assert np.array_equal(tidy, select.doob(of_frame, boxes))
+
+
 def test_an_overlap_goes_to_the_box_that_it_fits():
     """A long mask covers a small object: the overlap is the small one's."""
     long, small = block(0, 0, 12, 4), block(4, 0, 8, 4)

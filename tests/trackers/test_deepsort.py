@@ -81,7 +81,7 @@ def test_the_filter_holds_the_reference_numbers_over_a_life(run):
             np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_track_is_the_released_program_with_its_defaults():
+def test_track_is_the_released_program_with_these_settings():
     run = Run("deepsort_0")
     found = deepsort.track(run.frames, min_confidence=0.3)
     assert [len(of_frame) for of_frame in found] == [len(boxes) for boxes, *_ in run.frames]

@@ -82,7 +82,7 @@ def test_with_all_weight_on_the_last_frame_it_is_minvis(device, dtype):
     embeddings = torch.randn(9, 6, 4, device=device, dtype=dtype)
     links = memory.link(embeddings, weight=1.0)
     assert links.dtype == torch.long and links.device == embeddings.device
-    assert torch.equal(links, minvis.link(embeddings.float()))
+    assert torch.equal(links, minvis.link(embeddings))
     assert not torch.equal(links, memory.link(embeddings))  # what the memory changes
 
 

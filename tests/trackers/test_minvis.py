@@ -8,7 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from evis.trackers import minvis
+from evis.data import DataError
+from evis.trackers import memory, minvis
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -50,7 +51,28 @@ def test_planted_tracks_that_drift_are_followed_though_the_last_is_unlike_the_fi
     torch.testing.assert_close(minvis.follow(links, shuffled), tracks)
 
 
+def test_cosines_are_those_of_float32_in_low_precision_and_under_autocast(device):
+    torch.manual_seed(0)
+    for _ in range(30):
+        embeddings = torch.randn(5, 20, 32, device=device).bfloat16()
+        wide = embeddings.float()
+        links = [linked_by(wide) for linked_by in (minvis.link, memory.link)]
+        assert torch.equal(minvis.link(embeddings), links[0])
+        with torch.autocast(device.type, torch.bfloat16):
+            assert torch.equal(minvis.link(wide), links[0])
+            assert torch.equal(memory.link(wide), links[1])
+
+
 def test_one_frame_keeps_its_order_and_bad_shapes_are_refused():
     assert minvis.link(torch.randn(1, 4, 8)).tolist() == [[0, 1, 2, 3]]
     with pytest.raises(ValueError, match="frames, queries, channels"):
         minvis.link(torch.randn(4, 8))
+
+
+@pytest.mark.parametrize("link", [minvis.link, memory.link])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_embeddings_that_are_not_finite_are_refused_by_their_frame(link, value):
+    embeddings = torch.ones(4, 2, 3)
+    embeddings[2, 1, 0] = value
+    with pytest.raises(DataError, match="frame 2: embeddings hold NaN or infinity. Look for"):
+        link(embeddings)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from evis import papers
+from evis.criterion.idol_loss import IDOLLoss
 from evis.data.errors import DataError
 from evis.models.idol import SIZES
 from evis.papers.pmvis import method
@@ -36,7 +37,7 @@ def test_a_method_is_what_its_loss_weighs(name):
     assert weights == (2.0, 5.0, 2.0, 2.0)
     assert (loss.dice_weight, loss.contrastive_weight, loss.cosine_weight) == (5.0, 2.0, 3.0)
     assert (settings.threshold, settings.flavour) == (0.2, "paper")
-    assert loss.threshold == 0.2
+    assert loss.threshold == IDOLLoss().threshold == 0.2
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
