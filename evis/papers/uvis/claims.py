@@ -46,6 +46,8 @@ def is_on_linking(test: Comparison) -> bool:
     rows = rows_of(test.left.held_out)
     if not {test.left.row, test.right.row} <= set(rows):
         return False
+    if test.left.row == test.right.row:
+        return False
     one, other = (
         replace(rows[side.row], name="", options=WHOLE) for side in (test.left, test.right)
     )

@@ -140,3 +140,12 @@ def test_without_the_control_no_claim_on_linking_is_judged(tmp_path):
     for claim in claims.CLAIMS:
         words = claims.controlled(claim, tmp_path).untestable
         assert ("is not measured yet" in words) == (claim.id in ON_LINKING)
+
+
+@pytest.mark.parametrize("network", linking.WEIGHTS)
+@pytest.mark.parametrize("on", ["toy-ytvis19", "toy-ovis"])
+def test_the_control_of_every_claim_is_stored(on, network):
+    row = linking.find(network, OF_SET[on])
+    assert len(row.per_video) == OF_SET[on].videos and row.metrics["links"] > 1
+    assert 0 < linking.headroom(row) < 100
+    assert bool(linking.no_question(network, OF_SET[on])) == (linking.headroom(row) < 0.4)
