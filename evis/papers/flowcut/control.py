@@ -50,11 +50,11 @@ class Control:
 
 
 def of(test: Comparison, table: Table, shelf: Path | None = None) -> Control | None:
-    """What a comparison builds on; None for the first control itself."""
+    """What a comparison builds on; None if it is neither with VideoCutLER nor with no flow."""
     rows = test.left.row, test.right.row
     if rows[1] == f"{rows[0]}, no flow":
         return of_flow(ROWS[rows[0]].sets["videos"], shelf)
-    if rows == _CLIPS:
+    if rows[1] != ON_PICTURES.name:
         return None
     left, right = (replace(test.left, row=name) for name in _CLIPS)
     clips = replace(test, left=left, right=right, published=None)
