@@ -143,8 +143,8 @@ def test_without_the_control_no_claim_on_linking_is_judged(tmp_path):
 
 
 @pytest.mark.parametrize("network", linking.WEIGHTS)
-@pytest.mark.parametrize("on", ["toy-ytvis19", "toy-ovis"])
-def test_the_control_of_every_claim_is_stored(on, network):
+@pytest.mark.parametrize("on", OF_SET)
+def test_the_control_is_stored_of_every_set(on, network):
     row = linking.find(network, OF_SET[on])
     assert len(row.per_video) == OF_SET[on].videos and row.metrics["links"] > 1
     assert 0 < linking.headroom(row) < 100
