@@ -1,7 +1,8 @@
 """Does flow show what moves? What FlowCut's claims on flow build on, of labels alone.
 
-Of the moving objects of training videos, those that labels of colour and flow have, and those that
-labels of colour alone have; a video is a unit. It may fail: then those claims are not judged.
+Of the objects of training videos that move over the ground, those that labels of colour and flow
+have, and those that labels of colour alone have; a video is a unit. It may fail: then those claims
+are not judged.
 
     python benchmarks/flow_control.py [--store]
 """

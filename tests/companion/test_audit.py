@@ -34,6 +34,7 @@ eigen-cluster-vis | Table II, last row, AP50 | 68.9
 eigen-cluster-vis | Table II, last row, AP75 | 48.0
 eigen-cluster-vis | Table II, last row, AR1 | 41.9
 eigen-cluster-vis | Table II, last row, AR10 | 52.0
+flowcut | 1 | 50% or higher
 flowcut | 3.4, first sentence | 3.2 and 3.2
 flowcut | Algorithm 1, line 10 | M
 flowcut | Table 1, FlowCut, DAVIS-2017-Motion | 58.3

@@ -369,3 +369,13 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, problem,
         toy.build(**{"name": "toy-coco", "root": tmp_path / "new", **arguments})
     assert problem in str(raised.value)
     assert not (tmp_path / "new").exists()
+
+
+def test_speeds_are_of_the_tracks_that_are_read_in_whatever_set_a_film_is_from():
+    """The second film of toy-ytvis21 is the first of toy-ytvis19."""
+    own, other = (toy.speeds(name, 3) for name in ("toy-ytvis21", "toy-ytvis19"))
+    read = toy.sample("toy-ytvis21", 3)
+    assert list(own) == [track.id for track in read.tracks]
+    shared = [own[track.id] for track in read.tracks_of(2)]
+    assert shared == list(other.values())[: len(shared)] and len(shared) == 2
+    assert shared[0] == 0 < shared[1] <= 0.035 + 1e-9

@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 
-from evis.data import masks
-from evis.data.toy.planning import plan
-from evis.data.toy.sets import _make_video, draw
-from evis.data.toy.spec import SPECS
+from evis.data import masks, toy
 from evis.data.types import Category, Track, Video, VISDataset
 from evis.metrics import motion
 
@@ -74,15 +71,13 @@ def test_a_slower_least_keeps_more_and_nothing_is_found_in_nothing():
 
 
 @pytest.mark.slow  # scenes are drawn
-def test_toy_objects_that_move_are_told_from_those_that_rest(tmp_path):
+def test_toy_objects_that_move_are_told_from_those_that_rest():
     """Of other videos than the threshold was chosen on: by twice as fast, nine in ten are told."""
-    spec, right = SPECS["toy-davis"], []
-    for number, of_video in enumerate(plan(spec, "valid", 9, 8), 1):
-        scene, _ = draw(of_video)
-        own = np.linalg.norm(scene.objects.place.rate[scene.shown], axis=1)
-        _, tracks = _make_video(of_video, spec, tmp_path, number)
-        for speed, track in zip(own, tracks, strict=True):
-            if speed == 0 or speed > 2 * motion.MOVES:
-                told = np.linalg.norm(motion.velocity(track)) > motion.MOVES
-                right.append(told == (speed > 0))
+    which = {"videos": 8, "seed": 9, "split": "valid"}
+    own, right = toy.speeds("toy-davis", **which), []
+    for track in toy.sample("toy-davis", **which).tracks:
+        if own[track.id] == 0 or own[track.id] > 2 * motion.MOVES:
+            told = np.linalg.norm(motion.velocity(track)) > motion.MOVES
+            right.append(told == (own[track.id] > 0))
+    assert len(own) == track.id
     assert len(right) > 10 and np.mean(right) >= 0.9

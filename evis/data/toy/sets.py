@@ -73,6 +73,15 @@ def sample(name: str, videos: int | None = None, seed: int = 0, split: str = "tr
     return build(name, root, videos, seed, split, progress=False)
 
 
+def speeds(name: str, videos: int, seed: int = 0, split: str = "train") -> dict[int, float]:
+    """By the tracks' ids in `sample`: how fast each object goes over the ground, in frame heights a
+    frame, whatever the camera does; 0 for one that rests.
+    """
+    scenes = (draw(of_video)[0] for of_video in plan(_spec(name), split, seed, videos))
+    rates = np.concatenate([scene.objects.place.rate[scene.shown] for scene in scenes])
+    return dict(enumerate(np.linalg.norm(rates, axis=1).tolist(), start=1))
+
+
 def _spec(name: str) -> ToySpec:
     if name not in SPECS:
         raise DataError(f"unknown toy set {name!r}", remedy=f"Known sets: {', '.join(SPECS)}")

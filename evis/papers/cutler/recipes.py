@@ -25,7 +25,12 @@ FIRST = MaskStage(
     steps=160_000,
     batch=16,
     learning_rate=1e-4,
-    unknown=("learning rate and weight decay of this network", "sizes of pictures"),
+    unknown=(
+        "learning rate and weight decay of this network",
+        "sizes of pictures",
+        "the backbone: the released one is DINO's ResNet-50, trained without labels; give that "
+        "file, not torchvision's, which learnt from class labels",
+    ),
 )
 NEXT = replace(
     FIRST,

@@ -73,7 +73,7 @@ STILLS = replace(
 _BOOK = Book((VIDEOCUTLER, FLOWCUT, STILLS), backbones=("r50",))
 NAMES, named = _BOOK.names, _BOOK.named
 # Steps and learning rate. FlowCut's is lower than what it starts from was trained with, as in the
-# paper.
+# paper, but by far less: README.
 _TOY = {"videocutler": (500, 5e-4), "flowcut": (300, 2e-4), "flowcut.stills": (500, 2e-4)}
 
 

@@ -1,9 +1,9 @@
 """UVIS's own baseline (Table 1, A1 of Table 2): DeepSORT links pseudo labels of the test videos.
 
-Nothing is trained on videos, and nothing is filtered. A detection is a mask with its box, its
-objectness as confidence, and CLIP's embedding of its crop as its looks. The paper does not say
-which class and score a track has; we take the name that its detections are surest of together, and
-the mean of objectness times that certainty.
+Nothing is trained on videos, and nothing is filtered, not by objectness either. A detection is a
+mask with its box, its objectness as confidence, and CLIP's embedding of its crop as its looks. The
+paper does not say which class and score a track has; we take the name that its detections are
+surest of together, and the mean of objectness times that certainty.
 """
 
 from collections import defaultdict
@@ -63,9 +63,8 @@ def linked(
             np.flatnonzero((videos == video.id) & (named.frames == frame))
             for frame in range(video.length)
         ]
-        ids = deepsort.track(
-            (boxes[rows], named.objectness[rows], named.embeddings[rows]) for rows in of_frame
-        )
+        seen = ((boxes[rows], named.objectness[rows], named.embeddings[rows]) for rows in of_frame)
+        ids = deepsort.track(seen, min_confidence=0.0)
         of_track = defaultdict(list)
         for row, number in zip(np.concatenate(of_frame), np.concatenate(ids), strict=True):
             if number >= 0:

@@ -30,16 +30,23 @@ def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.
 
 
 def controlled(claim: Claim, shelf: Path | None = None) -> Claim:
-    """The claim; not testable if it is on linking, and linking is no question in its videos."""
-    sets = {test.left.held_out for test in claim.tests if is_on_linking(test)}
-    why = "; ".join(filter(None, (linking.no_question(test, shelf) for test in sets)))
+    """The claim; not testable if it is on linking, and no links could win in its videos."""
+    of = {(_labelled_as(test), test.left.held_out) for test in claim.tests if is_on_linking(test)}
+    why = "; ".join(filter(None, (linking.no_question(*each, shelf) for each in of)))
     return replace(claim, untestable=why) if why else claim
+
+
+def _labelled_as(test: Comparison) -> str:
+    """The control's network that learnt from such labels as the rows."""
+    return "UVIS" if rows_of(test.left.held_out)[test.left.row].labels else "MinVIS"
 
 
 def is_on_linking(test: Comparison) -> bool:
     """Whether the two rows are one training, whose queries are linked in two ways."""
     rows = rows_of(test.left.held_out)
     if not {test.left.row, test.right.row} <= set(rows):
+        return False
+    if test.left.row == test.right.row:
         return False
     one, other = (
         replace(rows[side.row], name="", options=WHOLE) for side in (test.left, test.right)

@@ -31,7 +31,8 @@ DETECTOR = Detector(CUTLER.rounds()[CUTLER.BEST], unit=0)
 
 # What the paper's three 0.7 are here: with them 41 of 11,375 instances of the validation videos
 # stay, for `toy_clip` is never so sure of a name. Of 7 x 7 x 6 thresholds these have the best F1 of
-# the right masks (IoU 0.5) under the right name there, 43%; without a filter it is 20%.
+# the right masks (IoU 0.5) under the right name there, 43%; without a filter it is 20%. (Looked at
+# once, on 2026-11-28, with true labels; these numbers are not stored as rows.)
 LEAST = replace(OF_TOY_CLIP, objectness=0.995)
 LABELS = PseudoLabels(DETECTOR, LEAST)
 # What Tables 2 and 3 take away: filters by objectness, name and prototypes. A lower and a higher

@@ -18,7 +18,7 @@ BY_ID = {claim.id: claim for claim in (*CLAIMS, *QUESTIONS)}
 UNITS = 6
 
 
-def rows(**means):
+def rows(units=UNITS, **means):
     """A `Table` of six units of every row in every metric: a mean, and noise of all alike."""
     noise = np.linspace(-0.5, 0.5, UNITS)
 
@@ -27,7 +27,7 @@ def rows(**means):
             {"row": row, "seed": seed, "first": seed}
             | dict.fromkeys(held_out.scoring.metrics, mean + noise[seed] + 0.1 * noise[-seed])
             for row, mean in means.items()
-            for seed in range(UNITS)
+            for seed in range(units)
         ]
         return pd.DataFrame(lines)
 
@@ -54,17 +54,23 @@ ALL = {
     "FlowCut, 2019": 29.0,
     "FlowCut, 2019, no flow": 26.0,
     "FlowCut, stills": 32.0,
+    "no curation": 28.0,
 }
+
+
+ON_CLIPS = {f"T1-{n}" for n in (1, 2, 3, 4, 8)} | {f"T2-{n}" for n in (1, 2, 3, 6)}
+ON_CLIPS |= {f"T3-{n}" for n in (1, 2, 3, 7)}
 
 
 @pytest.mark.parametrize("claim", [c for c in CLAIMS if c.tests], ids=lambda claim: claim.id)
 def test_a_claim_is_judged_where_its_control_holds_and_only_there(claim, flow_works):
-    on_flow, is_control = claim.id[:3] in ("T4-", "T5-"), claim.id in ("T2-8", "T3-9")
-    on_flow = on_flow and claim.id not in ("T4-3", "T5-3")
+    on_flow = claim.id[:3] in ("T4-", "T5-") and claim.id not in ("T4-3", "T5-3")
+    on_clips = {test.right.row for test in claim.tests} == {"VideoCutLER"}
+    assert on_clips == (claim.id in ON_CLIPS)
     flow_works(5.0)
     assert judged(claim, rows(**ALL)) is claim
     fails = judged(claim, rows(**ALL | {"VideoCutLER": 18.0}))
-    if on_flow or is_control:
+    if not on_clips:
         assert fails is claim
     else:
         assert fails.untestable.startswith("not judged for its control: VideoCutLER − CutLER, ")
@@ -100,18 +106,31 @@ def test_what_waits_for_its_own_rows_says_so_and_a_verdict_follows_the_rows(flow
         assert line["verdict"] == verdict
 
 
+def test_a_control_of_too_few_units_withholds_nothing(flow_works):
+    """One unit of the control that goes the wrong way, and one of the claim."""
+    flow_works(5.0)
+    one = rows(units=1, **ALL | {"VideoCutLER": 18.0})
+    (line,) = ledger.verdicts([judged(BY_ID["T2-3"], one)], one).to_dict("records")
+    assert line["verdict"] == ledger.CANNOT_TELL and line["compared"].endswith("decide nothing")
+
+
 def test_moving_objects_are_counted_by_video_and_frame():
     """Labels that are the truth have all; none have none; of half of the frames, half."""
     videos = toy.sample("toy-ytvis19", 6)
-    shares = control.of_moving(videos, videos)
+    every = {track.id for track in videos.tracks}
+    shares = control.of_moving(videos, videos, every)
     assert 0 < len(shares) <= 6 and set(shares) == {100.0}
-    assert set(control.of_moving(videos, replace(videos, tracks=()))) == {0.0}
+    assert set(control.of_moving(videos, replace(videos, tracks=()), every)) == {0.0}
+    first = videos.tracks[0]
+    alone = replace(videos, tracks=(first,))
+    assert control.of_moving(videos, alone, {first.id}) == [100.0]
+    assert control.of_moving(videos, alone, every - {first.id}).count(100.0) == 0
     speck = encode(np.eye(*videos.frame(1, 0).shape[:2], dtype=bool))
     spoilt = tuple(
         replace(t, masks=tuple(m and (speck if n % 2 else m) for n, m in enumerate(t.masks)))
         for t in videos.tracks
     )
-    half = control.of_moving(videos, replace(videos, tracks=spoilt))
+    half = control.of_moving(videos, replace(videos, tracks=spoilt), every)
     assert all(30 < share < 70 for share in half) and len(half) == len(shares)
 
 
@@ -123,8 +142,16 @@ def test_a_row_of_the_control_is_found_and_is_of_its_labels(tmp_path, monkeypatc
     again = control.of_flow("toy-ytvis19", tmp_path)
     assert again.difference == paired.Difference(tuple(row.per_video)) and not again.holds
     videos = toy.sample("toy-ytvis19", 1)
-    wanted = [
-        control.of_moving(videos, make(videos, Cuts(alpha=alpha, outlined=False), progress=False))
-        for alpha in (0.75, 1.0)
+    fast = {number for number, speed in toy.speeds("toy-ytvis19", 1).items() if speed > 0.006}
+    assert 0 < len(fast) < len(videos.tracks)
+    made = [
+        make(videos, Cuts(alpha=alpha, outlined=False), progress=False) for alpha in (0.75, 1.0)
     ]
-    assert row.per_video == np.subtract(*wanted).tolist()
+    wanted = [control.of_moving(videos, labels, fast) for labels in made]
+    assert row.per_video == np.subtract(*wanted).tolist() and row.per_video
+
+
+@pytest.mark.parametrize("on", ["toy-ytvis19", "toy-ytvis21"])
+def test_the_control_of_flow_is_stored_with_units_enough(on):
+    found = control.of_flow(on)
+    assert found.difference.seeds >= paired.LEAST_SEEDS and found.verdict != ledger.UNMEASURED

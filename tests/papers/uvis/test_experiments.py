@@ -81,7 +81,9 @@ def test_only_uvis_learns_without_annotation():
 
 
 def test_deepsort_gives_tracks_the_name_that_they_are_surest_of():
-    """One square that moves a pixel a frame, once under a wrong name; another is too unsure."""
+    """Two squares, one of which moves a pixel a frame, once under a wrong name; the other is there,
+    however unsure its detections are.
+    """
     dataset = toy.sample("toy-ytvis19", 1)
     (video,) = dataset.videos
     detections, classes = [], []
@@ -100,7 +102,8 @@ def test_deepsort_gives_tracks_the_name_that_they_are_surest_of():
         classes=np.array(classes),
         certainty=np.full(10, 0.8),
     )
-    (track,) = baseline.linked(dataset, detections, named)
+    track, unsure = baseline.linked(dataset, detections, named)
+    assert unsure.score == pytest.approx(0.2 * 0.8 * 4 / 5)
     assert track.category_id == dataset.categories[5].id
     assert track.score == pytest.approx(0.9 * 0.8 * 4 / 5)
     assert [rle is not None for rle in track.masks] == [t < 5 for t in range(video.length)]
