@@ -5,9 +5,11 @@ by an unpickler that can make numpy arrays and containers, and nothing else.
 """
 
 import math
+import mmap
 import os
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +52,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
                     metadata = tensors.metadata() or {}
             elif head.startswith(_PICKLE):
                 # latin1: arrays that Python 2 wrote
-                content = _ArraysOnly(stream, encoding="latin1").load()
+                with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as there:
+                    content = _ArraysOnly(there, encoding="latin1").load()
     except FileNotFoundError:
         raise DataError("there is no such file", file=path, remedy="Check the path") from None
     except Exception as error:  # a damaged file can fail anywhere
@@ -106,7 +109,9 @@ def tensors_of(content: object, file: object = None, most: float = math.inf) -> 
     return tensors
 
 
-class _ArraysOnly(pickle.Unpickler):
+class _ArraysOnly(pickle._Unpickler):
+    """Python's own in Python: that in C takes as much memory as a place in its memo asks for."""
+
     ALLOWED = {
         "collections.OrderedDict",
         "_codecs.encode",  # how newer Pythons write bytes for older ones
@@ -122,6 +127,13 @@ class _ArraysOnly(pickle.Unpickler):
         if f"{module}.{name}" not in self.ALLOWED or "." in name:
             raise pickle.UnpicklingError(f"GLOBAL {module}.{name}")  # as torch says it
         return super().find_class(module, name)
+
+    def load_bytearray8(self) -> None:
+        """From what is there; Python's makes room for the length that the file claims."""
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(length)))
+
+    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: load_bytearray8}
 
 
 def _unreadable(path: Path, said: str) -> DataError:

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from collections import OrderedDict, defaultdict
 from dataclasses import fields, replace
@@ -829,6 +830,21 @@ def test_weights_that_were_packed_are_refused_before_they_are_unpacked(tmp_path,
             weight_files.read(path)
     else:
         assert torch.equal(weight_files.read(path)[0]["a"], torch.zeros(2))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [b"\x80\x02]r" + struct.pack("<I", 2**23), b"\x80\x05\x96" + struct.pack("<Q", 2**26)],
+)
+def test_a_short_pickle_takes_no_memory_for_what_it_does_not_hold(asked, tmp_path):
+    """A place in the memo, and a bytearray's length, that such a file can set as it likes."""
+    (tmp_path / "a.pkl").write_bytes(asked + b".")
+    tracemalloc.start()
+    with pytest.raises(DataError, match="a.pkl: (cannot be read|holds no weights)"):
+        weight_files.read(tmp_path / "a.pkl")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 class Repeated:
