@@ -76,7 +76,8 @@ class PictureFolder:
 def within(root: Path, name: str) -> Path:
     """A file below `root`, whatever links are on the way: what lies elsewhere is not shown."""
     path = root / name
-    if not path.resolve().is_relative_to(root.resolve()):
+    there, below = (Path(os.path.realpath(place)) for place in (path, root))
+    if not there.is_relative_to(below):  # resolve() fails at a link to itself; its reader tells
         remedy = "Copy it there, or give the folder that it lies in"
         raise DataError(f"is a link that leads out of {root}", file=path, remedy=remedy)
     return path
