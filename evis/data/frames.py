@@ -15,16 +15,23 @@ from evis.data import files
 from evis.data.errors import DataError
 from evis.data.types import Video
 
+# What frames are read as, whatever a name says; Pillow knows many more, some of them programs.
+_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "WEBP", "TIFF")
 # What Pillow raises for a file that is cut off, garbled or claims an absurd size.
-_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.DecompressionBombError)
+_DAMAGED = (
+    *(OSError, SyntaxError, ValueError, TypeError, RuntimeError, EOFError, MemoryError),
+    *(ArithmeticError, LookupError, struct.error, Image.DecompressionBombError),
+)
 
 
 @contextmanager
-def opened(path: Path, what: str, **place: object) -> Iterator[Image.Image]:
+def opened(
+    path: Path, what: str, formats: tuple[str, ...] = _FORMATS, **place: object
+) -> Iterator[Image.Image]:
     """Pillow's picture; a file that is missing or damaged is a `DataError` that says what it is."""
     files.regular(path)
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=formats) as picture:
             yield picture
     except FileNotFoundError:
         remedy = "Unpack or extract it again, or check frames_root"

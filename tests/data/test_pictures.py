@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
 from evis.data import DataError, video
 from evis.data.frames import PictureFolder, read_picture
@@ -79,6 +79,25 @@ def test_garbled_exif_raises_nothing_but_data_errors(tmp_path):
             assert read_picture(path).ndim == 3
         except DataError as error:
             assert error.file == path
+
+
+@pytest.mark.parametrize("form", ["EPS", "DDS", "PCX", "GIF", "TGA"])
+def test_a_frame_is_of_a_kind_that_frames_have_whatever_it_is_called(tmp_path, form):
+    """Of the kinds that Pillow knows some run another program, some fail in their own way."""
+    saved(tmp_path / "a.png", np.repeat(QUARTERS[..., None], 3, 2), format=form)
+    with pytest.raises(DataError, match="a.png: the frame can't be decoded"):
+        read_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("error", [NotImplementedError, RuntimeError, EOFError, IndexError])
+def test_whatever_a_decoder_raises_is_an_error_of_the_picture(tmp_path, monkeypatch, error):
+    def fails(self):
+        raise error("of a decoder")
+
+    path = saved(tmp_path / "a.png", QUARTERS)
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fails)
+    with pytest.raises(DataError, match=r"a.png: the frame can't be decoded \(of a decoder"):
+        read_picture(path)
 
 
 def test_a_frame_of_one_pixel(tmp_path):
