@@ -67,6 +67,19 @@ def test_a_picture_annotated_as_it_is_stored_stays_so(tmp_path, orientation):
     assert np.array_equal(upright[..., 0], SEEN[orientation])
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_picture_of_another_size_is_refused_before_it_is_decoded(tmp_path, orientation):
+    """A file of a few kB can hold a hundred million pixels: this one's can't be decoded at all."""
+    path = saved(tmp_path / "a.png", QUARTERS, orientation)
+    path.write_bytes(path.read_bytes().replace(b"IDAT", b"IDAT" + bytes(9)))
+    folder, (height, width) = PictureFolder(tmp_path), SEEN[orientation].shape
+    with pytest.raises(DataError, match="a.png, video v, frame 0: .*can't be decoded"):
+        folder(Video(1, "v", height, width, ("a.png",)), 0)
+    said = rf"a.png, video v, frame 0: the picture is {height} x {width} .* its video 9 x {width}"
+    with pytest.raises(DataError, match=said):
+        folder(Video(1, "v", 9, width, ("a.png",)), 0)
+
+
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")  # Pillow's, of what it makes do with
 def test_garbled_exif_raises_nothing_but_data_errors(tmp_path):
     path = saved(tmp_path / "a.jpg", QUARTERS, 6)
