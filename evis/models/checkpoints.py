@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from evis.data import files, jsonfile
+from evis.data import files, jsonfile, torch_files
 from evis.data.errors import DataError
 from evis.models import huggingface, idol_reference, reference, weight_files
 from evis.models.config import Backbone, ModelConfig
@@ -187,7 +187,7 @@ class _Source(NamedTuple):
 
 def _open(weights: Mapping[str, Any] | str | Path) -> _Source:
     if isinstance(weights, Mapping):
-        return _Source(reference.up_to_date(weight_files.tensors_of(weights)))
+        return _Source(reference.up_to_date(torch_files.tensors_of(weights)))
     path = Path(weights)
     if path.is_dir():
         tensors, config, about = huggingface.read(path)

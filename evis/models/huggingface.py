@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evis.data import jsonfile
+from evis.data import jsonfile, torch_files
 from evis.data.errors import DataError
 from evis.data.quiet import quiet_transformers
-from evis.models import weight_files
 from evis.models.config import Backbone, ModelConfig, ResNet, Swin
 from evis.models.video_mask2former import DEVIATION, MEAN, VideoMask2Former
 
@@ -108,7 +107,7 @@ def read(folder: Path) -> tuple[dict[str, Tensor], ModelConfig, dict[str, Any]]:
         del tensors[name]
     tensors |= {name: torch.zeros(shape) for name, shape, _ in found["mismatched_keys"]}
     tensors |= {name: torch.zeros(0) for name in found["unexpected_keys"]}
-    return _to_ours(weight_files.tensors_of(tensors, folder)), config, about(folder)
+    return _to_ours(torch_files.tensors_of(tensors, folder)), config, about(folder)
 
 
 def about(folder: Path) -> dict[str, Any]:
