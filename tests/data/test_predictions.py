@@ -129,6 +129,12 @@ def test_files_that_are_no_results_are_named(tmp_path, dataset, document):
         predictions.read(path, dataset)
 
 
+def test_of_a_key_that_stands_twice_the_last_one_counts(tmp_path, dataset, tracks):
+    path = predictions.write(tracks, tmp_path / "a.json")
+    path.write_text(path.read_text().replace('"score":0.75', '"score":0.1,"score":0.9'))
+    assert predictions.read(path, dataset)[0].score == 0.9
+
+
 def test_damaged_archives_are_named(tmp_path, dataset, tracks):
     path = predictions.write(tracks, tmp_path / "a.zip")
     whole = path.read_bytes()
