@@ -39,7 +39,8 @@ def assign(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor
     matched = dynamic(cost, iou, BEST)
     left_out = ~matched.any(0)
     cost = torch.where(left_out.any() & matched.any(1, keepdim=True), cost + TAKEN, cost)
-    matched |= left_out & F.one_hot(cost.argmin(0), len(cost)).T.bool()
+    queries = torch.arange(len(cost), device=cost.device)
+    matched |= left_out & (queries[:, None] == cost.argmin(0))
     learns = torch.where(matched.any(1), matched.byte().argmax(1), -1)
     return learns, cost.masked_fill(~matched, torch.inf).argmin(0)
 
@@ -59,12 +60,7 @@ def costs(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor,
     )
     check_integers("labels", labels)
     labels = labels.long()
-    if not wanted.isfinite().all():
-        raise ValueError("the target's boxes hold NaN or infinity: check the annotations")
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < class_logits.shape[1]:
-        raise ValueError(f"labels {labels.tolist()} are not all below {class_logits.shape[1]}")
-    check_finite("class_logits", class_logits)
-    check_finite("boxes", boxes)
+    _check_values(class_logits, boxes, labels, wanted)
     boxes, wanted = full_precision(boxes), full_precision(wanted)
     iou, giou = overlaps(boxes.unsqueeze(1), wanted)
 
@@ -79,6 +75,21 @@ def costs(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor,
     return cost + OUTSIDE * ~(in_box | in_middle).any(1, keepdim=True), iou
 
 
+def _check_values(class_logits: Tensor, boxes: Tensor, labels: Tensor, wanted: Tensor) -> None:
+    """All at one look, for which a GPU is waited for; what is wrong is asked for afterwards."""
+    classes = class_logits.shape[1]
+    numbers = [class_logits, boxes, wanted]
+    sound = [(labels >= 0).all(), (labels < classes).all(), *(x.isfinite().all() for x in numbers)]
+    if all(x.is_floating_point() for x in numbers) and torch.stack(sound).all():
+        return
+    if not wanted.isfinite().all():
+        raise ValueError("the target's boxes hold NaN or infinity: check the annotations")
+    if not ((labels >= 0) & (labels < classes)).all():
+        raise ValueError(f"labels {labels.tolist()} are not all below {classes}")
+    check_finite("class_logits", class_logits)
+    check_finite("boxes", boxes)
+
+
 def dynamic(cost: Tensor, iou: Tensor, best: int) -> Tensor:
     """(Q, N) each, N at least 1 -> (Q, N) bool: the k cheapest queries of each target.
 
@@ -87,7 +98,7 @@ def dynamic(cost: Tensor, iou: Tensor, best: int) -> Tensor:
     """
     k = iou.topk(min(best, len(iou)), dim=0).values.sum(0).long().clamp(min=1)
     matched = cost.argsort(dim=0, stable=True).argsort(dim=0) < k
-    cheapest = F.one_hot(cost.argmin(1), cost.shape[1]).bool()
+    cheapest = torch.arange(cost.shape[1], device=cost.device) == cost.argmin(1, keepdim=True)
     return torch.where(matched.sum(1, keepdim=True) > 1, cheapest, matched)
 
 
@@ -135,7 +146,8 @@ def draw_negatives(
     """(..., Q) bool each -> (..., Q): ten random negatives a positive, or all; ten without any."""
     count = NEGATIVES_PER_POSITIVE * positives.sum(-1, keepdim=True).clamp(min=1)
     source = negatives.device if generator is None else generator.device
-    order = torch.rand(negatives.shape, generator=generator, device=source).to(negatives.device)
+    order = torch.rand(negatives.shape, generator=generator, device=source)
+    order = order.to(negatives.device, non_blocking=True)
     order = order.masked_fill(~negatives, 2.0)  # after all that are drawn
     return negatives & (order.argsort(-1).argsort(-1) < count)
 
