@@ -39,8 +39,7 @@ def assign(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor
     matched = dynamic(cost, iou, BEST)
     left_out = ~matched.any(0)
     cost = torch.where(left_out.any() & matched.any(1, keepdim=True), cost + TAKEN, cost)
-    queries = torch.arange(len(cost), device=cost.device)
-    matched |= left_out & (queries[:, None] == cost.argmin(0))
+    matched |= left_out & F.one_hot(cost.argmin(0), len(cost)).T.bool()
     learns = torch.where(matched.any(1), matched.byte().argmax(1), -1)
     return learns, cost.masked_fill(~matched, torch.inf).argmin(0)
 
@@ -98,7 +97,7 @@ def dynamic(cost: Tensor, iou: Tensor, best: int) -> Tensor:
     """
     k = iou.topk(min(best, len(iou)), dim=0).values.sum(0).long().clamp(min=1)
     matched = cost.argsort(dim=0, stable=True).argsort(dim=0) < k
-    cheapest = torch.arange(cost.shape[1], device=cost.device) == cost.argmin(1, keepdim=True)
+    cheapest = F.one_hot(cost.argmin(1), cost.shape[1]).bool()
     return torch.where(matched.sum(1, keepdim=True) > 1, cheapest, matched)
 
 
