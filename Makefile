@@ -30,7 +30,7 @@ help:
 	@echo 'make test-gpu  the tests of tensors on a CUDA device'
 	@echo 'make gpu-check these and what is timed on one, in 8 minutes; STORE=1 keeps the numbers'
 	@echo 'make portable  tests and notebooks under other instruction sets and threads (an hour)'
-	@echo 'make torture   kills, full disks, two at once, 10,000 damaged files (an hour); STORE=1'
+	@echo 'make torture   kills, full disks, two at once, 10,000 damaged files (ten minutes); STORE=1'
 	@echo 'make lint      check the style of code and notebooks, and who imports whom'
 	@echo 'make lab       open JupyterLab'
 	@echo 'make book      build/book/index.html: notebooks, figures and docstrings as one site'

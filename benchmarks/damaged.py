@@ -1,14 +1,17 @@
 """Damaged files of every kind that evis reads, and what it makes of them: see torture.py.
 
 A file is damaged so that its reader gets as far as possible into it: mostly near its head, with
-numbers that stand for sizes, with other json values, with checksums that are right again. A kind
-and a number give the same file wherever they are asked for.
+numbers that stand for sizes, with other json values, with checksums that are right again. Now and
+then a pipe that nobody writes to is in its place. A kind and a number give the same file wherever
+they are asked for.
 """
 
 import io
 import json
 import os
 import pickle
+import re
+import resource
 import shutil
 import signal
 import struct
@@ -28,18 +31,25 @@ from PIL import Image
 
 from evis import cli
 from evis.companion import store
-from evis.data import DataError, davis, paths, toy, ytvis
+from evis.data import DataError, clicks, davis, paths, predictions, toy, ytvis
+from evis.data.supervision import weaken
+from evis.foundation import stand_in
+from evis.foundation.toy_sam import ToySam
 from evis.inference import Options, run
 from evis.inference import weights as weight_files
 from evis.models import VideoMask2Former, checkpoints, named, read_about
 from evis.training import checkpoint, log
 
 COMPUTING, WAITING = 10, 300  # seconds that a file may take; others may be busy
+MEMORY = 2**20  # KiB that it may take
+_PIPES = 0.02  # of all files
+_PICTURES = "picture", "jpg", "webp", "tif", "bmp"
 _NUMBERS = (0, 1, 0x7F, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
 _VALUES = (
     *(None, True, 0, -1, 1.5, 1e308, 2**31, 2**63, 10**400, 1e-320),
     *("", "x", "../../x", "/etc/passwd", "\ud800", "a\0b", [], {}, [[]], [None], {"a": {}}),
 )
+_TEXTS = b"1e999", b"-1e999", b"1e-999", b"NaN", b"0" * 300, b"9" * 5000  # that json can't write
 _HEAD = 2048  # bytes
 Originals = dict[str, tuple[Path, ...]]
 
@@ -67,7 +77,12 @@ def originals(folder: Path) -> Originals:
     safe, results = folder / "predicted.weights", folder / "predicted" / "out" / "results.json"
     film = next((folder / "predicted").rglob("*.mp4"))
     toy.build("toy-davis", folder / "davis", videos=1, progress=False)
-    Image.fromarray(dataset.frame(dataset.videos[0].id, 0)).save(folder / "picture.png")
+    frame = Image.fromarray(dataset.frame(dataset.videos[0].id, 0))
+    pictures = [folder / f"picture.{kind}" for kind in ("png", *_PICTURES[1:])]
+    for path in pictures:
+        frame.save(path)
+    packed = predictions.write(predictions.read(results, dataset), folder / "results.zip")
+    clicked = clicks.write(weaken(dataset, "point"), folder / "clicks.json")
     with np.load(paths.repository() / "tests" / "golden" / "model_tiny_r50.npz") as stored:
         arrays = {n[7:]: array for n, array in stored.items() if n.startswith("weight:")}
     tensors = {"model": {name: torch.from_numpy(array) for name, array in arrays.items()}}
@@ -81,14 +96,17 @@ def originals(folder: Path) -> Originals:
     return {
         "annotations": (truth, results, frames),
         "results": (results, truth),
+        "zip": (packed, truth),
+        "clicks": (clicked,),
         "rows": (next(paths.results().glob("benchmark-toy-step*.json")),),
         "labels": (next((folder / "davis").rglob("*.png")), folder / "davis"),
-        "picture": (folder / "picture.png", safe),
+        **{kind: (path, safe) for kind, path in zip(_PICTURES, pictures, strict=True)},
         "film": (film, safe),
         "weights": (safe, frames),
         "new": (folder / "new.pth", frames),
         "old": (folder / "old.pth", frames),
         "plain": (folder / "plain.pkl", frames),
+        "stand-in": (stand_in.committed("toy_sam"),),
         "step": (next((folder / "steps").iterdir()),),
         "log": (folder / log.NAME,),
     }
@@ -105,8 +123,13 @@ def written(kind: str, number: int, known: Originals, folder: Path) -> Path:
     elif kind == "rows":
         path = folder / "data" / "results" / original.name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(damaged(original.read_bytes(), Random(f"{kind} {number}")))
-    return folder if kind in ("rows", "labels", "picture", "step", "log") else path
+    random = Random(f"{kind} {number}")
+    if random.random() < _PIPES:
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    else:
+        path.write_bytes(damaged(original.read_bytes(), random))
+    return folder if kind in ("rows", "labels", *_PICTURES, "step", "log") else path
 
 
 def commands(kind: str, path: Path, known: Originals) -> list[tuple]:
@@ -115,9 +138,9 @@ def commands(kind: str, path: Path, known: Originals) -> list[tuple]:
     if kind == "annotations":
         check = "data", "check", path, "--frames", others[1]
         return [("evaluate", others[0], "--annotations", path), check]
-    if kind == "results":
+    if kind in ("results", "zip"):
         return [("evaluate", path, "--annotations", others[0])]
-    if kind in ("picture", "film"):
+    if kind in (*_PICTURES, "film"):
         return [("predict", path, "--weights", others[0], *out)]
     if kind in ("weights", "new", "old", "plain"):
         return [("predict", sorted(others[0].iterdir())[0], "--weights", path, *out)]
@@ -126,7 +149,7 @@ def commands(kind: str, path: Path, known: Originals) -> list[tuple]:
 
 def readers(kind: str, path: Path, known: Originals) -> Iterator[Callable]:
     """As the command line calls them; where that is quick, the command itself."""
-    if kind in ("annotations", "results"):
+    if kind in ("annotations", "results", "zip"):
         for command in commands(kind, path, known):
             yield partial(cli.main, [*map(str, command)])
     elif kind == "rows":
@@ -135,11 +158,15 @@ def readers(kind: str, path: Path, known: Originals) -> Iterator[Callable]:
         yield lambda: store.rows(path / "data" / "results")
     elif kind == "labels":
         yield lambda: davis.read(path, "train")
+    elif kind == "clicks":
+        yield lambda: clicks.read(path, videos().bare())
+    elif kind == "stand-in":
+        yield lambda: stand_in.load(ToySam, "toy_sam", path)
     elif kind == "step":
         yield lambda: checkpoint.latest(path)
     elif kind == "log":
         yield lambda: log.begin(path, 2)
-    elif kind in ("picture", "film"):
+    elif kind in (*_PICTURES, "film"):
         dataset = run.open_source(path)
         (video,) = dataset.videos
         yield lambda: [dataset.frame(video.id, frame) for frame in range(video.length)]
@@ -165,11 +192,15 @@ def try_all(numbers: list[tuple[str, int]], known: Originals, folder: Path, told
         signal.setitimer(signal.ITIMER_PROF, COMPUTING)
         signal.setitimer(signal.ITIMER_REAL, WAITING)
         begin, said, what = time.process_time(), io.StringIO(), ""
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         try:
             with redirect_stdout(said), redirect_stderr(said):
                 outcome = tried(kind, number, known, scratch / "file")
         except BaseException as error:
             outcome, what = "tracebacks", repr(error)[:200]
+        taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        if taken > MEMORY:
+            outcome, what = "gigabytes", f"{taken:,} KiB more than any before it"
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         line = kind, number, outcome, round(time.process_time() - begin, 3), what
@@ -183,6 +214,8 @@ def damaged(content: bytes, random: Random) -> bytes:
         lines = [json.loads(line) for line in content.splitlines()] if b"}\n{" in content else []
         document = _other_json(lines or json.loads(content), random)
         return b"".join(json.dumps(d).encode() + b"\n" for d in (document if lines else [document]))
+    if content[:1] in (b"{", b"[") and random.random() < 0.5:
+        return _other_text(content, random)
     changed = bytearray(content)
     for _ in range(random.choice((1, 1, 1, 2, 5, 20))):
         _damage(changed, random)
@@ -236,6 +269,18 @@ def _other_json(document, random: Random):
         else:
             holder[key] = random.choice(_VALUES)
     return document
+
+
+def _other_text(content: bytes, random: Random) -> bytes:
+    """A value replaced, or its key repeated with another, as no json writer would."""
+    found = list(re.finditer(rb'("\w+": ?)(-?[0-9.]+|"[^"]*"|null)', content))
+    if not found:
+        return content
+    pair = random.choice(found)
+    key, value = pair[1], random.choice((*_TEXTS, b"1", b'""', b"[]"))
+    begins = pair.start() if random.random() < 0.5 else pair.end()
+    between = b"," if begins == pair.end() else b""
+    return content[:begins] + between + key + value + content[pair.end() :]
 
 
 def _checked_again(png: bytes) -> bytes:

@@ -20,6 +20,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -46,6 +47,7 @@ class Counted(TorchDispatchMode):
             (Tensor, "to", self._to),
             (Tensor, "cpu", self._cpu),
             (Tensor, "tolist", self._tolist),
+            (F, "one_hot", self._one_hot),
             (torch, "tensor", self._tensor),
             (torch, "as_tensor", self._tensor),
         ):
@@ -93,6 +95,14 @@ class Counted(TorchDispatchMode):
             return self._mark(original(*args, device=device, **kwargs), is_there)
 
         return tensor
+
+    def _one_hot(self, original: Callable) -> Callable:
+        """A CPU looks whether a given number of classes is enough, a GPU does not."""
+
+        def one_hot(values, num_classes):
+            return (values.unsqueeze(-1) == torch.arange(num_classes)).long()
+
+        return one_hot
 
     def _cpu(self, original: Callable) -> Callable:
         def cpu(tensor):

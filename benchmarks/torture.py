@@ -1,7 +1,7 @@
 """What evis does when it is killed, when the disk is full, when two run at once, and with files
 that are damaged: the same bits in the end, or one clear error. Not one exception is wanted.
 
-    make torture     # 20 kills of each work and 10,000 files: an hour on two cores
+    make torture     # 20 kills of each work and 10,000 files: ten minutes on two cores
     python benchmarks/torture.py [--kills 20] [--files 10000] [--jobs 2] [--store]
     python benchmarks/torture.py --again film 17     # a damaged file alone, with its traceback
 
@@ -11,9 +11,10 @@ on a disk that is full after a random number of bytes; and is run by two process
 In the end its files are held against those of a run that was left alone, and at no moment may a
 file be half written under its own name.
 
-Damaged files are json, png, mp4 and weights with bytes, blocks, numbers or json values changed.
-They go to the readers behind the command line in processes that die after 10 s of computing or five
-minutes of waiting, and a sample of them through the command line itself.
+Damaged files are json, zips, pictures, mp4 and weights with bytes, blocks, numbers or json values
+changed, or pipes in their place. They go to the readers behind the command line in processes that
+die after 10 s of computing or five minutes of waiting, and may not take a gigabyte; a sample of
+them goes through the command line itself.
 """
 
 import argparse
@@ -249,7 +250,7 @@ class Torture:
                 self.counts["through the command line"] += 1
 
 
-WRONG = "tracebacks", "hangs", "crashes", "half-written files", "other bits"
+WRONG = "tracebacks", "hangs", "crashes", "gigabytes", "half-written files", "other bits"
 
 
 def torture(kills: int, files: int, jobs: int) -> dict[str, float]:

@@ -21,6 +21,19 @@ def operations(monkeypatch):
     return operations
 
 
+@pytest.mark.slow
+def test_what_torture_damages_is_read_while_it_is_whole(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import damaged
+
+    known = damaged.originals(tmp_path / "files")
+    monkeypatch.setattr(damaged, "_PIPES", 0)
+    monkeypatch.setattr(damaged, "damaged", lambda content, random: content)
+    outcomes = {kind: damaged.tried(kind, 0, known, tmp_path / "file") for kind in known}
+    assert outcomes == dict.fromkeys(known, "read")
+    assert outcomes.keys() >= {"picture", "jpg", "webp", "tif", "bmp", "film", "zip", "clicks"}
+
+
 def gpu_check(*options: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "benchmarks/gpu_check.py", *options]
     variables = os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
@@ -43,9 +56,10 @@ def test_reads_and_moves_of_what_lies_there_are_waits(operations):
 
 @pytest.mark.slow
 def test_a_step_of_stage_three_launches_little_and_seldom_waits(operations):
-    counted = operations.steps("r50", (64, 112))[-1]
+    first, counted = operations.steps("r50", (64, 112))
     assert 1000 < counted.operations.total() - counted.views <= operations.OPERATIONS
     assert 2 < counted.waits.total() <= operations.WAITS
+    assert +first.waits == +counted.waits  # sizes that were not seen before cost no wait
 
 
 @pytest.mark.slow

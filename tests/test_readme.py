@@ -58,6 +58,12 @@ def stored(recipe, dataset):
             "{:.0f} / {:.0f} times as fast",
         ),
         (
+            {"name": "benchmark ytvis evaluation", "videos": 302, "queries": 10},
+            "made-up tracks",
+            ("from files, times as fast",),
+            "from json files to numbers it is {:.1f} times as\nfast",
+        ),
+        (
             {"name": "benchmark normalized cuts"},
             "made-up features",
             ("times as fast, least",),
@@ -82,6 +88,14 @@ def test_measured_ratios_are_the_stored_ones(recipe, dataset, metrics, line):
     assert line.format(*(found[metric] for metric in metrics)) in README
 
 
+def test_what_of_predicting_is_the_network_is_the_stored_share():
+    found = stored(
+        {"name": "benchmark predict speed", "model": "r50", "frames": 4}, "random-pictures"
+    )
+    beside = 100 * (found["windows, to its forward passes"] - 1)
+    assert f"in windows of 2,\non one thread, all but {beside:.0f}% is the network" in README
+
+
 def test_the_cost_of_tel_and_qcc_is_the_stored_one():
     recipe = {"name": "benchmark criterion cost", "model": "tiny", "batch": 8}
     found = stored(recipe, "toy-ytvis19")
@@ -102,6 +116,7 @@ def test_what_labels_take_is_the_stored_row_or_said_to_be_missing():
 def test_what_long_videos_take_is_the_stored_row():
     recipe = {"name": "benchmark long videos", "model": "tiny_s", "lengths": [1000, 10000]}
     found = stored(recipe, "toy-ytvis19")
+    assert f"at toy\nsize (64 x 96 pixels, `{recipe['model']}`): 10,000 frames take" in README
     said = "{:.2f} times the memory that 1,000 do, {:.0f} and {:.0f} MiB, overlays included"
     names = "peak memory, 10000 to 1000 frames", "MiB at 10000 frames", "MiB at 1000 frames"
     assert said.format(*(found[name] for name in names)) in README

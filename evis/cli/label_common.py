@@ -33,7 +33,8 @@ def placed(options: argparse.Namespace):
     _check_out(options)
     found = own.find(options.videos, options.split, options.frames)
     folder = options.out.parent / "frames"
-    if folder.resolve() == options.videos.resolve():  # frames among the films are films found twice
+    if folder.exists() and folder.samefile(options.videos):
+        # frames among the films are films found twice
         folder = options.out.parent / "images"
     return video.as_pictures(found, folder)
 

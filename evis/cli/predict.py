@@ -1,6 +1,7 @@
 """`evis predict` and `evis evaluate`."""
 
 import argparse
+import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -147,7 +148,9 @@ def _are_labels(results: Path) -> bool:
     from evis.data import files
 
     with suppress(OSError), files.regular(results).open("rb") as stream:
-        return stream.read(64).lstrip()[:1] == b"{"
+        head = stream.read(256)
+        text = head.decode(json.detect_encoding(head), "ignore")
+        return text.lstrip("\ufeff \t\r\n")[:1] == "{"  # a byte-order mark is no error
     return False
 
 

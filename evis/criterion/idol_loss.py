@@ -20,7 +20,7 @@ from evis.data.errors import DataError
 from evis.data.frame_prediction import FramePrediction
 from evis.losses import boxinst, idol
 from evis.losses.masks import dice
-from evis.losses.tensors import Flavour, full_precision
+from evis.losses.tensors import Flavour, full_precision, moved
 
 FRAMES = 2  # a clip: key and reference
 
@@ -129,11 +129,12 @@ class IDOLLoss:
         rows = clip.visible[:, frame]
         masks = filled = similar = None
         if self.mask_weight:
-            masks = idol.subsampled(pad(clip.masks[rows, frame], size), stride).to(device)
+            masks = idol.subsampled(pad(clip.masks[rows, frame], size), stride)
+            masks = moved(masks, device)
         if self.box_weight:
             filled = fill_boxes(clip.boxes[rows, frame], rows[rows], size)
-            filled = idol.subsampled(filled, stride).to(device)
-            picture = pad(clip.frames[frame], size).to(device)
+            filled = moved(idol.subsampled(filled, stride), device)
+            picture = moved(pad(clip.frames[frame], size), device)
             lab = boxinst.lab(picture[None], stride, self.flavour)
             alike = boxinst.color_similarity(lab)[0]
             similar = boxinst.alike(alike, self.threshold, self.flavour)
@@ -197,7 +198,7 @@ def objects_in(
         low, high = clip.boxes[rows, frame].chunk(2, -1)
         shares = torch.cat([(low + high) / 2, high - low], 1)
         shares = shares / torch.tensor([width, height, width, height])
-        found.append(Objects(rows.to(device), clip.labels[rows].to(device), shares.to(device)))
+        found.append(Objects(*(moved(x, device) for x in (rows, clip.labels[rows], shares))))
     return found
 
 

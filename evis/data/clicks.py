@@ -90,7 +90,7 @@ def _checked_size(record: Record, video: Video) -> Video:
 
 
 def _points(record: Record, video: Video) -> tuple[tuple[Point, ...] | None, ...]:
-    of_frames: list[tuple[Point, ...]] = [()] * video.length
+    of_frames: list[list[Point]] = [[] for _ in range(video.length)]
     for number, click in enumerate(record.list("clicks")):
         frame = click[0] if isinstance(click, list) and len(click) == 4 else None
         fail = partial(record.error, key=f"clicks[{number}]")
@@ -99,4 +99,4 @@ def _points(record: Record, video: Video) -> tuple[tuple[Point, ...] | None, ...
         if not 0 <= frame < video.length:
             raise fail(f"there is no frame {frame}; the video has {video.length}")
         of_frames[frame] += fields.points([click[1:]], video, partial(fail, frame=frame))
-    return tuple(points or None for points in of_frames)
+    return tuple(tuple(points) or None for points in of_frames)

@@ -90,7 +90,8 @@ def _read_labels(folder: Path, video: Video, frame: int) -> np.ndarray:
     """(h, w) uint8: the object at each pixel, 0 for none."""
     path = within(folder, Path(video.frames[frame]).with_suffix(".png").name)
     place = {"file": path, "video": video.name, "frame": frame}
-    with opened(path, "label picture", video=video.name, frame=frame) as picture:
+    kinds = "PNG", "JPEG", "GIF", "BMP"  # the last three to be refused by name
+    with opened(path, "label picture", kinds, video=video.name, frame=frame) as picture:
         form, mode, labels = picture.format, picture.mode, np.asarray(picture)
     if form != "PNG":
         remedy = "Save it as PNG, which keeps every index; lossy formats make up objects"

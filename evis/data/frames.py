@@ -13,18 +13,25 @@ from PIL import ExifTags, Image, ImageOps
 
 from evis.data import files
 from evis.data.errors import DataError
-from evis.data.types import Video
+from evis.data.types import Video, other_size
 
+# What frames are read as, whatever a name says; Pillow knows many more, some of them programs.
+_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "WEBP", "TIFF")
 # What Pillow raises for a file that is cut off, garbled or claims an absurd size.
-_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, struct.error, Image.DecompressionBombError)
+_DAMAGED = (
+    *(OSError, SyntaxError, ValueError, TypeError, RuntimeError, EOFError, MemoryError),
+    *(ArithmeticError, LookupError, struct.error, Image.DecompressionBombError),
+)
 
 
 @contextmanager
-def opened(path: Path, what: str, **place: object) -> Iterator[Image.Image]:
+def opened(
+    path: Path, what: str, formats: tuple[str, ...] = _FORMATS, **place: object
+) -> Iterator[Image.Image]:
     """Pillow's picture; a file that is missing or damaged is a `DataError` that says what it is."""
     files.regular(path)
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=formats) as picture:
             yield picture
     except FileNotFoundError:
         remedy = "Unpack or extract it again, or check frames_root"
@@ -43,15 +50,20 @@ def read_picture(
 
     16 bits a grey pixel, 0 to 65535, become 8. Other values have no known range and are refused.
     The picture is turned as its EXIF orientation says, which is how people saw it when they drew
-    on it, unless it has the annotated `size` (height, width) only as it is stored.
+    on it, unless it has the annotated `size` (height, width) only as it is stored. One of another
+    size is refused.
     """
     with opened(path, "frame", video=video, frame=frame) as picture:
         mode = picture.mode
         stored = picture.height, picture.width
         is_on_its_side = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-        if size != stored or not is_on_its_side:
-            ImageOps.exif_transpose(picture, in_place=True)
-        pixels = np.asarray(picture if mode[0] in "IF" else picture.convert("RGB"))
+        seen = stored[::-1] if is_on_its_side and size != stored else stored
+        if size in (None, seen):  # another is refused before it is decoded
+            if size != stored or not is_on_its_side:
+                ImageOps.exif_transpose(picture, in_place=True)
+            pixels = np.asarray(picture if mode[0] in "IF" else picture.convert("RGB"))
+    if size not in (None, seen):
+        raise other_size(seen, size, file=path, video=video, frame=frame)
     if mode in ("I", "F"):
         problem = "the picture holds numbers of 32 bits, whose black and white are not known"
         place = {"file": path, "video": video, "frame": frame}
@@ -76,7 +88,8 @@ class PictureFolder:
 def within(root: Path, name: str) -> Path:
     """A file below `root`, whatever links are on the way: what lies elsewhere is not shown."""
     path = root / name
-    if not path.resolve().is_relative_to(root.resolve()):
+    there, below = (Path(os.path.realpath(place)) for place in (path, root))
+    if not there.is_relative_to(below):  # resolve() fails at a link to itself; its reader tells
         remedy = "Copy it there, or give the folder that it lies in"
         raise DataError(f"is a link that leads out of {root}", file=path, remedy=remedy)
     return path

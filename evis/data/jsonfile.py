@@ -1,4 +1,7 @@
-"""Json from outside: parsed strictly, then taken apart by getters whose errors say where."""
+"""Json from outside: parsed strictly, then taken apart by getters whose errors say where.
+
+Of a key that stands twice in an object, the last one counts, as in most programs.
+"""
 
 import json
 import math

@@ -16,7 +16,7 @@ def repository() -> Path:
     current folder.
     """
     if chosen := os.environ.get("EVIS_ROOT"):
-        root = Path(chosen).resolve()
+        root = Path(os.path.realpath(chosen))  # resolve() fails at a link to itself
         if not root.is_dir():
             remedy = "Set it to a checkout of evis"
             raise DataError("EVIS_ROOT names no folder", file=root, remedy=remedy)

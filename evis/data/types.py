@@ -182,14 +182,9 @@ class VISDataset:
             remedy = "Pass frames_root when reading it"
             raise DataError("the data set was read without frames", **place, remedy=remedy)
         picture = self.read_frame(video, frame)
-        if picture.shape != (video.height, video.width, 3):
-            raise DataError(
-                f"the picture is {picture.shape[0]} x {picture.shape[1]} (height x width), "
-                f"its video {video.height} x {video.width}",
-                file=video.frames[frame],
-                **place,
-                remedy="All frames of a video have one size: the one they were annotated at",
-            )
+        size = video.height, video.width
+        if picture.shape != (*size, 3):
+            raise other_size(picture.shape, size, file=video.frames[frame], **place)
         return picture
 
     def mask_stack(self, video_id: int) -> np.ndarray:
@@ -239,6 +234,13 @@ class VISDataset:
             f"VISDataset({len(self.videos)} videos, {frames} frames, {len(self.tracks)} tracks, "
             f"{len(self.categories)} categories, supervision={self.supervision!r}{made})"
         )
+
+
+def other_size(found: Sequence[int], wanted: tuple[int, int], **place: object) -> DataError:
+    """The error of a picture that has not its video's height and width."""
+    problem = f"the picture is {found[0]} x {found[1]} (height x width), its video"
+    remedy = "All frames of a video have one size: the one they were annotated at"
+    return DataError(f"{problem} {wanted[0]} x {wanted[1]}", **place, remedy=remedy)
 
 
 def plain_name(name: str) -> str:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from evis.data import torch_files
 from evis.data.errors import DataError
 from evis.foundation import pretrained
 
@@ -106,7 +107,7 @@ def _of_dino(file: Path, heads: int | None) -> nn.Module:
     transformers = pretrained.library()
     remedy = "Give a *_pretrain.pth of DINO's ViTs, or a folder in Hugging Face's format"
     try:
-        theirs = torch.load(file, "cpu", weights_only=True)
+        theirs = torch_files.weights(file)
         hidden = theirs["cls_token"].shape[-1]
         patch = theirs["patch_embed.proj.weight"].shape[-1]
         side = math.isqrt(theirs["pos_embed"].shape[1] - 1)
@@ -119,8 +120,9 @@ def _of_dino(file: Path, heads: int | None) -> nn.Module:
             patch_size=patch,
             layer_norm_eps=1e-6,
         )
-        network = transformers.ViTModel(config, add_pooling_layer=False)
-        network.load_state_dict(_renamed(theirs))
+        with torch.device("meta"):  # the sizes that single tensors claim, at no cost
+            network = transformers.ViTModel(config, add_pooling_layer=False)
+        network.load_state_dict(_renamed(theirs), assign=True)
     except Exception as error:  # a file of something else can fail anywhere
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         problem = f"these are no weights of a ViT under DINO's names ({said})"

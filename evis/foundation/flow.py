@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from evis.data import files
+from evis.data import files, torch_files
 from evis.data.errors import DataError
 
 Estimator = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -64,7 +64,7 @@ def raft(
         raise DataError(problem, file=weights, remedy=instead) from None
     network = raft_large(weights=None, progress=False)
     try:
-        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        network.load_state_dict(torch_files.weights(weights))
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         problem = f"these are no weights of torchvision's raft_large ({said})"

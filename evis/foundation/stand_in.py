@@ -13,10 +13,11 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from evis.data import files, paths
+from evis.data import files, jsonfile, paths
 from evis.data.errors import DataError
 
 _ENTRY = "evis stand-in"  # the one entry of the metadata: json
+_WIDEST = 4096  # channels of a layer
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -51,7 +52,12 @@ def read(kind: type[nn.Module], name: str, path: str | Path | None = None) -> St
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
         if bad := [key for key, tensor in tensors.items() if not tensor.isfinite().all()]:
             raise ValueError(f"{bad[0]} holds NaN or infinity")
-        return Stored(dict(entry["sizes"]), dict(entry["about"]), tensors)
+        sizes = dict(entry["sizes"])
+        for size_of, size in sizes.items():  # before anything is built: each block is a module
+            most = len(tensors) if size_of == "blocks" else _WIDEST
+            if not isinstance(size, list) and not 1 <= size <= most:
+                raise ValueError(f"{size_of} = {jsonfile.brief(size)}")
+        return Stored(sizes, dict(entry["about"]), tensors)
     except FileNotFoundError:
         problem = f"there is no such file of {name}'s weights"
         raise DataError(problem, file=path, remedy=remedy) from None

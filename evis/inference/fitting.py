@@ -55,6 +55,8 @@ def fitted(options: Options, model: nn.Module, video: Video) -> Options:
         options = replace(options, window=window)
     if options.precision == "auto":
         is_halved = device_of(model).type == "cuda" and isinstance(model, VideoMask2Former)
+        # torch emulates it on GPUs that have none, which is slower than float32.
+        is_halved = is_halved and torch.cuda.is_bf16_supported(including_emulation=False)
         options = replace(options, precision="bfloat16" if is_halved else "float32")
     return options
 

@@ -49,6 +49,8 @@ def made(
     """
     if not origin:
         raise DataError("made labels need an origin", field="origin", remedy="Say what made them")
+    # a file's name may be no text, which no json holds
+    origin = origin.encode(errors="surrogateescape").decode(errors="backslashreplace")
     if dataset.origin is not None:
         origin = f"{origin}, from {dataset.origin}"
     cost = min((each.supervision for each in (dataset, *others)), key=LEVELS.index)

@@ -48,7 +48,8 @@ def _refuse_more(weights: str | Path, level: Supervision, what: str, remedy: str
     recipe = read_about(weights).get("recipe")
     if not isinstance(recipe, dict) or "videos" not in dict(recipe.get("mixture", ())):
         return
-    settings = recipe.get("settings") or {}
+    settings = recipe.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
     taught = recipe.get("supervision", settings.get("supervision"))
     if taught in LEVELS and LEVELS.index(taught) < LEVELS.index(level):
         problem = (

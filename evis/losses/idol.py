@@ -57,12 +57,7 @@ def costs(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor,
     )
     check_integers("labels", labels)
     labels = labels.long()
-    if not wanted.isfinite().all():
-        raise ValueError("the target's boxes hold NaN or infinity: check the annotations")
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < class_logits.shape[1]:
-        raise ValueError(f"labels {labels.tolist()} are not all below {class_logits.shape[1]}")
-    check_finite("class_logits", class_logits)
-    check_finite("boxes", boxes)
+    _check_values(class_logits, boxes, labels, wanted)
     boxes, wanted = full_precision(boxes), full_precision(wanted)
     iou, giou = overlaps(boxes.unsqueeze(1), wanted)
 
@@ -75,6 +70,21 @@ def costs(class_logits: Tensor, boxes: Tensor, targets: Target) -> tuple[Tensor,
     in_middle = ((centre - wanted[:, :2]).abs() < CENTRE_RADIUS).all(-1)
     cost = present - absent - GIOU_COST * giou + OFF_CENTRE * ~(in_box & in_middle)
     return cost + OUTSIDE * ~(in_box | in_middle).any(1, keepdim=True), iou
+
+
+def _check_values(class_logits: Tensor, boxes: Tensor, labels: Tensor, wanted: Tensor) -> None:
+    """All at one look, for which a GPU is waited for; what is wrong is asked for afterwards."""
+    classes = class_logits.shape[1]
+    numbers = [class_logits, boxes, wanted]
+    sound = [(labels >= 0).all(), (labels < classes).all(), *(x.isfinite().all() for x in numbers)]
+    if all(x.is_floating_point() for x in numbers) and torch.stack(sound).all():
+        return
+    if not wanted.isfinite().all():
+        raise ValueError("the target's boxes hold NaN or infinity: check the annotations")
+    if not ((labels >= 0) & (labels < classes)).all():
+        raise ValueError(f"labels {labels.tolist()} are not all below {classes}")
+    check_finite("class_logits", class_logits)
+    check_finite("boxes", boxes)
 
 
 def dynamic(cost: Tensor, iou: Tensor, best: int) -> Tensor:
@@ -147,7 +157,8 @@ def draw_negatives(
     """(..., Q) bool each -> (..., Q): ten random negatives a positive, or all; ten without any."""
     count = NEGATIVES_PER_POSITIVE * positives.sum(-1, keepdim=True).clamp(min=1)
     source = negatives.device if generator is None else generator.device
-    order = torch.rand(negatives.shape, generator=generator, device=source).to(negatives.device)
+    order = torch.rand(negatives.shape, generator=generator, device=source)
+    order = order.to(negatives.device, non_blocking=True)
     order = order.masked_fill(~negatives, 2.0)  # after all that are drawn
     return negatives & (order.argsort(-1).argsort(-1) < count)
 

@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from evis.data import files, jsonfile
+from evis.data import files, jsonfile, torch_files
 from evis.data.errors import DataError
 from evis.models import huggingface, idol_reference, reference, weight_files
 from evis.models.config import Backbone, ModelConfig
@@ -32,6 +32,7 @@ _ENTRY = "evis"  # the one entry of the metadata in evis's own files: json
 
 _LOADED, _SET_ASIDE = "tensors loaded", "set aside: "
 _MISSING, _UNEXPECTED, _OTHER_SHAPE = "missing", "unexpected", "of another shape"
+_OTHER_KIND = "of other numbers"  # whole or complex, where these are fractions
 
 
 class Report(dict[str, str]):
@@ -41,10 +42,10 @@ class Report(dict[str, str]):
         return "\n".join(f"{count} {fate}" for fate, count in Counter(self.values()).items())
 
     def demand_fit(self, file: object) -> None:
-        """Refuse what is missing, unexpected or of another shape."""
+        """Refuse what is missing, unexpected, of another shape or of other numbers."""
         troubles: dict[str, list[str]] = {}
         for name, fate in self.items():
-            if fate.startswith((_MISSING, _UNEXPECTED, _OTHER_SHAPE)):
+            if fate.startswith((_MISSING, _UNEXPECTED, _OTHER_SHAPE, _OTHER_KIND)):
                 troubles.setdefault(fate, []).append(name)
         listed = [
             f"{len(names)} {fate} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
@@ -187,7 +188,7 @@ class _Source(NamedTuple):
 
 def _open(weights: Mapping[str, Any] | str | Path) -> _Source:
     if isinstance(weights, Mapping):
-        return _Source(reference.up_to_date(weight_files.tensors_of(weights)))
+        return _Source(reference.up_to_date(torch_files.tensors_of(weights)))
     path = Path(weights)
     if path.is_dir():
         tensors, config, about = huggingface.read(path)
@@ -264,6 +265,8 @@ def _compare(
             shapes = f"{tuple(tensor.shape)} there, {tuple(here[name].shape)} here"
             fits = tensor.shape == here[name].shape
             report[name] = _LOADED if fits else f"{_OTHER_SHAPE}, {shapes}"
+            if tensor.is_floating_point() != here[name].is_floating_point():
+                report[name] = f"{_OTHER_KIND}, {tensor.dtype} there, {here[name].dtype} here"
         elif reason := names.reason_to_set_aside(name):
             report[name] = _SET_ASIDE + reason
         elif not name.startswith(part):

@@ -13,14 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evis.data import jsonfile
+from evis.data import jsonfile, torch_files
 from evis.data.errors import DataError
 from evis.data.quiet import quiet_transformers
-from evis.models import weight_files
 from evis.models.config import Backbone, ModelConfig, ResNet, Swin
-from evis.models.video_mask2former import DEVIATION, MEAN
+from evis.models.video_mask2former import DEVIATION, MEAN, VideoMask2Former
 
 _CONFIG, _PREPROCESSOR = "config.json", "preprocessor_config.json"
+_WEIGHTS = ".safetensors", ".bin"
+_SMALL = 2**28  # bytes that a model may take whatever its files hold
 _STAGES = ["stage1", "stage2", "stage3", "stage4"]
 
 # What the model here can't be told to do otherwise: settings and their only value.
@@ -81,9 +82,14 @@ def read(folder: Path) -> tuple[dict[str, Tensor], ModelConfig, dict[str, Any]]:
     settings = _settings(folder)
     try:
         config = _config_of(settings)
-    except (AttributeError, TypeError, ValueError) as error:
-        remedy = "Copy or download it again"
-        raise DataError(f"{error}", file=folder / _CONFIG, remedy=remedy) from None
+        with torch.device("meta"):
+            asked = 4 * sum(part.numel() for part in VideoMask2Former(config).parameters())
+    except Exception as error:  # sizes that don't go together can fail anywhere
+        raise _unfit(folder, f"{error}") from None
+    held = sum(file.stat().st_size for file in folder.glob("*") if file.suffix in _WEIGHTS)
+    if asked > max(_SMALL, 4 * held):  # transformers makes all that a config asks for
+        said = f"asks for {asked:,} bytes of weights, and the files beside it hold {held:,}"
+        raise _unfit(folder, said)
     try:
         with quiet_transformers():
             model, found = Mask2FormerForUniversalSegmentation.from_pretrained(
@@ -101,7 +107,7 @@ def read(folder: Path) -> tuple[dict[str, Tensor], ModelConfig, dict[str, Any]]:
         del tensors[name]
     tensors |= {name: torch.zeros(shape) for name, shape, _ in found["mismatched_keys"]}
     tensors |= {name: torch.zeros(0) for name in found["unexpected_keys"]}
-    return _to_ours(weight_files.tensors_of(tensors, folder)), config, about(folder)
+    return _to_ours(torch_files.tensors_of(tensors, folder)), config, about(folder)
 
 
 def about(folder: Path) -> dict[str, Any]:
@@ -211,6 +217,10 @@ def _to_ours(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             joined = torch.cat([ours.pop(part) for part in parts])
             ours[name.replace("q_proj.", "in_proj_")] = joined
     return ours
+
+
+def _unfit(folder: Path, said: str) -> DataError:
+    return DataError(said, file=folder / _CONFIG, remedy="Copy or download it again")
 
 
 def _unreadable(file: Path, error: Exception) -> DataError:

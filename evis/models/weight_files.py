@@ -4,22 +4,20 @@ A pickle is a program. torch's files are read with `weights_only=True`, detectro
 by an unpickler that can make numpy arrays and containers, and nothing else.
 """
 
-import math
-import os
+import mmap
 import pickle
 import re
-import zipfile
-from collections.abc import Mapping
+import struct
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from evis.data import files
+from evis.data import files, torch_files
 from evis.data.errors import DataError
+from evis.data.torch_files import AGAIN
 
 _ZIP = b"PK\x03\x04"  # what torch has written since 1.6
 _OLD_TORCH = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
@@ -27,7 +25,6 @@ _PICKLE = b"\x80"
 # The upper half of the header's length, and its json: the lower half may begin like a pickle. A
 # length of more than 4 GiB is refused as one of a safetensors file.
 _SAFETENSORS = b"\0\0\0\0{"
-_AGAIN = "Is it the right file, and whole? Download or copy it again"
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
@@ -42,71 +39,28 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
             head = stream.read(64)
             stream.seek(0)
             if head.startswith((_ZIP, _OLD_TORCH)):
-                _refuse_packed(stream)
-                content = torch.load(path, "cpu", weights_only=True, mmap=head.startswith(_ZIP))
+                content = torch_files.load(path, mmap=head.startswith(_ZIP))
             elif head[4:9] == _SAFETENSORS or (head[8:9] == b"{" and head[:1] != _PICKLE):
                 with safe_open(path, "pt") as tensors:
                     content = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
                     metadata = tensors.metadata() or {}
             elif head.startswith(_PICKLE):
                 # latin1: arrays that Python 2 wrote
-                content = _ArraysOnly(stream, encoding="latin1").load()
+                with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as there:
+                    content = _ArraysOnly(there, encoding="latin1").load()
     except FileNotFoundError:
         raise DataError("there is no such file", file=path, remedy="Check the path") from None
     except Exception as error:  # a damaged file can fail anywhere
         raise _unreadable(path, str(error) or type(error).__name__) from error
     if content is None:
         problem = f"is neither a .pth, a .pkl nor a .safetensors: it begins with {head[:24]!r}"
-        raise DataError(problem, file=path, remedy=_AGAIN)
-    return tensors_of(content, path, most=4 * path.stat().st_size), metadata
+        raise DataError(problem, file=path, remedy=AGAIN)
+    return torch_files.tensors_of(content, path, most=4 * path.stat().st_size), metadata
 
 
-def _refuse_packed(stream: BinaryIO) -> None:
-    """torch stores parts as they are: what would become larger than the file is not its work."""
-    if zipfile.is_zipfile(stream):
-        taken = sum(part.file_size for part in zipfile.ZipFile(stream).infolist())
-        if taken > stream.seek(0, os.SEEK_END):
-            raise ValueError(f"{taken:,} bytes are packed in it, where torch packs nothing")
+class _ArraysOnly(pickle._Unpickler):
+    """Python's own in Python: that in C takes as much memory as a place in its memo asks for."""
 
-
-def tensors_of(content: object, file: object = None, most: float = math.inf) -> dict[str, Tensor]:
-    """The weights in what a training program saved: under "model", "state_dict" or on top.
-
-    most: bytes that they may take. A few stored numbers can stand for any number of equal ones.
-    """
-    tensors: dict[str, Tensor] = {}
-    if isinstance(content, Mapping):
-        inner = next((content[k] for k in ("model", "state_dict") if k in content), content)
-        for name, value in inner.items() if isinstance(inner, Mapping) else ():
-            if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
-                value = torch.from_numpy(value)
-            if isinstance(value, Tensor):
-                tensors[str(name)] = value
-    if not tensors:
-        raise DataError(
-            "holds no weights by name",
-            file=file,
-            remedy='A checkpoint is a dict of tensors, or has one as its entry "model"',
-        )
-    if (taken := sum(tensor.numel() * tensor.itemsize for tensor in tensors.values())) > most:
-        problem = f"its tensors would take {taken:,} bytes, many times the file's own"
-        raise DataError(problem, file=file, remedy=_AGAIN)
-    for name, tensor in tensors.items():
-        try:
-            is_finite = bool(tensor.isfinite().all())
-        except (NotImplementedError, RuntimeError):  # sparse, quantised, without values
-            problem = f"the tensor {name} is of a kind that weights are not ({tensor.dtype})"
-            raise DataError(problem, file=file, remedy="Save it as float32") from None
-        if not is_finite:
-            raise DataError(
-                f"the tensor {name} holds NaN or infinity",
-                file=file,
-                remedy="Its training diverged: take weights from before that",
-            )
-    return tensors
-
-
-class _ArraysOnly(pickle.Unpickler):
     ALLOWED = {
         "collections.OrderedDict",
         "_codecs.encode",  # how newer Pythons write bytes for older ones
@@ -123,11 +77,18 @@ class _ArraysOnly(pickle.Unpickler):
             raise pickle.UnpicklingError(f"GLOBAL {module}.{name}")  # as torch says it
         return super().find_class(module, name)
 
+    def load_bytearray8(self) -> None:
+        """From what is there; Python's makes room for the length that the file claims."""
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(length)))
+
+    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: load_bytearray8}
+
 
 def _unreadable(path: Path, said: str) -> DataError:
     asked = re.search(r"GLOBAL (\S+)", said)
     if asked is None:
-        return DataError(f"cannot be read ({said.splitlines()[0]})", file=path, remedy=_AGAIN)
+        return DataError(f"cannot be read ({said.splitlines()[0]})", file=path, remedy=AGAIN)
     return DataError(
         f"asks for {asked[1]}, which plain weights don't need, so it was not read",
         file=path,

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from evis.data import files
+from evis.data import files, torch_files
 from evis.data.errors import DataError
 
 KEPT = 2
@@ -52,7 +52,7 @@ def latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
             with zipfile.ZipFile(path) as archive:  # torch looks at no checksum
                 if damaged := archive.testzip():
                     raise ValueError(f"the checksum of {damaged} is wrong")
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = torch_files.load(path)
             return int(path.stem.removeprefix("step-")), state
         except Exception as error:  # a damaged file can fail anywhere
             warnings.warn(

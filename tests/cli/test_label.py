@@ -436,6 +436,13 @@ def test_frames_of_a_film_are_written_beside_its_labels(tmp_path, capsys):
     assert labelled.frame(1, 1).shape == (48, 72, 3)
 
 
+def test_where_frames_would_go_is_a_link_to_itself(here, tmp_path, capsys):
+    film = write_video(tmp_path / "cat.mp4", [np.full((32, 48, 3), 9, np.uint8)] * 2, rate=6)
+    (tmp_path / "frames").symlink_to("frames")
+    assert evis("label", "none", film, "--out", tmp_path / "cat.json", "--blocks") == 2
+    assert str(tmp_path / "frames") in capsys.readouterr().err
+
+
 def test_pictures_alone_are_labelled_in_the_layout_of_coco(tmp_path):
     (tmp_path / "one").mkdir()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 36, 3), dtype=np.uint8)).save(

@@ -66,6 +66,21 @@ def test_the_total_is_the_weighted_sum_of_the_terms_that_count(loss, names):
     torch.testing.assert_close(found["total"], expected)
 
 
+def test_a_gpu_is_seldom_waited_for(monkeypatch):
+    """By the benchmark's stand-in for a GPU: six layers of two clips."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    from operations import Counted
+
+    predicted = prediction(batch=2, layers=5)
+    with Counted(torch.nn.Identity()) as counted:
+        for layer in (predicted, *predicted.layers):
+            for tensor in (layer.class_logits, layer.boxes, layer.mask_logits, layer.embeddings):
+                if tensor is not None:
+                    counted.there[tensor] = True
+        run(predicted, [pair(), pair()], PMVIS)
+    assert 0 < counted.waits.total() <= 40  # three a layer and clip, and a few; they were 171
+
+
 def test_the_pairwise_term_is_raised_slowly_if_asked_for():
     loss = replace(PMVIS, warm_up_steps=10)
     first, middle, late = (run(prediction(), [pair()], loss, n) for n in (0, 5, 10))

@@ -1,6 +1,7 @@
 """The small json of clicks: there and back, and every fault by its place."""
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -78,6 +79,19 @@ def test_an_empty_file_is_a_set_without_tracks(path):
     dataset = read(path, {"videos": []})
     assert (dataset.tracks, dataset.categories, dataset.supervision) == ((), (), "point")
     assert read(path, {"videos": [dict(content()["videos"][0], objects=[])]}).tracks == ()
+
+
+def test_the_time_of_many_clicks_grows_with_their_number_not_with_its_square(path):
+    def seconds(number):
+        many = content()
+        many["videos"][0]["objects"][0]["clicks"] = [[0, 1, 2, 1]] * number
+        path.write_text(json.dumps(many))
+        begin = time.process_time()
+        dataset = clicks.read(path, BARE)
+        assert dataset.tracks[0].points[0] == (Point(1, 2, True),) * number
+        return time.process_time() - begin
+
+    assert seconds(40_000) < 24 * min(seconds(5_000) for _ in range(3))  # 8 times as many
 
 
 @pytest.mark.parametrize(

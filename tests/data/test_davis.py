@@ -3,6 +3,7 @@
 import io
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,6 +179,19 @@ SPOILERS = {
             "ImageSets/2017/val.txt",
         )
     },
+    **{
+        f"{part} is a link to itself": (
+            lambda root, part=part: led_to_itself(root / part),
+            [str(Path(part).stem), said],
+        )
+        for part, said in (
+            ("JPEGImages/480p/bear", "the folder is missing"),
+            ("JPEGImages/480p/bear/00000.jpg", "can't be decoded"),
+            ("Annotations_unsupervised/480p/bear", "can't be decoded"),
+            ("Annotations_unsupervised/480p/bear/00001.png", "can't be decoded"),
+            ("ImageSets/2017/val.txt", "the list of videos can't be read"),
+        )
+    },
 }
 
 
@@ -185,6 +199,11 @@ def moved_away(root, part):
     """What was there lies outside, and a link leads to it."""
     (root / part).rename(root.parent / "outside")
     (root / part).symlink_to(root.parent / "outside")
+
+
+def led_to_itself(path):
+    path.rename(path.parent / "before")
+    path.symlink_to(path.name)
 
 
 @pytest.mark.parametrize("case", SPOILERS)

@@ -1,10 +1,13 @@
 """Run-length codes against masks counted pixel by pixel, and strings that no encoder wrote."""
 
+import time
+
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as coco
 
 from evis.data import DataError, masks
 
@@ -76,6 +79,24 @@ def test_polygons_are_filled_and_joined():
     expected[1:3, 1:4] = True
     expected[2:5, 3:6] = True
     assert np.array_equal(masks.decode(masks.from_polygons([left, right], 8, 9)), expected)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 7, 40])
+def test_any_number_of_polygons_is_joined_as_one_after_another(number):
+    corners = np.random.default_rng(number).integers(0, 60, (number, 8)).tolist()
+    rles = coco.frPyObjects(corners, 50, 60)
+    assert masks.from_polygons(corners, 50, 60)["counts"] == coco.merge(rles)["counts"].decode()
+
+
+def test_the_time_of_many_polygons_grows_with_their_number_not_with_its_square():
+    def seconds(number):
+        x, y = np.random.default_rng(0).integers(0, 990, (2, number))
+        triangles = np.stack([x, y, x + 3, y, x, y + 3], 1).tolist()
+        begin = time.process_time()
+        masks.from_polygons(triangles, 1000, 1000)
+        return time.process_time() - begin
+
+    assert seconds(16_000) < 24 * min(seconds(2_000) for _ in range(3))  # 8 times as many
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ def test_no_repository_is_one_clear_error(monkeypatch, tmp_path):
     (tmp_path / "notebooks").mkdir()  # another project's
     with pytest.raises(DataError, match="without its repository.*EVIS_ROOT"):
         paths.repository()
-    monkeypatch.setenv("EVIS_ROOT", str(tmp_path / "typo"))
-    with pytest.raises(DataError, match="typo.*EVIS_ROOT"):
-        paths.repository()
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("typo", "loop"):
+        monkeypatch.setenv("EVIS_ROOT", str(tmp_path / name))
+        with pytest.raises(DataError, match=f"{name}.*EVIS_ROOT|EVIS_ROOT.*{name}"):
+            paths.repository()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
 from evis.data import DataError, video
 from evis.data.frames import PictureFolder, read_picture
@@ -67,6 +67,19 @@ def test_a_picture_annotated_as_it_is_stored_stays_so(tmp_path, orientation):
     assert np.array_equal(upright[..., 0], SEEN[orientation])
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_picture_of_another_size_is_refused_before_it_is_decoded(tmp_path, orientation):
+    """A file of a few kB can hold a hundred million pixels: this one's can't be decoded at all."""
+    path = saved(tmp_path / "a.png", QUARTERS, orientation)
+    path.write_bytes(path.read_bytes().replace(b"IDAT", b"IDAT" + bytes(9)))
+    folder, (height, width) = PictureFolder(tmp_path), SEEN[orientation].shape
+    with pytest.raises(DataError, match="a.png, video v, frame 0: .*can't be decoded"):
+        folder(Video(1, "v", height, width, ("a.png",)), 0)
+    said = rf"a.png, video v, frame 0: the picture is {height} x {width} .* its video 9 x {width}"
+    with pytest.raises(DataError, match=said):
+        folder(Video(1, "v", 9, width, ("a.png",)), 0)
+
+
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")  # Pillow's, of what it makes do with
 def test_garbled_exif_raises_nothing_but_data_errors(tmp_path):
     path = saved(tmp_path / "a.jpg", QUARTERS, 6)
@@ -79,6 +92,25 @@ def test_garbled_exif_raises_nothing_but_data_errors(tmp_path):
             assert read_picture(path).ndim == 3
         except DataError as error:
             assert error.file == path
+
+
+@pytest.mark.parametrize("form", ["EPS", "DDS", "PCX", "GIF", "TGA"])
+def test_a_frame_is_of_a_kind_that_frames_have_whatever_it_is_called(tmp_path, form):
+    """Of the kinds that Pillow knows some run another program, some fail in their own way."""
+    saved(tmp_path / "a.png", np.repeat(QUARTERS[..., None], 3, 2), format=form)
+    with pytest.raises(DataError, match="a.png: the frame can't be decoded"):
+        read_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("error", [NotImplementedError, RuntimeError, EOFError, IndexError])
+def test_whatever_a_decoder_raises_is_an_error_of_the_picture(tmp_path, monkeypatch, error):
+    def fails(self):
+        raise error("of a decoder")
+
+    path = saved(tmp_path / "a.png", QUARTERS)
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fails)
+    with pytest.raises(DataError, match=r"a.png: the frame can't be decoded \(of a decoder"):
+        read_picture(path)
 
 
 def test_a_frame_of_one_pixel(tmp_path):

@@ -129,6 +129,12 @@ def test_files_that_are_no_results_are_named(tmp_path, dataset, document):
         predictions.read(path, dataset)
 
 
+def test_of_a_key_that_stands_twice_the_last_one_counts(tmp_path, dataset, tracks):
+    path = predictions.write(tracks, tmp_path / "a.json")
+    path.write_text(path.read_text().replace('"score":0.75', '"score":0.1,"score":0.9'))
+    assert predictions.read(path, dataset)[0].score == 0.9
+
+
 def test_damaged_archives_are_named(tmp_path, dataset, tracks):
     path = predictions.write(tracks, tmp_path / "a.zip")
     whole = path.read_bytes()
@@ -182,6 +188,11 @@ def test_an_archive_that_unpacks_to_more_than_any_result_is_refused(tmp_path, da
 
 def test_results_that_were_too_easily_packed_are_refused(tmp_path, dataset, tracks, monkeypatch):
     path = bomb(tmp_path / "a.zip", 2**26)  # less than `LARGEST`
+    said, peak = peak_of(path, dataset)
+    assert f"{2**26} bytes in it; give the json" in said and peak < 2**20
+    with zipfile.ZipFile(path, "a") as archive:  # as if it had been hard to pack
+        archive.getinfo("results.json").compress_size = 2**26 // 90
+        archive.comment = b"written anew"
     said, peak = peak_of(path, dataset)
     assert f"{2**26} bytes in it; give the json" in said and peak < 2**20
     monkeypatch.setattr(predictions, "SMALL", 0)

@@ -194,6 +194,16 @@ def test_a_link_out_of_the_folder_is_no_picture_of_it(folder, tmp_path):
             read()
 
 
+def test_a_link_to_itself_is_named(folder):
+    dataset = video.read(folder)
+    first = folder / dataset.videos[0].frames[0]
+    first.unlink()
+    first.symlink_to(first.name)
+    for read in (lambda: dataset.frame(1, 0), lambda: video.read(folder)):
+        with pytest.raises(DataError, match=f"{first.name}.*(can't be decoded|missing)"):
+            read()
+
+
 def test_names_that_are_no_text_are_written_escaped(folder, film):
     folder = folder.rename(os.fsdecode(b"%s/caf\xe9" % os.fsencode(folder.parent)))
     (folder / "frame 1.png").rename(os.fsdecode(b"%s/\xff.png" % os.fsencode(folder)))

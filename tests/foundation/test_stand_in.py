@@ -53,6 +53,16 @@ def test_files_of_something_else_are_refused(network, tmp_path):
         toy_dino.load(path)
 
 
+@pytest.mark.parametrize("of, size", [("blocks", 10**9), ("width", 0), ("prototypes", 2**40)])
+def test_sizes_that_its_tensors_cannot_have_are_refused_before_it_is_built(
+    network, tmp_path, of, size
+):
+    network.sizes[of] = size
+    path = stand_in.save(network, tmp_path / "w.safetensors")
+    with pytest.raises(DataError, match=f"holds no weights of a toy_dino .{of} = {size}"):
+        stand_in.read(ToyDino, "toy_dino", path)
+
+
 def test_numbers_that_are_not_finite_are_refused(network, tmp_path):
     network.prototypes.data[0, 0] = torch.nan
     path = stand_in.save(network, tmp_path / "w.safetensors")

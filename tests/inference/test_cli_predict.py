@@ -118,6 +118,14 @@ def test_evaluate_the_annotations_themselves(here, capsys):
     assert "AP50 100.0" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_labels_with_a_byte_order_mark_are_evaluated(here, tmp_path, capsys, encoding):
+    annotations, labels = here[0] / "toy" / "train.json", tmp_path / "labels.json"
+    labels.write_text(annotations.read_text(), encoding=encoding)
+    assert _evis("evaluate", labels, "--annotations", annotations) == 0
+    assert "AP50 100.0" in capsys.readouterr().out
+
+
 def test_annotations_with_boxes_alone_are_evaluated_by_boxes(here, capsys, tmp_path):
     _, dataset = here
     boxes = ytvis.write(weaken(dataset, "box"), tmp_path / "boxes.json")

@@ -59,11 +59,16 @@ def test_of_other_models_nothing_is_known_so_videos_are_seen_whole_and_as_they_a
     )
 
 
-def test_cuda_halves_precision_where_the_model_is_evis_own(models, monkeypatch):
+@pytest.mark.parametrize("has_bfloat16, precision", [(True, "bfloat16"), (False, "float32")])
+def test_cuda_halves_precision_where_it_can_and_the_model_is_evis_own(
+    models, monkeypatch, has_bfloat16, precision
+):
     monkeypatch.setattr(fitting, "device_of", lambda model: torch.device("cuda"))
+    emulated = lambda including_emulation=True: has_bfloat16 or including_emulation  # noqa: E731
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", emulated)
     video, asked = Video(1, "v", 64, 96, ("",)), Options(window=None, shorter_side=None)
     found = fitting.fitted(asked, models["tiny"], video), fitting.fitted(asked, ByColour(), video)
-    assert [options.precision for options in found] == ["bfloat16", "float32"]
+    assert [options.precision for options in found] == [precision, "float32"]
     asked = replace(asked, precision="float32")
     assert fitting.fitted(asked, models["tiny"], video) == replace(asked, tracker="minvis")
 

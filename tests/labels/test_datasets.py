@@ -1,9 +1,11 @@
 """Predicted tracks as a data set again, with what they cost and what made them."""
 
+import os
+
 import numpy as np
 import pytest
 
-from evis.data import DataError, masks, ytvis
+from evis.data import DataError, annotations, masks, ytvis
 from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
 from evis.data.types import Category, Point, Track, Video, VISDataset
@@ -44,6 +46,13 @@ def test_a_file_keeps_them_apart_from_annotations(boxes, tmp_path):
     assert again == made
     with pytest.raises(DataError, match='"point" allows less'):
         weaken(again, "point")
+
+
+def test_an_origin_that_names_a_file_whose_name_is_no_text_can_be_read_back(boxes, tmp_path):
+    name = os.fsdecode(b"caf\xe9.pth")
+    made = as_dataset(boxes, [PredictedTrack(4, 2, 0.4, FOUND)], origin=f"a model of {name}")
+    read = annotations.read(annotations.write(made, tmp_path / "made.json"))
+    assert read.origin == made.origin == r"a model of caf\xe9.pth"
 
 
 def test_what_does_not_fit_is_named(boxes):

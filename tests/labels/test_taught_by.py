@@ -59,6 +59,8 @@ def test_files_without_a_recipe_are_taken_as_they_are(network, tmp_path):
     taught_by.check(bare, "none")
     about = models.save(network, tmp_path / "odd.safetensors", recipe="of somebody's own")
     taught_by.check(about, "none")
+    settings = {"mixture": [["videos", 1.0]], "frames": 3, "settings": ["supervision"]}
+    taught_by.check(models.save(network, about, recipe=settings), "none")
     official = tmp_path / "official.safetensors"
     save_file(network.state_dict(), official, {"evis": json.dumps({"config": {}})})
     with pytest.raises(DataError, match="was not written by evis"):

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from collections import OrderedDict, defaultdict
 from dataclasses import fields, replace
@@ -18,6 +19,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from evis.data.errors import DataError
@@ -307,6 +309,21 @@ def test_what_does_not_fit_is_refused_before_anything_is_touched(spoil, said, tm
     with pytest.raises(DataError):
         checkpoints.load_into(model, path)
     assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", [torch.bool, torch.uint8, torch.int64, torch.complex64])
+def test_weights_of_other_numbers_are_refused(kind, tmp_path):
+    """bool would make each of them 0 or 1, and predict."""
+    model = golden_model("r50")
+    other = another_like(model)
+    name = "decoder.query_content"
+    other.decoder.query_content = nn.Parameter(
+        other.decoder.query_content.to(kind), requires_grad=False
+    )
+    path = checkpoints.save(other, tmp_path / "other.safetensors")
+    for read in (checkpoints.load, lambda path: checkpoints.load_into(another_like(model), path)):
+        with pytest.raises(DataError, match=rf"1 of other numbers, {kind} there, .*\({name}\)"):
+            read(path)
 
 
 def test_another_number_of_classes_keeps_its_own_classifier(tmp_path):
@@ -829,6 +846,21 @@ def test_weights_that_were_packed_are_refused_before_they_are_unpacked(tmp_path,
             weight_files.read(path)
     else:
         assert torch.equal(weight_files.read(path)[0]["a"], torch.zeros(2))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [b"\x80\x02]r" + struct.pack("<I", 2**23), b"\x80\x05\x96" + struct.pack("<Q", 2**26)],
+)
+def test_a_short_pickle_takes_no_memory_for_what_it_does_not_hold(asked, tmp_path):
+    """A place in the memo, and a bytearray's length, that such a file can set as it likes."""
+    (tmp_path / "a.pkl").write_bytes(asked + b".")
+    tracemalloc.start()
+    with pytest.raises(DataError, match="a.pkl: (cannot be read|holds no weights)"):
+        weight_files.read(tmp_path / "a.pkl")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 class Repeated:

@@ -255,6 +255,22 @@ def test_sizes_that_no_model_has_are_refused_before_it_is_built(copied, changes)
         models.load(copied)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"dim_feedforward": 2**20}, {"num_queries": 2**20, "hidden_dim": 256}]
+)
+def test_what_the_files_cannot_hold_is_never_built(copied, changes, monkeypatch):
+    content = json.loads((copied / "config.json").read_text()) | {"feature_size": 256} | changes
+    content["hidden_dim"] = content["feature_size"]
+    (copied / "config.json").write_text(json.dumps(content))
+
+    def gigabytes(*_, **__):
+        pytest.fail("it was built")
+
+    monkeypatch.setattr(Mask2FormerForUniversalSegmentation, "from_pretrained", gigabytes)
+    with pytest.raises(DataError, match="config.json: asks for [0-9,]{11,} bytes of weights, and"):
+        models.load(copied)
+
+
 def test_a_folder_s_pickle_runs_nothing(copied, tmp_path):
     (copied / "model.safetensors").unlink()
     torch.save({"x": Hostile(tmp_path / "sign")}, copied / "pytorch_model.bin")
