@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from evis.cli.arguments import count, processes
+from evis.cli.arguments import count, is_one_file, processes
 
 VIDEOS = (
     "a folder of frames, a video file, a folder of several of these, an annotation json or a known "
@@ -43,13 +43,20 @@ def _check_out(options: argparse.Namespace) -> None:
     out = options.out
     if not out.name or out.is_dir():
         options.parser.error(f"--out {out} is a folder: name a json file")
-    for given in (options.videos, getattr(options, "clicks", None)):
-        if given and out.exists() and given.exists() and out.samefile(given):
+    for name, given in vars(options).items():
+        if name != "out" and isinstance(given, str | Path) and is_one_file(out, given):
             options.parser.error(f"--out {out} would replace what it labels: name another file")
+    drawn = overlays(options)
+    if is_one_file(drawn, options.videos) or is_one_file(drawn, options.videos.parent):
+        options.parser.error(f"--out {out} would have overlays replace {options.videos}")
 
 
 def parts(options: argparse.Namespace) -> Path:
     return options.out.with_name(f"{options.out.name}.parts")
+
+
+def overlays(options: argparse.Namespace) -> Path:
+    return options.out.with_name(f"{options.out.stem}_overlays")
 
 
 def made(options: argparse.Namespace, labeller):
@@ -70,7 +77,7 @@ def write(options: argparse.Namespace, labelled) -> None:
     stills = labelled.are_stills and "points" not in labelled.kinds  # COCO has no place for them
     annotations.write(labelled, options.out, "coco" if stills else "ytvis")
     tracks = predictions.from_dataset(labelled)
-    folder = options.out.with_name(f"{options.out.stem}_overlays")
+    folder = overlays(options)
     for earlier in (path for kind in ENCODERS for path in folder.glob(f"*{kind}")):
         earlier.unlink()
     drawn = labelled.videos if options.overlay != "none" else ()

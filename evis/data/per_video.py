@@ -99,7 +99,7 @@ def kept(
     with suppress(DataError):  # none yet, or damaged
         return read(path)
     made = make()
-    for earlier in path.parent.glob(f"{video.id}-*{suffix}"):
+    for earlier in path.parent.glob(f"{video.id}-{'[0-9a-f]' * 16}{suffix}"):
         earlier.unlink(missing_ok=True)
     write(made, path)
     return made

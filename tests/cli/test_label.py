@@ -491,6 +491,9 @@ def test_no_file_of_the_users_and_no_folder_is_written_over(here, tmp_path, caps
     boxes = ytvis.write(weaken(own.read(here / "truth.json"), "box"), tmp_path / "boxes.json")
     clicked = tmp_path / "clicks.json"
     clicked.write_text("{}")
+    drawn = tmp_path / "mine_overlays"
+    drawn.mkdir()
+    (drawn / "a.mp4").write_text("a film")
     before = boxes.read_bytes()
     monkeypatch.setattr(videos, "make", None)  # nothing is made before
     monkeypatch.chdir(tmp_path)
@@ -502,6 +505,12 @@ def test_no_file_of_the_users_and_no_folder_is_written_over(here, tmp_path, caps
             "would replace what it labels",
         ),
         ((*points, "--out", clicked), "would replace what it labels"),
+        (
+            ("boxes", here / "truth.json", "--with", "boxes.json", "--out", boxes),
+            "would replace what it labels",
+        ),
+        (("none", drawn, "--out", "mine.json"), "would have overlays replace"),
+        (("none", drawn / "a.mp4", "--out", "mine.json"), "would have overlays replace"),
         (("none", here / "JPEGImages", "--out", here), "is a folder: name a json file"),
         (("none", here / "JPEGImages", "--out", "."), "is a folder: name a json file"),
         (("none", here / "JPEGImages", "--out", "/"), "is a folder: name a json file"),
@@ -510,6 +519,7 @@ def test_no_file_of_the_users_and_no_folder_is_written_over(here, tmp_path, caps
             evis("label", *given)
         assert stopped.value.code == 2 and said in capsys.readouterr().err
     assert boxes.read_bytes() == before and clicked.read_text() == "{}"
+    assert (drawn / "a.mp4").read_text() == "a film"
 
 
 def test_frames_of_films_are_not_written_between_the_films(tmp_path, capsys):
