@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -239,6 +240,16 @@ def test_out_of_memory_says_what_to_change(tmp_path, small):
 
     with pytest.raises(DataError, match="step 1: out of memory. Lower micro_batch"):
         _run(small, tmp_path, method=_at_step(small, 1, full))
+
+
+def test_out_of_memory_as_clips_are_read_says_what_to_change(tmp_path, small):
+    def full(video, frame):
+        raise MemoryError
+
+    datasets = {name: replace(it, read_frame=full) for name, it in small.datasets().items()}
+    options = {"device": "cpu", "threads": 1, "progress": False}
+    with pytest.raises(DataError, match="^field step 0: out of memory. Lower micro_batch"):
+        train(small.recipe(), datasets, tmp_path, method, **options)
 
 
 def test_other_errors_stay_what_they_are(tmp_path, small):
