@@ -144,6 +144,6 @@ def locked(path: str | Path, wait: bool = True) -> Iterator[None]:
     A process that ends, or is killed, lets go of it.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
+    with open(regular(path), "a") as file:  # where it is a link, what it leads to stays
         fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

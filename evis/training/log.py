@@ -39,7 +39,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines; a crash may have cut off the last one."""
     if not path.exists():
         return []
-    *whole, _ = path.read_bytes().split(b"\n")
+    *whole, _ = files.regular(path).read_bytes().split(b"\n")
     return [_checked(line, path, number) for number, line in enumerate(whole, start=1)]
 
 

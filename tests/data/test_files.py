@@ -83,6 +83,15 @@ def test_a_lock_is_held_by_one_at_a_time_and_let_go_of_by_the_killed(tmp_path):
     holder.communicate()
 
 
+def test_a_lock_that_is_a_link_leaves_what_it_leads_to(tmp_path):
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    (tmp_path / ".lock").symlink_to(mine)
+    with files.locked(tmp_path / ".lock"):
+        pass
+    assert mine.read_text() == "mine"
+
+
 def test_where_nothing_may_be_written_the_file_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
@@ -125,7 +134,12 @@ def test_a_pipe_or_a_device_is_neither_read_nor_replaced(tmp_path, kind):
         os.mkfifo(path)
     else:
         path.symlink_to("/dev/zero")
-    for use in (jsonfile.load, predictions.read_rows, lambda path: files.write_json(path, 1)):
+
+    def hold(path):
+        with files.locked(path):
+            pass
+
+    for use in (jsonfile.load, predictions.read_rows, lambda path: files.write_json(path, 1), hold):
         with pytest.raises(DataError, match="a.json: is a pipe or a device, no regular file"):
             use(path)
     assert not path.is_file() and os.listdir(tmp_path) == ["a.json"]

@@ -153,6 +153,22 @@ def test_a_damaged_log_is_named_with_its_line(tmp_path, line):
         read(tmp_path)
 
 
+@pytest.mark.parametrize("name", [".lock", "log.jsonl"])
+def test_a_pipe_in_the_folder_is_not_waited_for(tmp_path, small, name):
+    folder = _stopped(small, tmp_path, after=3)
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(DataError, match=f"{name}: is a pipe or a device"):
+        _run(small, folder)
+
+
+def test_a_pipe_among_the_checkpoints_is_a_damaged_one(tmp_path, small):
+    folder = _stopped(small, tmp_path, after=3) / "checkpoints"
+    os.mkfifo(folder / "step-00000099.pt")
+    with pytest.warns(UserWarning, match="step-00000099.pt is damaged .*is a pipe or a device"):
+        assert checkpoint.latest(folder)[0] == 3
+
+
 def test_with_all_checkpoints_damaged_it_says_so(tmp_path, small):
     folder = _stopped(small, tmp_path, after=3)
     for path in (folder / "checkpoints").iterdir():
