@@ -46,4 +46,9 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 def _checked(line: bytes, path: Path, number: int) -> dict[str, Any]:
     record = jsonfile.Record(jsonfile.parse(line, path), file=path, path=f"line {number}")
     record.integer("step")
+    try:
+        files.to_json(record.value)
+    except (ValueError, RecursionError) as error:  # 1e999 is read, and is infinite
+        problem = f"can't be written again as json ({error})"
+        raise record.error(problem, remedy="Delete the line") from None
     return record.value

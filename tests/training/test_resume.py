@@ -146,7 +146,9 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path, small, state):
         _run(small, folder)
 
 
-@pytest.mark.parametrize("line", ["{", "[1]", "{}", '{"step": "one"}', "\xff"])
+@pytest.mark.parametrize(
+    "line", ["{", "[1]", "{}", '{"step": "one"}', "\xff", '{"step": 1, "total": 1e999}']
+)
 def test_a_damaged_log_is_named_with_its_line(tmp_path, line):
     (tmp_path / "log.jsonl").write_text(f'{{"step": 0}}\n{line}\n', encoding="latin1")
     with pytest.raises(DataError, match="log.jsonl"):
