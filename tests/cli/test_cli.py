@@ -165,6 +165,13 @@ def test_expected_errors_are_one_line(monkeypatch, capsys, error, status, line):
     assert out == "" and err.startswith("evis: ") and err.count("\n") == 1 and line in err
 
 
+def test_a_name_too_long_for_any_file_is_one_line(capsys):
+    arguments = ["train", "boxinst", "--folder", "x", "--data", f"n={'a' * 300}"]
+    assert cli.main(arguments) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("evis: ") and err.count("\n") == 1 and "File name too long" in err
+
+
 def test_a_defect_of_evis_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(toy, "build", raising(RuntimeError("defect")))
     with pytest.raises(RuntimeError, match="defect"):
