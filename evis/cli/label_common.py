@@ -32,6 +32,10 @@ def placed(options: argparse.Namespace):
 
     _check_out(options)
     found = own.find(options.videos, options.split, options.frames)
+    if options.overlay != "none":
+        from evis.inference import overlay
+
+        overlay.check(found, options.overlay)
     folder = options.out.parent / "frames"
     if folder.resolve() == options.videos.resolve():  # frames among the films are films found twice
         folder = options.out.parent / "images"

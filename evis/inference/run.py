@@ -61,6 +61,8 @@ def predict_and_write(
     fitted = fitted_to(weight_files.load(weights, device), dataset, options)
     dataset = weight_files.with_classes(dataset, weights, options.class_agnostic)
     (folder / PARTS).mkdir(parents=True, exist_ok=True)  # where nothing can be written, say so now
+    if overlays:
+        overlay.check(dataset, overlays)
     _remove_earlier(folder, dataset)
     made_by = {
         "evis": evis.__version__,

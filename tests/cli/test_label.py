@@ -522,6 +522,16 @@ def test_no_file_of_the_users_and_no_folder_is_written_over(here, tmp_path, caps
     assert (drawn / "a.mp4").read_text() == "a film"
 
 
+def test_a_video_that_can_not_be_drawn_is_refused_before_it_is_labelled(
+    tmp_path, capsys, monkeypatch
+):
+    Image.new("L", (16_400, 2)).save(tmp_path / "a.png")
+    monkeypatch.setattr(videos, "make", None)
+    command = ("label", "none", tmp_path, "--out", tmp_path / "l.json", "--overlay", "mp4")
+    assert evis(*command) == 2
+    assert "pictures of 2 x 16400 are too large for a .mp4" in capsys.readouterr().err
+
+
 def test_frames_of_films_are_not_written_between_the_films(tmp_path, capsys):
     """A second run would find every film twice."""
     source, out = tmp_path / "frames", tmp_path / "l.json"
