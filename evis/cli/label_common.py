@@ -28,7 +28,7 @@ def add_size(add, of: str) -> None:
 
 def placed(options: argparse.Namespace):
     """The videos with frames that the labels can name, beside these if they have to be written."""
-    from evis.data import own, video
+    from evis.data import files, own, video
 
     _check_out(options)
     found = own.find(options.videos, options.split, options.frames)
@@ -36,6 +36,8 @@ def placed(options: argparse.Namespace):
         from evis.inference import overlay
 
         overlay.check(found, options.overlay)
+    # Under its own name, whose length counts: where it can't be written, say so now.
+    files.write_bytes(parts(options) / options.out.name, b"").unlink()
     folder = options.out.parent / "frames"
     if folder.resolve() == options.videos.resolve():  # frames among the films are films found twice
         folder = options.out.parent / "images"
@@ -44,7 +46,9 @@ def placed(options: argparse.Namespace):
 
 def _check_out(options: argparse.Namespace) -> None:
     """Whether labels can be written there, before the hours of work; the user's own files stay."""
-    out = options.out
+    from evis.data import files
+
+    out = files.regular(options.out)
     if not out.name or out.is_dir():
         options.parser.error(f"--out {out} is a folder: name a json file")
     for name, given in vars(options).items():

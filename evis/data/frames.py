@@ -29,6 +29,9 @@ def opened(path: Path, what: str, **place: object) -> Iterator[Image.Image]:
     except FileNotFoundError:
         remedy = "Unpack or extract it again, or check frames_root"
         raise DataError(f"the {what} is missing", file=path, **place, remedy=remedy) from None
+    except PermissionError:
+        remedy = "Allow it, as chmod u+r does"
+        raise DataError(f"the {what} may not be read", file=path, **place, remedy=remedy) from None
     except _DAMAGED as error:
         first_line = str(error).partition("\n")[0]
         problem = f"the {what} can't be decoded ({first_line or repr(error)})"

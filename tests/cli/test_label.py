@@ -532,6 +532,23 @@ def test_a_video_that_can_not_be_drawn_is_refused_before_it_is_labelled(
     assert "pictures of 2 x 16400 are too large for a .mp4" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("/dev/null", "/dev/null: is a pipe or a device"),
+        ("file/l.json", "can't be opened or made: Not a directory"),
+        (f"{'l' * 240}.json", "File name too long"),
+    ],
+)
+def test_where_labels_can_not_be_written_nothing_is_made(
+    here, tmp_path, capsys, monkeypatch, out, said
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(videos, "make", None)
+    assert evis("label", "none", here / "JPEGImages", "--out", tmp_path / out) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_frames_of_films_are_not_written_between_the_films(tmp_path, capsys):
     """A second run would find every film twice."""
     source, out = tmp_path / "frames", tmp_path / "l.json"

@@ -2,9 +2,11 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -90,6 +92,32 @@ def test_a_lock_that_is_a_link_leaves_what_it_leads_to(tmp_path):
     with files.locked(tmp_path / ".lock"):
         pass
     assert mine.read_text() == "mine"
+
+
+def test_a_disk_that_knows_no_locks_is_named(tmp_path, monkeypatch):
+    def flock(file, operation):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    said = r"\.lock: can't be held .*: No locks available. Mount its"
+    with pytest.raises(DataError, match=said), files.locked(tmp_path / ".lock"):
+        pass
+
+
+@pytest.mark.parametrize("length", [100, 100_000])
+def test_where_what_is_put_aside_has_no_room_the_folder_is_named(length):
+    """No file may grow beyond 64 bytes, which the system treats as it does a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    spill = files.Spill(in_memory=10)
+    try:
+        with pytest.raises(
+            DataError, match="can't take .* File too large. Make room .* TMPDIR"
+        ) as told:
+            spill.read(spill.append(bytes(length)), length)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert told.value.file == tempfile.gettempdir()
 
 
 def test_where_nothing_may_be_written_the_file_is_named(tmp_path):

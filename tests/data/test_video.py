@@ -178,6 +178,15 @@ def test_a_pipe_is_no_picture(folder):
         video.read(folder)
 
 
+def test_a_picture_that_may_not_be_read_is_not_called_damaged(folder, monkeypatch):
+    def refused(*given, **how):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", refused)  # root may read all
+    with pytest.raises(DataError, match="frame 1.png, .*: the frame may not be read. Allow it"):
+        video.read(folder)
+
+
 def test_a_link_out_of_the_folder_is_no_picture_of_it(folder, tmp_path):
     first = video.read(folder).videos[0].frames[0]
     (tmp_path / "link").symlink_to(folder)  # the folder itself may lie elsewhere
