@@ -220,6 +220,11 @@ def test_a_folder_with_another_run_is_left_alone(tmp_path, small):
     assert "recipe.steps is 1 there, 2 here" in str(error.value)
     assert "recipe.settings.beta is 0.16 there, 1.0 here" in str(error.value)
     assert "learning_rate" not in str(error.value)
+    for foreign in ([["long" * 500] * 500] * 500, {f"key{n}": ["long" * 500] for n in range(5000)}):
+        (tmp_path / RECIPE).write_text(json.dumps(foreign))
+        with pytest.raises(DataError, match="the folder holds another run") as error:
+            _run(small, tmp_path, small.recipe(steps=1))
+        assert len(str(error.value)) < 10_000
     (tmp_path / RECIPE).write_text("{")
     with pytest.raises(DataError, match="recipe.json: broken json"):
         _run(small, tmp_path, small.recipe(steps=1))
