@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from evis.cli.arguments import count, is_one_file, processes
+from evis.cli.arguments import is_one_file, processes, whole
 
+LARGEST = 8192  # pixels of a side that frames are resized to
 VIDEOS = (
     "a folder of frames, a video file, a folder of several of these, an annotation json or a known "
     "data set's folder"
@@ -23,7 +24,7 @@ def add_common(add) -> None:
 
 def add_size(add, of: str) -> None:
     size = "pixels that a frame's longer side is resized to for it; default: the frame's own"
-    add("--size PIXELS", f"with {of} a DINO's, {size}", type=count)
+    add("--size PIXELS", f"with {of} a DINO's, {size}", type=whole(1, most=LARGEST))
 
 
 def placed(options: argparse.Namespace):

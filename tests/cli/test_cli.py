@@ -95,6 +95,8 @@ def test_help_says_what_stands_for_nothing(capsys):
         ["data", "toy", "toy-davis"],
         ["data", "toy", "toy-davis", "--root", "x", "--videos", "0"],
         ["data", "toy", "toy-davis", "--root", "x", "--videos", "1.5"],
+        ["data", "toy", "toy-davis", "--root", "x", "--videos", "1000001"],
+        ["label", "none", "v", "--out", "o", "--features", "a/dino", "--size", "8193"],
         ["data", "toy", "toy-davis", "--root", "x", "--seed", "9" * 5000],
         ["data", "check", "ovis"],
         ["data", "check", "--root", "x"],
