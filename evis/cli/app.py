@@ -25,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 fine, 1 something checked or run is not in order, 2 bad input or usage."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without a letter gets its number
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = parser().parse_args(arguments)
     try:
+        options = parser().parse_args(arguments)  # whose types look at the disk
         return options.function(options) or 0
     except KeyboardInterrupt:
         print("evis: interrupted", file=sys.stderr)

@@ -2,8 +2,10 @@
 
 import argparse
 import inspect
+import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 
 def add_command(
@@ -64,6 +66,11 @@ def share(text: str) -> float:
         if 0 <= float(text) <= 1:
             return float(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+
+
+def is_one_file(one: str | Path, other: str | Path) -> bool:
+    """Whether both are there, and are the same file or folder."""
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def chosen_device(asked: str) -> str:

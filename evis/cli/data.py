@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from evis.cli.arguments import add_command, count, whole
+from evis.cli.arguments import add_command, whole
+
+MOST_VIDEOS = 1_000_000  # which are planned before the first is drawn
 
 
 def register(commands) -> None:
@@ -13,7 +15,7 @@ def register(commands) -> None:
     add = add_command(places, "toy", toy)
     add("name NAME", "e.g. toy-ytvis19")
     add("--root DIR", "where to write it", type=Path, required=True)
-    add("--videos N", "how many; default: the set's own", type=count)
+    add("--videos N", "how many; default: the set's own", type=whole(1, most=MOST_VIDEOS))
     add("--seed S", "fixes every byte; default: 0", type=whole(0), default=0)
 
     add = add_command(places, "check", check)

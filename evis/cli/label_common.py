@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from evis.cli.arguments import count, processes
+from evis.cli.arguments import is_one_file, processes, whole
 
+LARGEST = 8192  # pixels of a side that frames are resized to
 VIDEOS = (
     "a folder of frames, a video file, a folder of several of these, an annotation json or a known "
     "data set's folder"
@@ -23,15 +24,21 @@ def add_common(add) -> None:
 
 def add_size(add, of: str) -> None:
     size = "pixels that a frame's longer side is resized to for it; default: the frame's own"
-    add("--size PIXELS", f"with {of} a DINO's, {size}", type=count)
+    add("--size PIXELS", f"with {of} a DINO's, {size}", type=whole(1, most=LARGEST))
 
 
 def placed(options: argparse.Namespace):
     """The videos with frames that the labels can name, beside these if they have to be written."""
-    from evis.data import own, video
+    from evis.data import files, own, video
 
     _check_out(options)
     found = own.find(options.videos, options.split, options.frames)
+    if options.overlay != "none":
+        from evis.inference import overlay
+
+        overlay.check(found, options.overlay)
+    # Under its own name, whose length counts: where it can't be written, say so now.
+    files.write_bytes(parts(options) / options.out.name, b"").unlink()
     folder = options.out.parent / "frames"
     if folder.exists() and folder.samefile(options.videos):
         # frames among the films are films found twice
@@ -41,16 +48,25 @@ def placed(options: argparse.Namespace):
 
 def _check_out(options: argparse.Namespace) -> None:
     """Whether labels can be written there, before the hours of work; the user's own files stay."""
-    out = options.out
+    from evis.data import files
+
+    out = files.regular(options.out)
     if not out.name or out.is_dir():
         options.parser.error(f"--out {out} is a folder: name a json file")
-    for given in (options.videos, getattr(options, "clicks", None)):
-        if given and out.exists() and given.exists() and out.samefile(given):
+    for name, given in vars(options).items():
+        if name != "out" and isinstance(given, str | Path) and is_one_file(out, given):
             options.parser.error(f"--out {out} would replace what it labels: name another file")
+    drawn = overlays(options)
+    if is_one_file(drawn, options.videos) or is_one_file(drawn, options.videos.parent):
+        options.parser.error(f"--out {out} would have overlays replace {options.videos}")
 
 
 def parts(options: argparse.Namespace) -> Path:
     return options.out.with_name(f"{options.out.name}.parts")
+
+
+def overlays(options: argparse.Namespace) -> Path:
+    return options.out.with_name(f"{options.out.stem}_overlays")
 
 
 def made(options: argparse.Namespace, labeller):
@@ -71,7 +87,7 @@ def write(options: argparse.Namespace, labelled) -> None:
     stills = labelled.are_stills and "points" not in labelled.kinds  # COCO has no place for them
     annotations.write(labelled, options.out, "coco" if stills else "ytvis")
     tracks = predictions.from_dataset(labelled)
-    folder = options.out.with_name(f"{options.out.stem}_overlays")
+    folder = overlays(options)
     for earlier in (path for kind in ENCODERS for path in folder.glob(f"*{kind}")):
         earlier.unlink()
     drawn = labelled.videos if options.overlay != "none" else ()

@@ -5,7 +5,15 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from evis.cli.arguments import add_command, chosen_device, count, processes, share, whole
+from evis.cli.arguments import (
+    add_command,
+    chosen_device,
+    count,
+    is_one_file,
+    processes,
+    share,
+    whole,
+)
 
 SHOWN = 20  # lines of the table that are printed
 
@@ -68,6 +76,10 @@ def predict(options: argparse.Namespace) -> None:
     """
     from evis.inference import Options, run
 
+    for name in (run.RESULTS, run.TRACKS, run.MADE_BY):
+        written = options.out / name
+        if is_one_file(written, options.video) or is_one_file(written, options.weights):
+            options.parser.error(f"{written} would be written over: give another --out")
     if options.frame_wise and options.window != "auto":
         options.parser.error("--frame-wise is --window 1: give one of them")
     window = 1 if options.frame_wise else {"all": None}.get(options.window, options.window)
@@ -125,6 +137,9 @@ def evaluate(options: argparse.Namespace) -> None:
     from evis.data import annotations, files
     from evis.metrics import ytvis
 
+    out, given = options.json, (options.results, options.annotations)
+    if out and any(is_one_file(out, one) for one in given):
+        options.parser.error(f"--json {out} would replace what it scores: name another file")
     truth = annotations.read(options.annotations)
     by = "boxes" if truth.kinds == {"boxes"} else "masks"
     results = annotations.read(options.results) if _are_labels(options.results) else options.results

@@ -142,6 +142,7 @@ def _slug(text: str) -> str:
 
 def _read(path: Path) -> ResultRow:
     remedy = "Restore it from git, or delete it and measure again"
+    files.regular(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:

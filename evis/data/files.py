@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from tempfile import SpooledTemporaryFile
+from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,8 @@ def regular(path: str | Path) -> Path:
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary name beside `path` to write to, which becomes `path` if the block succeeds.
 
-    A reader sees the old file or the new one, never a part, and no temporary file is left behind.
+    A reader sees the old file or the new one, never a part, and no temporary file is left behind
+    but by a process that is killed.
     An error of the system, such as a full disk, names `path`.
     """
     path = regular(path)
@@ -127,13 +128,26 @@ class Spill:
     def append(self, content: bytes | memoryview) -> int:
         """Where it begins."""
         start, self._end = self._end, self._end + len(content)
-        self._file.seek(start)
-        self._file.write(content)
+        with _room():
+            self._file.seek(start)
+            self._file.write(content)
         return start
 
     def read(self, start: int, length: int) -> bytes:
-        self._file.seek(start)
-        return self._file.read(length)
+        with _room():  # what was written last may still be on its way
+            self._file.seek(start)
+            return self._file.read(length)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """A full disk, which may be that of /tmp, becomes an error that says which."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"can't take what is put aside for a while: {error.strerror}"
+        remedy = "Make room there, or set TMPDIR to a folder on another disk"
+        raise DataError(problem, file=gettempdir(), remedy=remedy) from None
 
 
 @contextmanager
@@ -141,9 +155,17 @@ def locked(path: str | Path, wait: bool = True) -> Iterator[None]:
     """Hold the file `path`, which is made if need be, as the only process that does.
 
     While another process holds it, this one waits, or gets a BlockingIOError if it should not.
-    A process that ends, or is killed, lets go of it.
+    A process that ends, or is killed, lets go of it. Where files can't be held, as on some disks of
+    clusters, that is an error.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with open(regular(path), "a") as file:  # where it is a link, what it leads to stays
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            problem = f"can't be held as the only process that does: {error.strerror}"
+            remedy = "Mount its disk with locks (Lustre: -o flock), or choose a folder elsewhere"
+            raise DataError(problem, file=path, remedy=remedy) from None
         yield

@@ -36,6 +36,9 @@ def opened(
     except FileNotFoundError:
         remedy = "Unpack or extract it again, or check frames_root"
         raise DataError(f"the {what} is missing", file=path, **place, remedy=remedy) from None
+    except PermissionError:
+        remedy = "Allow it, as chmod u+r does"
+        raise DataError(f"the {what} may not be read", file=path, **place, remedy=remedy) from None
     except _DAMAGED as error:
         first_line = str(error).partition("\n")[0]
         problem = f"the {what} can't be decoded ({first_line or repr(error)})"
@@ -130,9 +133,16 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
+_LISTS = b"ffconcat", b"#EXTM3U"  # of films anywhere, which FFmpeg would open
+
+
 def open_video(path: Path) -> cv2.VideoCapture:
     if not path.is_file():
         raise DataError("there is no such file", file=path, remedy="Check the path")
+    with open(path, "rb") as film:
+        if film.read(9).startswith(_LISTS):
+            remedy = "Name the film itself"
+            raise DataError("is a list of other files, no film", file=path, remedy=remedy)
     # FFmpeg alone: OpenCV would go on to take a name with a number for one of many pictures. And
     # bytes, as of a str that is no UTF-8 it dies.
     stream = cv2.VideoCapture(os.fsencode(path), cv2.CAP_FFMPEG)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -22,14 +23,21 @@ T = TypeVar("T")
 YOUNG = {"young": True}
 
 
-def results(calls: Sequence[Any], jobs: int | None, what: str, progress: bool) -> Iterable[Any]:
+def results(calls: Sequence[Any], jobs: int | None, what: str, progress: bool) -> Iterator[Any]:
     """What `joblib.delayed` calls give, in their order, with a bar; a video a call.
 
     jobs: videos at a time; None is one, or what `joblib.parallel_config` says.
     """
+    if jobs is not None and jobs > len(calls):  # all would be started, whatever there is to do
+        jobs = max(1, len(calls))
     # A video a batch: of a worker that is killed, a cluster has another one do its video alone.
     made = joblib.Parallel(jobs, return_as="generator", batch_size=1)(calls)
-    return tqdm(made, what, len(calls), unit="video", disable=not progress)
+    try:
+        yield from tqdm(made, what, len(calls), unit="video", disable=not progress)
+    except BrokenProcessPool:
+        problem = "a process was killed while it made a video, most likely as memory ran out"
+        remedy = "Run it again with fewer --jobs: videos that are kept in a folder are done"
+        raise DataError(problem, remedy=remedy) from None
 
 
 def one_by_one(dataset: VISDataset) -> Iterator[VISDataset]:
@@ -99,7 +107,7 @@ def kept(
     with suppress(DataError):  # none yet, or damaged
         return read(path)
     made = make()
-    for earlier in path.parent.glob(f"{video.id}-*{suffix}"):
+    for earlier in path.parent.glob(f"{video.id}-{'[0-9a-f]' * 16}{suffix}"):
         earlier.unlink(missing_ok=True)
     write(made, path)
     return made

@@ -19,6 +19,7 @@ from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture,
 from evis.data.types import Video, VISDataset
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_EBML, _SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"  # what a mkv or webm is made of
 FILMS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 
 
@@ -173,17 +174,40 @@ def _printable(name: str) -> str:
 
 
 def _is_cut_off(path: Path) -> bool:
-    """Whether a mp4 or mov ends within one of its boxes. FFmpeg reads what is there of them."""
+    """Whether a film ends within one of its outermost parts. FFmpeg reads what is there of them.
+
+    A mp4, mov, avi, mkv or webm says how long these are; of other formats, and of what was written
+    into a pipe, it is not known.
+    """
     end, at = path.stat().st_size, 0
     with open(path, "rb") as stream:
-        while at < end:
+        start = stream.read(8)
+        size_of = {b"RIFF": _chunk, _EBML: _element}.get(start[:4])
+        size_of = _box if start[4:] == b"ftyp" else size_of
+        while size_of and at < end:
             stream.seek(at)
-            size, kind, large = struct.unpack(">I4sQ", stream.read(16).ljust(16, b"\0"))
-            if at == 0 and kind != b"ftyp":
-                return False  # another format
-            size = {0: end - at, 1: large}.get(size, size)  # 0: as far as the file goes
-            at += max(size, 8)
+            at += size_of(stream.read(16).ljust(16, b"\0")) or end - at
     return at > end
+
+
+def _box(head: bytes) -> int:
+    """Bytes of a mp4's part that begins so; 0: as far as the file goes."""
+    size, _, large = struct.unpack(">I4sQ", head)
+    return size and max(large if size == 1 else size, 8)
+
+
+def _chunk(head: bytes) -> int:
+    """As `_box`, of an avi."""
+    size = int.from_bytes(head[4:8], "little")
+    return 0 if size in (0, 2**32 - 1) else 8 + size
+
+
+def _element(head: bytes) -> int:
+    """As `_box`, of a mkv or webm. A size's first bits say of how many bytes it is."""
+    length = 9 - head[4].bit_length()
+    size = int.from_bytes(head[4 : 4 + length]) - 2 ** (7 * length)
+    is_known = head[:4] in (_EBML, _SEGMENT) and length < 9 and size < 2 ** (7 * length) - 1
+    return 4 + length + size if is_known else 0
 
 
 def excerpt(

@@ -51,8 +51,8 @@ def _of_memory(frames: Frames) -> VISDataset:
 
 def read_clips(
     dataset: VISDataset, groups: Iterable[Sequence[Window]], options: Options, device: torch.device
-) -> Iterator[tuple[Sequence[Window], Tensor]]:
-    """Each group of windows with its clips, (windows, T, 3, h, w) uint8, at the model's size.
+) -> Iterator[Tensor]:
+    """The clips of each group of windows, (windows, T, 3, h, w) uint8, at the model's size.
 
     A frame is read once, by a thread and while the model sees the group before, and moved once.
     """
@@ -62,7 +62,7 @@ def read_clips(
         new = frames.to(device, non_blocking=True).permute(0, 3, 1, 2)
         held = torch.cat([held[group[0].start - start :], new])
         start = group[0].start
-        yield group, torch.stack([held[w.start - start : w.stop - start] for w in group])
+        yield torch.stack([held[w.start - start : w.stop - start] for w in group])
 
 
 def _read(

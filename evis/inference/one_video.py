@@ -1,7 +1,7 @@
 """A model over one video: windows in, predicted tracks out, in memory that doesn't grow with it."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import torch
@@ -23,6 +23,8 @@ from evis.models.allocator import freed_memory_at_hand, give_back
 from evis.trackers.windows import Window, plan
 
 GROUPS_BETWEEN = 32  # of windows, before free memory goes back to the system
+_SMALLER = "Use windows of fewer frames (--window) or smaller frames (--shorter-side)"
+_FEWER = "Ask for fewer tracks (--top), or leave the GPU (--device cpu)"
 
 
 def predict(
@@ -51,13 +53,15 @@ def predict(
         windows = plan(video.length, options.window, options.overlap)
         number = windows_at_once(options, model, video)
         groups = [windows[n : n + number] for n in range(0, len(windows), number)]
-        for done, (group, clips) in enumerate(read_clips(dataset, groups, options, device), 1):
-            with explained(group, video):
-                tracks.add(group, _run(model, clips, options.precision))
-            bar.update(group[-1].last - group[0].first)
-            if done % GROUPS_BETWEEN == 0:
-                give_back()
-        found, classes = tracks.best(), tracks.classes
+        with closing(read_clips(dataset, groups, options, device)) as clips_of:
+            for done, group in enumerate(groups, 1):
+                with explained(group, video):
+                    tracks.add(group, _run(model, next(clips_of), options.precision))
+                bar.update(group[-1].last - group[0].first)
+                if done % GROUPS_BETWEEN == 0:
+                    give_back()
+        with explained(windows, video, "as the best tracks got their masks", _FEWER):
+            found, classes = tracks.best(), tracks.classes
     ids = _category_ids(categories, classes)
     return tuple(
         PredictedTrack(video.id, ids[label], score, masks) for _, label, score, masks in found
@@ -102,8 +106,13 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def explained(windows: Sequence[Window], video: Video) -> Iterator[None]:
-    """Running out of memory becomes an error that says where, and what to change."""
+def explained(
+    windows: Sequence[Window], video: Video, when: str | None = None, remedy: str = _SMALLER
+) -> Iterator[None]:
+    """Running out of memory becomes an error that says where, and what to change.
+
+    when: at what; unless said, as the windows were read or seen.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -111,8 +120,8 @@ def explained(windows: Sequence[Window], video: Video) -> Iterator[None]:
         if not (told or "DefaultCPUAllocator" in str(error)):
             raise
         raise DataError(
-            f"out of memory with {windows[-1].stop - windows[0].start} frames at once",
+            f"out of memory {when or f'with {windows[-1].stop - windows[0].start} frames at once'}",
             video=video.name,
             field=f"frames {windows[0].start} to {windows[-1].stop - 1}",
-            remedy="Use windows of fewer frames (--window) or smaller frames (--shorter-side)",
+            remedy=remedy,
         ) from error

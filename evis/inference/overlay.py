@@ -9,13 +9,14 @@ import numpy as np
 from evis.data import masks
 from evis.data.frames import VideoFile, open_video
 from evis.data.predictions import PredictedTrack
-from evis.data.types import VISDataset
+from evis.data.types import Video, VISDataset
 from evis.data.video import Films
 from evis.inference import drawing
 from evis.inference.table import name, numbered
-from evis.inference.video_writer import write_video
+from evis.inference.video_writer import check_size, write_video
 
 LEAST_HEIGHT = 320  # smaller frames are enlarged by a whole factor, so that labels can be read
+WIDEST = 4096  # what no frame is enlarged beyond
 FRAME_RATE = 6.0  # of YouTube-VIS, for frames that come as pictures
 
 Plate = tuple[int, int, int, int]  # a label's x, y, width, height
@@ -33,6 +34,17 @@ def write(
     return write_video(path, pictures, frame_rate(dataset, video_id))
 
 
+def check(dataset: VISDataset, kind: str) -> None:
+    """Whether all videos can be drawn as mp4 or gif, before the work that overlays come after."""
+    for video in dataset.videos:
+        scale = _scale(video)
+        check_size(f".{kind}", scale * video.height, scale * video.width, video=video.name)
+
+
+def _scale(video: Video) -> int:
+    return max(1, min(-(-LEAST_HEIGHT // video.height), WIDEST // video.width))
+
+
 def draw(
     dataset: VISDataset,
     video_id: int,
@@ -42,7 +54,7 @@ def draw(
     """Each frame with masks, outlines, and a label of number, category and score a track."""
     video = dataset.video(video_id)
     shown = numbered(predictions, video_id, threshold)
-    scale = -(-LEAST_HEIGHT // video.height)
+    scale = _scale(video)
     for index in range(video.length):
         picture = drawing.enlarge(dataset.frame(video_id, index), scale)
         found = [(n, t, t.masks[index]) for n, t in shown if t.masks[index] is not None]
@@ -99,4 +111,4 @@ def frame_rate(dataset: VISDataset, video_id: int) -> float:
     stream = open_video(reader.path)
     rate = stream.get(cv2.CAP_PROP_FPS)
     stream.release()
-    return rate if 0 < rate <= 240 else FRAME_RATE
+    return rate if 0.01 <= rate <= 240 else FRAME_RATE

@@ -20,6 +20,16 @@ ENCODERS = {
     "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1",
 }
 
+LONGEST_SIDE = {".mp4": 2**14, ".gif": 2**16 - 1}  # that the encoders take
+
+
+def check_size(kind: str, height: int, width: int, **place: object) -> None:
+    """Whether pictures of this size can be written as .mp4 or .gif; `place` is for the error."""
+    if max(height + height % 2, width + width % 2) > LONGEST_SIDE[kind]:
+        problem = f"pictures of {height} x {width} are too large for a {kind}"
+        remedy = "Choose gif, which takes larger ones than mp4, or none (--overlay)"
+        raise DataError(problem, **place, remedy=remedy)
+
 
 def write_video(path: str | Path, pictures: Iterable[np.ndarray], rate: float) -> Path:
     """Write (h, w, 3) uint8 RGB pictures as .mp4 or .gif, whole or not at all.
@@ -35,6 +45,7 @@ def write_video(path: str | Path, pictures: Iterable[np.ndarray], rate: float) -
     if first is None:
         raise DataError("there are no frames to write", file=path)
     height, width = first.shape[:2]
+    check_size(path.suffix, height, width, file=path)
     with files.replacing(path) as temporary:
         source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {rate} -i -"
         options = ["-v", "error", *source.split(), *ENCODERS[path.suffix].split()]

@@ -49,7 +49,7 @@ def latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
     paths = _newest_first(folder)
     for path in paths:
         try:
-            with zipfile.ZipFile(path) as archive:  # torch looks at no checksum
+            with zipfile.ZipFile(files.regular(path)) as archive:  # torch looks at no checksum
                 if damaged := archive.testzip():
                     raise ValueError(f"the checksum of {damaged} is wrong")
             state = torch_files.load(path)

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import reprlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,19 @@ from evis.training.recipe import Recipe
 
 WEIGHTS, RECIPE, CHECKPOINTS = "weights.safetensors", "recipe.json", "checkpoints"
 LOCK = ".lock"  # held while a process trains into the folder
+MOST_TOLD = 10  # of what differs in another run
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring = 2, 200  # room for a data set in words
 
 
 def manifest(
     recipe: Recipe, sources: Mapping[str, VISDataset], weights: Path | None
 ) -> dict[str, Any]:
-    """All that determines a run, as json: the content of recipe.json."""
+    """All that determines a run but the frames' pixels, as json: the content of recipe.json.
+
+    Of the frames their names count alone: whoever changes pictures under names that stay takes
+    another folder.
+    """
     data = {name: told(set_) for name, set_ in sources.items()}
     start = weights and f"weights {files.digest(weights)[:12]}"
     classes = [category.name for category in sources[recipe.mixture[0][0]].categories]
@@ -61,7 +70,7 @@ def refuse_another(folder: Path, asked: dict[str, Any]) -> None:
     # A run that was refused before its first step has left nothing but its recipe.
     told = (folder / log.NAME).exists() and (folder / log.NAME).stat().st_size > 0
     if path.exists() and (kept or told):
-        differing = "; ".join(_differences(jsonfile.load(path), asked))
+        differing = "; ".join(islice(_differences(jsonfile.load(path), asked), MOST_TOLD))
         if differing:
             problem = f"the folder holds another run: {differing}"
             raise DataError(problem, file=path, remedy=remedy)
@@ -75,4 +84,5 @@ def _differences(there: Any, asked: Any, at: str = "") -> Iterator[str]:
             name = f"{at}.{key}" if at else key
             yield from _differences(there.get(key), asked.get(key), name)
     elif there != asked:
-        yield f"{at} is {there!r} there, {asked!r} here"
+        there, asked = (_SHORT.repr(value) for value in (there, asked))
+        yield f"{at or 'it'} is {there} there, {asked} here"

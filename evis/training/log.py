@@ -39,11 +39,16 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines; a crash may have cut off the last one."""
     if not path.exists():
         return []
-    *whole, _ = path.read_bytes().split(b"\n")
+    *whole, _ = files.regular(path).read_bytes().split(b"\n")
     return [_checked(line, path, number) for number, line in enumerate(whole, start=1)]
 
 
 def _checked(line: bytes, path: Path, number: int) -> dict[str, Any]:
     record = jsonfile.Record(jsonfile.parse(line, path), file=path, path=f"line {number}")
     record.integer("step")
+    try:
+        files.to_json(record.value)
+    except (ValueError, RecursionError) as error:  # 1e999 is read, and is infinite
+        problem = f"can't be written again as json ({error})"
+        raise record.error(problem, remedy="Delete the line") from None
     return record.value

@@ -241,7 +241,7 @@ def _may_be_none(holder: Any, name: str) -> bool:
 def _as_held(current: Any, value: Any, key: str, may_be_none: bool) -> Any:
     """The value in the type of what a field holds now; DataError where it is of another kind."""
     if isinstance(value, str):
-        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):  # deeply nested
+        with suppress(ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             held = ast.literal_eval(value)
             repr(held)  # no number of more digits than Python writes
             value = held

@@ -101,9 +101,11 @@ class Run:
         if self.recipe.freeze_backbone:
             self.model.backbone.eval()
         share = self.recipe.micro_batches // self.accelerator.num_processes
-        batches = [next(loader) for _ in range(share)]
-        waited = time.perf_counter() - begin
+        batches: list[Batch] = []
         try:
+            for _ in range(share):
+                batches.append(next(loader))
+            waited = time.perf_counter() - begin
             all_terms = self._backward(batches)
             norm = self._update(batches, all_terms)
         except (MemoryError, RuntimeError) as error:
@@ -233,8 +235,8 @@ class Run:
         clips = [clip for batch in batches for clip in batch.clips]
         return DataError(
             problem,
-            video=", ".join(str(clip.video_id) for clip in clips),
-            frame="; ".join(", ".join(map(str, clip.frame_indices)) for clip in clips),
+            video=", ".join(str(clip.video_id) for clip in clips) or None,
+            frame="; ".join(", ".join(map(str, clip.frame_indices)) for clip in clips) or None,
             field=f"step {self.step}",
             remedy=f"{advice}. The last checkpoint in {self.checkpoints} is as it was",
         )

@@ -95,6 +95,8 @@ def test_help_says_what_stands_for_nothing(capsys):
         ["data", "toy", "toy-davis"],
         ["data", "toy", "toy-davis", "--root", "x", "--videos", "0"],
         ["data", "toy", "toy-davis", "--root", "x", "--videos", "1.5"],
+        ["data", "toy", "toy-davis", "--root", "x", "--videos", "1000001"],
+        ["label", "none", "v", "--out", "o", "--features", "a/dino", "--size", "8193"],
         ["data", "toy", "toy-davis", "--root", "x", "--seed", "9" * 5000],
         ["data", "check", "ovis"],
         ["data", "check", "--root", "x"],
@@ -163,6 +165,13 @@ def test_expected_errors_are_one_line(monkeypatch, capsys, error, status, line):
     assert cli.main(["data", "toy", "toy-davis", "--root", "x"]) == status
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("evis: ") and err.count("\n") == 1 and line in err
+
+
+def test_a_name_too_long_for_any_file_is_one_line(capsys):
+    arguments = ["train", "boxinst", "--folder", "x", "--data", f"n={'a' * 300}"]
+    assert cli.main(arguments) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("evis: ") and err.count("\n") == 1 and "File name too long" in err
 
 
 def test_a_defect_of_evis_keeps_its_traceback(monkeypatch):

@@ -498,6 +498,9 @@ def test_no_file_of_the_users_and_no_folder_is_written_over(here, tmp_path, caps
     boxes = ytvis.write(weaken(own.read(here / "truth.json"), "box"), tmp_path / "boxes.json")
     clicked = tmp_path / "clicks.json"
     clicked.write_text("{}")
+    drawn = tmp_path / "mine_overlays"
+    drawn.mkdir()
+    (drawn / "a.mp4").write_text("a film")
     before = boxes.read_bytes()
     monkeypatch.setattr(videos, "make", None)  # nothing is made before
     monkeypatch.chdir(tmp_path)
@@ -509,6 +512,12 @@ def test_no_file_of_the_users_and_no_folder_is_written_over(here, tmp_path, caps
             "would replace what it labels",
         ),
         ((*points, "--out", clicked), "would replace what it labels"),
+        (
+            ("boxes", here / "truth.json", "--with", "boxes.json", "--out", boxes),
+            "would replace what it labels",
+        ),
+        (("none", drawn, "--out", "mine.json"), "would have overlays replace"),
+        (("none", drawn / "a.mp4", "--out", "mine.json"), "would have overlays replace"),
         (("none", here / "JPEGImages", "--out", here), "is a folder: name a json file"),
         (("none", here / "JPEGImages", "--out", "."), "is a folder: name a json file"),
         (("none", here / "JPEGImages", "--out", "/"), "is a folder: name a json file"),
@@ -517,6 +526,34 @@ def test_no_file_of_the_users_and_no_folder_is_written_over(here, tmp_path, caps
             evis("label", *given)
         assert stopped.value.code == 2 and said in capsys.readouterr().err
     assert boxes.read_bytes() == before and clicked.read_text() == "{}"
+    assert (drawn / "a.mp4").read_text() == "a film"
+
+
+def test_a_video_that_can_not_be_drawn_is_refused_before_it_is_labelled(
+    tmp_path, capsys, monkeypatch
+):
+    Image.new("L", (16_400, 2)).save(tmp_path / "a.png")
+    monkeypatch.setattr(videos, "make", None)
+    command = ("label", "none", tmp_path, "--out", tmp_path / "l.json", "--overlay", "mp4")
+    assert evis(*command) == 2
+    assert "pictures of 2 x 16400 are too large for a .mp4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("/dev/null", "/dev/null: is a pipe or a device"),
+        ("file/l.json", "can't be opened or made: Not a directory"),
+        (f"{'l' * 240}.json", "File name too long"),
+    ],
+)
+def test_where_labels_can_not_be_written_nothing_is_made(
+    here, tmp_path, capsys, monkeypatch, out, said
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(videos, "make", None)
+    assert evis("label", "none", here / "JPEGImages", "--out", tmp_path / out) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_frames_of_films_are_not_written_between_the_films(tmp_path, capsys):

@@ -218,6 +218,13 @@ def test_a_foreign_or_broken_file_is_named(tmp_path, content, problem):
     assert problem in str(caught.value) and "delete it" in str(caught.value)
 
 
+def test_a_pipe_among_the_rows_is_named(tmp_path):
+    """Reading it would wait for a writer without end."""
+    os.mkfifo(tmp_path / "row.json")
+    with pytest.raises(DataError, match="row.json: is a pipe or a device, no regular file"):
+        store.rows(tmp_path)
+
+
 def test_a_truncated_row_is_named_when_it_is_looked_for(tmp_path):
     path = store.save(ROW, tmp_path)
     whole = path.read_bytes()

@@ -2,9 +2,11 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -83,6 +85,41 @@ def test_a_lock_is_held_by_one_at_a_time_and_let_go_of_by_the_killed(tmp_path):
     holder.communicate()
 
 
+def test_a_lock_that_is_a_link_leaves_what_it_leads_to(tmp_path):
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    (tmp_path / ".lock").symlink_to(mine)
+    with files.locked(tmp_path / ".lock"):
+        pass
+    assert mine.read_text() == "mine"
+
+
+def test_a_disk_that_knows_no_locks_is_named(tmp_path, monkeypatch):
+    def flock(file, operation):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    said = r"\.lock: can't be held .*: No locks available. Mount its"
+    with pytest.raises(DataError, match=said), files.locked(tmp_path / ".lock"):
+        pass
+
+
+@pytest.mark.parametrize("length", [100, 100_000])
+def test_where_what_is_put_aside_has_no_room_the_folder_is_named(length):
+    """No file may grow beyond 64 bytes, which the system treats as it does a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    spill = files.Spill(in_memory=10)
+    try:
+        with pytest.raises(
+            DataError, match="can't take .* File too large. Make room .* TMPDIR"
+        ) as told:
+            spill.read(spill.append(bytes(length)), length)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert told.value.file == tempfile.gettempdir()
+
+
 def test_where_nothing_may_be_written_the_file_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
@@ -125,7 +162,12 @@ def test_a_pipe_or_a_device_is_neither_read_nor_replaced(tmp_path, kind):
         os.mkfifo(path)
     else:
         path.symlink_to("/dev/zero")
-    for use in (jsonfile.load, predictions.read_rows, lambda path: files.write_json(path, 1)):
+
+    def hold(path):
+        with files.locked(path):
+            pass
+
+    for use in (jsonfile.load, predictions.read_rows, lambda path: files.write_json(path, 1), hold):
         with pytest.raises(DataError, match="a.json: is a pipe or a device, no regular file"):
             use(path)
     assert not path.is_file() and os.listdir(tmp_path) == ["a.json"]

@@ -178,6 +178,15 @@ def test_a_pipe_is_no_picture(folder):
         video.read(folder)
 
 
+def test_a_picture_that_may_not_be_read_is_not_called_damaged(folder, monkeypatch):
+    def refused(*given, **how):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", refused)  # root may read all
+    with pytest.raises(DataError, match="frame 1.png, .*: the frame may not be read. Allow it"):
+        video.read(folder)
+
+
 def test_a_link_out_of_the_folder_is_no_picture_of_it(folder, tmp_path):
     first = video.read(folder).videos[0].frames[0]
     (tmp_path / "link").symlink_to(folder)  # the folder itself may lie elsewhere
@@ -230,11 +239,20 @@ def test_names_that_labels_can_not_hold_are_refused_before_any_work(folder, tmp_
 FRAGMENTS = "-movflags frag_keyframe+empty_moov"
 
 
-@pytest.mark.parametrize("kind", [FRAGMENTS, "-movflags +faststart"])
-def test_a_film_that_is_cut_off_is_read_as_far_as_it_goes_and_says_so(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("cut.mp4", f"-c:v libx264 {FRAGMENTS}"),
+        ("cut.mp4", "-c:v libx264 -movflags +faststart"),
+        ("cut.avi", "-c:v mpeg4"),
+        ("cut.mkv", "-c:v libx264"),
+        ("cut.webm", "-c:v libvpx"),
+    ],
+)
+def test_a_film_that_is_cut_off_is_read_as_far_as_it_goes_and_says_so(tmp_path, name, kind):
     noise = np.random.default_rng(0).integers(0, 256, (50, 64, 96, 3), dtype=np.uint8)
-    path = tmp_path / "cut.mp4"
-    options = f"-v error -f rawvideo -pix_fmt rgb24 -s 96x64 -r 10 -i - -c:v libx264 -g 8 {kind}"
+    path = tmp_path / name
+    options = f"-v error -f rawvideo -pix_fmt rgb24 -s 96x64 -r 10 -i - -g 8 {kind}"
     command = [imageio_ffmpeg.get_ffmpeg_exe(), *options.split(), str(path)]
     subprocess.run(command, input=noise.tobytes(), check=True)
     with warnings.catch_warnings():
@@ -242,11 +260,30 @@ def test_a_film_that_is_cut_off_is_read_as_far_as_it_goes_and_says_so(tmp_path, 
         assert video.read(path).videos[0].length == 50
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.warns(UserWarning, match=r"cut.mp4 is cut off: (\d+) frames are read") as told:
+    with pytest.warns(UserWarning, match=rf"{name} is cut off: (\d+) frames are read") as told:
         dataset = video.read(path)
     assert 10 < dataset.videos[0].length < 40
     assert f"{dataset.videos[0].length} frames" in str(told[0].message)
     dataset.frame(1, dataset.videos[0].length - 1)
+
+
+@pytest.mark.parametrize("kind", ["avi", "matroska", "webm", "mpegts"])
+def test_a_film_whose_length_was_not_known_when_it_was_written_is_not_called_cut_off(
+    tmp_path, film, kind
+):
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), *f"-v error -i {film} -f {kind} -".split()]
+    done = subprocess.run(command, capture_output=True, check=True)  # into a pipe
+    (tmp_path / "piped.mkv").write_bytes(done.stdout)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert video.read(tmp_path / "piped.mkv").videos[0].length >= 20
+
+
+@pytest.mark.parametrize("start", ["ffconcat version 1.0\nfile film.mp4\n", "#EXTM3U\nfilm.mp4\n"])
+def test_a_list_of_films_is_no_film(tmp_path, film, start):
+    (tmp_path / "list.mp4").write_text(start)
+    with pytest.raises(DataError, match="list.mp4: is a list of other files, no film. Name the"):
+        video.read(tmp_path / "list.mp4")
 
 
 def test_a_broken_film_with_a_number_is_no_row_of_pictures_and_opencv_says_nothing(tmp_path, capfd):

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -12,6 +13,7 @@ from evis import cli
 from evis.data import predictions, toy, ytvis
 from evis.data.predictions import PredictedTrack
 from evis.data.supervision import weaken
+from evis.inference.video_writer import write_video
 from evis.labels import from_boxes
 from evis.models import VideoMask2Former, checkpoints, named
 
@@ -151,3 +153,65 @@ def test_a_json_of_one_s_own_is_predicted(here, tmp_path, capsys):
     assert _evis(*command, "--frames", dataset.read_frame.root) == 0
     results = tmp_path / "out" / "results.json"
     assert _evis("evaluate", results, "--annotations", boxes) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "several"),
+    [
+        ("overlay.mp4", False),
+        ("overlay.mp4", True),
+        ("overlays/cat.mp4", False),
+        ("overlays/cat.mp4", True),
+        ("overlay.gif", False),
+    ],
+)
+def test_films_that_lie_where_overlays_go_are_refused_and_stay(
+    here, tmp_path, capsys, name, several
+):
+    out = tmp_path / "out"
+    film = out / name
+    film.parent.mkdir(parents=True)
+    write_video(film, [np.full((24, 36, 3), 90, np.uint8)] * 2, rate=6)
+    (out / "made_by.json").write_text("{}")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    source = film.parent if several else film
+    assert _evis("predict", source, "--weights", here[0] / "w.safetensors", "--out", out) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert f"{name}: is to be predicted, and lies where" in said and "(--out)" in said
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_files_that_no_run_wrote_are_not_cleared_away(here, tmp_path):
+    root, dataset = here
+    frames = root / "toy" / "train" / "JPEGImages" / dataset.videos[0].name
+    kept = [tmp_path / name for name in ("overlay.gif", "overlays/mine.mp4", "videos/1-mine.json")]
+    for path in kept:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    command = ("predict", frames, "--weights", root / "w.safetensors", "--out", tmp_path)
+    assert _evis(*command, "--window", 4, "--overlay", "none") == 0
+    assert [path.read_text() for path in kept] == ["mine"] * 3
+
+
+@pytest.mark.parametrize("name", ["results.json", "tracks.csv", "made_by.json"])
+@pytest.mark.parametrize("is_weights", [False, True])
+def test_what_is_predicted_and_with_what_stays(here, tmp_path, capsys, name, is_weights):
+    root, _ = here
+    mine = tmp_path / name
+    mine.write_text("mine")
+    given = (root / "toy", mine) if is_weights else (mine, root / "w.safetensors")
+    with pytest.raises(SystemExit) as stopped:
+        _evis("predict", given[0], "--weights", given[1], "--out", tmp_path)
+    assert stopped.value.code == 2 and mine.read_text() == "mine"
+    assert f"{name} would be written over: give another --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["results.json", "truth.json"])
+def test_scores_replace_nothing_that_they_are_of(tmp_path, capsys, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for one in ("results.json", "truth.json"):
+        (tmp_path / one).write_text("[]")
+    with pytest.raises(SystemExit) as stopped:
+        _evis("evaluate", "results.json", "--annotations", "truth.json", "--json", f"./{name}")
+    assert stopped.value.code == 2 and (tmp_path / name).read_text() == "[]"
+    assert "would replace what it scores: name another file" in capsys.readouterr().err

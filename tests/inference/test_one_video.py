@@ -18,6 +18,7 @@ from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Category, Video, VISDataset
 from evis.inference import Options, fitting, predict
+from evis.inference.tracks import Tracks
 from evis.inference.video_writer import write_video
 from evis.models import VideoMask2Former, named
 
@@ -191,6 +192,24 @@ def test_running_out_of_memory_says_where_and_what_to_change():
         _run(video(2), Hungry(real.value), window=1)
     with pytest.raises(RuntimeError, match="shape"):
         _run(video(2), Hungry(RuntimeError("shape mismatch")))
+
+
+def test_running_out_of_memory_beside_the_model_says_where_too(monkeypatch):
+    class Full(Lazy):
+        def __getitem__(self, frame):
+            if frame == 9:
+                raise MemoryError
+            return super().__getitem__(frame)
+
+    with pytest.raises(DataError, match=r"frames 8 to 15: out of memory with 8 .*--window"):
+        _run(Full(20), window=8)
+
+    def full(self):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(Tracks, "best", full)
+    with pytest.raises(DataError, match=r"frames 0 to 5: out of memory as the best .*--top"):
+        _run(video(6), window=2)
 
 
 def test_bad_frames_are_one_line_errors():

@@ -131,6 +131,56 @@ def test_odd_sides_are_kept_and_failures_leave_no_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["odd.mp4"]
 
 
+def _strip(height, width) -> VISDataset:
+    picture = np.full((height, width, 3), 90, np.uint8)
+    return replace(
+        DATASET,
+        videos=(Video(1, "strip", height, width, ("a",)),),
+        read_frame=lambda of, frame: picture,
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"),
+    [((1, 32_768), 1), ((1, 3_000), 1), ((2, 2_000), 2), ((64, 96), 5), ((320, 9_000), 1)],
+)
+def test_low_and_wide_frames_are_not_enlarged_beyond_bounds(size, scale):
+    (picture,) = overlay.draw(_strip(*size), 1, ())
+    assert picture.shape == (scale * size[0], scale * size[1], 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "kind", "fits"),
+    [
+        ((16, 16_384), "mp4", True),
+        ((16, 16_385), "mp4", False),
+        ((16_386, 16), "mp4", False),
+        ((16, 16_385), "gif", True),
+        ((2, 65_534), "gif", True),
+        ((2, 65_535), "gif", False),
+    ],
+)
+def test_what_no_encoder_takes_is_refused_before_any_work(sets, tmp_path, size, kind, fits):
+    dataset = _strip(*size)
+    if fits:
+        overlay.check(dataset, kind)
+        assert overlay.write(tmp_path / f"o.{kind}", dataset, 1, ()).stat().st_size > 0
+        return
+    said = f"too large for a .{kind}. Choose gif, .* or none .--overlay"
+    blind = replace(dataset, read_frame=None)  # no frame of it is seen
+    with pytest.raises(DataError, match=f"video strip: pictures of {size[0]} x {size[1]} are"):
+        run.predict_and_write(blind, sets[1], tmp_path / "out", Options(), overlays=kind)
+    with pytest.raises(DataError, match=f"o.{kind}: .* {said}"):
+        overlay.write(tmp_path / f"o.{kind}", dataset, 1, ())
+
+
+def test_a_rate_that_no_one_could_watch_is_another(tmp_path, monkeypatch):
+    dataset = own_video.read(write_video(tmp_path / "slow.mp4", [GREY] * 3, 0.02))
+    assert overlay.frame_rate(dataset, 1) == pytest.approx(0.02)
+    dataset = own_video.read(write_video(tmp_path / "slow.mp4", [GREY] * 3, 0.001))
+    assert overlay.frame_rate(dataset, 1) == overlay.FRAME_RATE
+
+
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
     """A folder with two splits of a toy set, and weights that nobody trained."""

@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -145,11 +146,29 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path, small, state):
         _run(small, folder)
 
 
-@pytest.mark.parametrize("line", ["{", "[1]", "{}", '{"step": "one"}', "\xff"])
+@pytest.mark.parametrize(
+    "line", ["{", "[1]", "{}", '{"step": "one"}', "\xff", '{"step": 1, "total": 1e999}']
+)
 def test_a_damaged_log_is_named_with_its_line(tmp_path, line):
     (tmp_path / "log.jsonl").write_text(f'{{"step": 0}}\n{line}\n', encoding="latin1")
     with pytest.raises(DataError, match="log.jsonl"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("name", [".lock", "log.jsonl"])
+def test_a_pipe_in_the_folder_is_not_waited_for(tmp_path, small, name):
+    folder = _stopped(small, tmp_path, after=3)
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(DataError, match=f"{name}: is a pipe or a device"):
+        _run(small, folder)
+
+
+def test_a_pipe_among_the_checkpoints_is_a_damaged_one(tmp_path, small):
+    folder = _stopped(small, tmp_path, after=3) / "checkpoints"
+    os.mkfifo(folder / "step-00000099.pt")
+    with pytest.warns(UserWarning, match="step-00000099.pt is damaged .*is a pipe or a device"):
+        assert checkpoint.latest(folder)[0] == 3
 
 
 def test_with_all_checkpoints_damaged_it_says_so(tmp_path, small):
@@ -201,6 +220,11 @@ def test_a_folder_with_another_run_is_left_alone(tmp_path, small):
     assert "recipe.steps is 1 there, 2 here" in str(error.value)
     assert "recipe.settings.beta is 0.16 there, 1.0 here" in str(error.value)
     assert "learning_rate" not in str(error.value)
+    for foreign in ([["long" * 500] * 500] * 500, {f"key{n}": ["long" * 500] for n in range(5000)}):
+        (tmp_path / RECIPE).write_text(json.dumps(foreign))
+        with pytest.raises(DataError, match="the folder holds another run") as error:
+            _run(small, tmp_path, small.recipe(steps=1))
+        assert len(str(error.value)) < 10_000
     (tmp_path / RECIPE).write_text("{")
     with pytest.raises(DataError, match="recipe.json: broken json"):
         _run(small, tmp_path, small.recipe(steps=1))
@@ -239,6 +263,16 @@ def test_out_of_memory_says_what_to_change(tmp_path, small):
 
     with pytest.raises(DataError, match="step 1: out of memory. Lower micro_batch"):
         _run(small, tmp_path, method=_at_step(small, 1, full))
+
+
+def test_out_of_memory_as_clips_are_read_says_what_to_change(tmp_path, small):
+    def full(video, frame):
+        raise MemoryError
+
+    datasets = {name: replace(it, read_frame=full) for name, it in small.datasets().items()}
+    options = {"device": "cpu", "threads": 1, "progress": False}
+    with pytest.raises(DataError, match="^field step 0: out of memory. Lower micro_batch"):
+        train(small.recipe(), datasets, tmp_path, method, **options)
 
 
 def test_other_errors_stay_what_they_are(tmp_path, small):

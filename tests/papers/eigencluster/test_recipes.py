@@ -176,6 +176,8 @@ def test_values_from_text():
         ({"shift": "1"}, "shift should be"),
         ({"milestones": "(-1,)"}, "milestones should be whole numbers"),
         ({"lr": "1e999"}, "learning_rate should be a number"),
+        ({"lr": "{[]: 1}"}, "learning_rate should be of the kind float"),
+        ({"lr": "{[2]}"}, "learning_rate should be of the kind float"),
         ({"lr": "9" * 400}, "learning_rate should be of the kind float"),
         ({"weight_decay": "-1"}, "weight_decay should be a number"),
         ({"seed": "-1"}, "seed should be a whole number from 0"),
