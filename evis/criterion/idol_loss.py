@@ -28,7 +28,6 @@ FRAMES = 2  # a clip: key and reference
 class Objects(NamedTuple):
     """The N objects that are visible in one frame of a clip."""
 
-    rows: Tensor  # (N,) long: of the clip's objects
     labels: Tensor  # (N,) long
     boxes: Tensor  # (N, 4) cx, cy, w, h: shares of the batch's canvas, which the network sees
 
@@ -93,7 +92,7 @@ class IDOLLoss:
                 pairs, best = assigned(layer, keys, objects)
                 of_layers.append(self._terms(layer, keys, objects, regions, pairs))
             terms = {name: torch.stack([of[name] for of in of_layers]) for name in of_layers[0]}
-            alike = identity(prediction, clips, keys, objects, best, generator)
+            alike = identity(prediction, clips, keys, best, generator)
             warm_up = boxinst.warm_up(step.number, self.warm_up_steps)
             weights = {
                 "class": self.class_weight,
@@ -187,18 +186,21 @@ class IDOLLoss:
 
 
 def objects_in(
-    prediction: FramePrediction, clips: Sequence[Clip], frames: Sequence[int]
+    prediction: FramePrediction,
+    clips: Sequence[Clip],
+    frames: Sequence[int],
+    others: Sequence[int] | None = None,
 ) -> list[Objects]:
-    """What is visible in one frame of each clip."""
+    """What is visible in one frame of each clip, and in the other frame where others are named."""
     device = prediction.class_logits.device
     width, height = (max(clip.frames.shape[axis] for clip in clips) for axis in (-1, -2))
     found = []
-    for clip, frame in zip(clips, frames, strict=True):
-        rows = clip.visible[:, frame].nonzero().flatten()
-        low, high = clip.boxes[rows, frame].chunk(2, -1)
+    for clip, frame, other in zip(clips, frames, others or frames, strict=True):
+        shown = clip.visible[:, frame] & clip.visible[:, other]
+        low, high = clip.boxes[shown, frame].chunk(2, -1)
         shares = torch.cat([(low + high) / 2, high - low], 1)
         shares = shares / torch.tensor([width, height, width, height])
-        found.append(Objects(*(moved(x, device) for x in (rows, clip.labels[rows], shares))))
+        found.append(Objects(*(moved(x, device) for x in (clip.labels[shown], shares))))
     return found
 
 
@@ -220,22 +222,19 @@ def identity(
     prediction: FramePrediction,
     clips: Sequence[Clip],
     keys: Sequence[int],
-    objects: Sequence[Objects],
     best: Sequence[Tensor],
     generator: torch.Generator | None,
 ) -> Terms:
     """What tells objects apart: an item for each that is visible in both frames."""
     others = [1 - key for key in keys]
     items = []
-    for number, known in enumerate(objects_in(prediction, clips, others)):
-        # As released: what the key frame lacks is not known in the other one, either.
-        in_both = torch.isin(known.rows, objects[number].rows)
-        known = Objects(*(part[in_both] for part in known))
-        key, other = keys[number], others[number]
+    # As released: what the key frame lacks is not known in the other one, either.
+    for number, known in enumerate(objects_in(prediction, clips, others, keys)):
+        key, other, seen = keys[number], others[number], clips[number].visible
         logits, boxes = prediction.class_logits[number, other], prediction.boxes[number, other]
         parts = idol.candidates(logits, boxes, (known.labels, known.boxes))  # (N, Q) each
-        in_key = torch.isin(objects[number].rows, known.rows)  # both are in the clip's order
-        of_key = prediction.embeddings[number, key][best[number][in_key]]
+        in_key = seen[seen[:, key], other].nonzero().flatten()  # places among the key frame's
+        of_key = prediction.embeddings[number, key][best[number][moved(in_key, logits.device)]]
         of_other = prediction.embeddings[number, other].expand(len(of_key), -1, -1)
         items.append((of_key, of_other, *parts))
     key, reference, positives, negatives = map(torch.cat, zip(*items, strict=True))
