@@ -205,17 +205,42 @@ def test_what_the_readme_says_of_free_masks_is_stored():
     assert words.format(gains[0].mean(), -gains[1].mean()) in README
 
 
+def test_what_the_readme_says_of_pointvis_is_what_its_units_say():
+    pointvis = papers.measures("pointvis costs")
+    rows = pointvis.group("pointvis toy-ytvis19") | pointvis.group("pointvis costs")
+    table = series.table(rows.values())
+    click, losses, masks = "PointVIS (P1)", "VISP+CINeg (P1)", "masks"
+    means = table.groupby("row")["AP"].mean()
+    shown = [means[row] for row in (click, "PointVIS (P1N1)", masks, "VISP (P1)", losses)]
+    said = (
+        "{:.1f} AP over six units, {:.1f} with one negative click, where masks of all frames bring "
+        "{:.1f}; without masks that clicks choose, a loss at the clicks alone brings {:.1f}, and "
+        "{:.1f} with other objects' clicks as negatives"
+    )
+    assert said.format(*shown) in README.replace("\n", " ")
+
+    def found(row, against):
+        gain = paired.difference(table, row, against)
+        assert gain.seeds == 6
+        return paired.outcome(gain)
+
+    for better, worse in ((losses, "VISP (P1)"), ("annotated cost alone", losses), (masks, click)):
+        assert found(better, worse) == "higher"
+    for more, less in (
+        ("without maskness", "annotated cost alone"),
+        (click, "without maskness"),
+        ("PointVIS (P1), self-trained", click),
+        ("PointVIS (P1N1)", click),
+    ):
+        assert found(more, less) == "not resolved"
+
+
 def test_what_the_readme_says_of_first_units_is_stored():
     def ap(group, rows, metric="AP"):
         own = papers.measures(group).group(group)
         test = getattr(papers.measures(group), "TESTS", {}).get(group, TEST)
         return [100 * measured.find(own[row].seeded(0), test).metrics[metric] for row in rows]
 
-    clicked = ap("pointvis toy-ytvis19", ["PointVIS (P1)", "PointVIS (P1N1)", "masks"])
-    said = "{:.1f} AP, and\n{:.1f} with one negative click, where masks of all frames bring {:.1f}"
-    assert said.format(*clicked) in README
-    bare = ap("pointvis costs", ["VISP (P1)", "VISP+CINeg (P1)"])
-    assert "alone\nbrings {:.1f}, and {:.1f} with other".format(*bare) in README
     rounds = ap("cutler", ["round 0", "round 1", "round 2"])
     assert "{:.1f}, {:.1f} and {:.1f} AP after its three rounds".format(*rounds) in README
     named = "from no label and names alone: {:.1f} AP,\nwhere masks of videos bring {:.1f}"
