@@ -9,6 +9,7 @@ from evis import papers
 from evis.companion import measured, paired, series, store
 from evis.companion.held_out import TEST
 from evis.data import paths
+from evis.papers import worth
 from evis.papers.eigencluster import experiments, free_masks, tables
 from evis.papers.eigencluster.experiments import BOTH, CONTROL, TK
 
@@ -233,6 +234,9 @@ def test_what_the_readme_says_of_pointvis_is_what_its_units_say():
         ("PointVIS (P1N1)", click),
     ):
         assert found(more, less) == "not resolved"
+    kept = paired.difference(worth.by_unit(), "P1: PointVIS", "boxes: TK", "share")
+    assert f"keeps {kept.mean:.1f} points more than boxes with TK do" in README
+    assert paired.outcome(kept) == "higher" and kept.seeds == 6
 
 
 def test_what_the_readme_says_of_first_units_is_stored():
