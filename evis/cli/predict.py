@@ -164,8 +164,8 @@ def _are_labels(results: Path) -> bool:
 
     with suppress(OSError), files.regular(results).open("rb") as stream:
         head = stream.read(256)
-        text = head.decode(json.detect_encoding(head), "ignore")
-        return text.lstrip("\ufeff \t\r\n")[:1] == "{"  # a byte-order mark is no error
+        # A byte-order mark is no error: the encoding that it stands for leaves it out.
+        return head.decode(json.detect_encoding(head), "ignore").lstrip()[:1] == "{"
     return False
 
 

@@ -28,11 +28,16 @@ _DAMAGED = (
 def opened(
     path: Path, what: str, formats: tuple[str, ...] = _FORMATS, **place: object
 ) -> Iterator[Image.Image]:
-    """Pillow's picture; a file that is missing or damaged is a `DataError` that says what it is."""
+    """Pillow's picture; a file that is missing or damaged is a `DataError` that says what it is.
+
+    What the block itself finds wrong with the picture is told as it says.
+    """
     files.regular(path)
     try:
         with Image.open(path, formats=formats) as picture:
             yield picture
+    except DataError:
+        raise
     except FileNotFoundError:
         remedy = "Unpack or extract it again, or check frames_root"
         raise DataError(f"the {what} is missing", file=path, **place, remedy=remedy) from None
@@ -60,13 +65,13 @@ def read_picture(
         mode = picture.mode
         stored = picture.height, picture.width
         is_on_its_side = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-        seen = stored[::-1] if is_on_its_side and size != stored else stored
-        if size in (None, seen):  # another is refused before it is decoded
-            if size != stored or not is_on_its_side:
-                ImageOps.exif_transpose(picture, in_place=True)
-            pixels = np.asarray(picture if mode[0] in "IF" else picture.convert("RGB"))
-    if size not in (None, seen):
-        raise other_size(seen, size, file=path, video=video, frame=frame)
+        is_turned = size != stored or not is_on_its_side
+        seen = stored[::-1] if is_turned and is_on_its_side else stored
+        if size not in (None, seen):  # before it is decoded
+            raise other_size(seen, size, file=path, video=video, frame=frame)
+        if is_turned:
+            ImageOps.exif_transpose(picture, in_place=True)
+        pixels = np.asarray(picture if mode[0] in "IF" else picture.convert("RGB"))
     if mode in ("I", "F"):
         problem = "the picture holds numbers of 32 bits, whose black and white are not known"
         place = {"file": path, "video": video, "frame": frame}

@@ -19,8 +19,8 @@ from evis.data.frames import PictureFolder, VideoFile, open_video, read_picture,
 from evis.data.types import Video, VISDataset
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-_EBML, _SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"  # what a mkv or webm is made of
 FILMS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
+_EBML, _SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"  # what a mkv or webm is made of
 
 
 def read(path: str | Path) -> VISDataset:

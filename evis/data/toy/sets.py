@@ -77,7 +77,7 @@ def speeds(name: str, videos: int, seed: int = 0, split: str = "train") -> dict[
     """By the tracks' ids in `sample`: how fast each object goes over the ground, in frame heights a
     frame, whatever the camera does; 0 for one that rests.
     """
-    scenes = (draw(of_video)[0] for of_video in plan(_spec(name), split, seed, videos))
+    scenes = (_composed(of_video)[0] for of_video in plan(_spec(name), split, seed, videos))
     rates = np.concatenate([scene.objects.place.rate[scene.shown] for scene in scenes])
     return dict(enumerate(np.linalg.norm(rates, axis=1).tolist(), start=1))
 
@@ -168,12 +168,18 @@ def _make_video(plan: Plan, spec: ToySpec, root: Path, video_id: int) -> tuple[V
 
 def draw(plan: Plan) -> tuple[Scene, np.ndarray]:
     """-> the scene and its frames (T, h, w, 3) uint8 RGB."""
+    scene, rng = _composed(plan)
+    return scene, render(rng, scene)
+
+
+def _composed(plan: Plan) -> tuple[Scene, np.random.Generator]:
+    """The scene, and the lots that go on to its frames."""
     rng = plan.random()
     for _ in range(COMPOSITIONS):
         scene = compose(rng, plan.spec, plan.objects, plan.mbor)
         if scene.shown.all():
             break
-    return scene, render(rng, scene)
+    return scene, rng
 
 
 def _tracks(scene: Scene, spec: ToySpec, video_id: int) -> list[Track]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evis.companion import claim_file, paired, series
+from evis.companion import claim_file, series
 from evis.companion import claims as ledger
 from evis.companion.claims import Claim
 from evis.companion.held_out import DAVIS, SURE, HeldOut
@@ -33,15 +33,12 @@ def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.
 
 
 def judged(claim: Claim, rows: ledger.Table, shelf: Path | None = None) -> Claim:
-    """The claim; once its rows are measured, not testable where what it builds on fails.
-
-    A control of too few units has not failed: no more can be told of the claim by so few.
-    """
+    """The claim; once its rows are measured, not testable where its control is not, or fails."""
     if not all(ledger.difference(test, rows).seeds for test in claim.tests):
         return claim
     for test in claim.tests:
         found = control.of(test, rows, shelf)
-        if found and not found.holds and not 0 < found.difference.seeds < paired.LEAST_SEEDS:
+        if found and (found.fails or not found.difference.seeds):
             return replace(claim, untestable=f"not judged for its control: {found}")
     return claim
 

@@ -11,14 +11,15 @@ True masks are read for the second to judge, and by no row.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evis.companion import measured, paired, store
-from evis.companion.claims import HOLDS, UNMEASURED, Comparison, Table, describe, difference
+from evis.companion.claims import Comparison, Table
+from evis.companion.control import Control
 from evis.data import toy
 from evis.data.masks import pairwise_iou
 from evis.data.types import VISDataset
@@ -31,24 +32,6 @@ FOUND = 0.5  # IoU above which a mask has an object
 _CLIPS = ON_PICTURES.name, CUTLER.name
 
 
-@dataclass(frozen=True)
-class Control:
-    compared: str
-    difference: paired.Difference  # above 0 if it works
-
-    @property
-    def verdict(self) -> str:
-        return paired.verdict(self.difference) if self.difference.seeds else UNMEASURED
-
-    @property
-    def holds(self) -> bool:
-        return self.verdict == HOLDS
-
-    def __str__(self) -> str:
-        found = f"{self.difference}, " if self.difference.seeds else ""
-        return f"{self.compared}: {found}{self.verdict}"
-
-
 def of(test: Comparison, table: Table, shelf: Path | None = None) -> Control | None:
     """What a comparison builds on; None if it is neither with VideoCutLER nor with no flow."""
     rows = test.left.row, test.right.row
@@ -57,8 +40,7 @@ def of(test: Comparison, table: Table, shelf: Path | None = None) -> Control | N
     if rows[1] != ON_PICTURES.name:
         return None
     left, right = (replace(test.left, row=name) for name in _CLIPS)
-    clips = replace(test, left=left, right=right, published=None)
-    return Control(describe(clips), difference(clips, table))
+    return Control.of(replace(test, left=left, right=right, published=None), table)
 
 
 def of_flow(on: str, shelf: Path | None = None) -> Control:

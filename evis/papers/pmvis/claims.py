@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from evis.companion import ceiling, claim_file, paired, series
+from evis.companion import ceiling, claim_file, series
 from evis.companion import claims as ledger
 from evis.companion.claims import Claim, Comparison
+from evis.companion.control import Control
 from evis.companion.held_out import IN_CLAIMS, HeldOut
 from evis.companion.measured import tested_on
 from evis.papers.pmvis import checks
@@ -27,8 +28,8 @@ QUESTIONS = claim_file.read(FILE, TERMS, "question")
 
 
 def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
-    """By the rows; a claim on learning from boxes is judged only where `control` holds, and asked
-    for no size that true masks do not reach themselves."""
+    """By the rows; a claim on learning from boxes is judged only where its control does not fail,
+    and asked for no size that true masks do not reach themselves."""
     rows = cache(lambda *which: table(*which, shelf))
     return ledger.verdicts([judged(claim, rows) for claim in claims], rows)
 
@@ -36,15 +37,12 @@ def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.
 def judged(claim: Claim, rows: ledger.Table) -> Claim:
     of_boxes = [test for test in claim.tests if _learns_from_boxes(test)]
     for test in of_boxes:
-        against = control(test)
-        found = ledger.difference(against, rows)
-        if found.seeds >= paired.LEAST_SEEDS and paired.verdict(found) != ledger.HOLDS:
-            words = f"{ledger.describe(against)}: {found}, {paired.verdict(found)}"
-            return replace(claim, untestable=f"not judged for its control: {words}")
+        if (found := Control.of(masks_against_boxes(test), rows)).fails:
+            return replace(claim, untestable=f"not judged for its control: {found}")
     return ceiling.kept_below(claim, rows, "IDOL") if of_boxes else claim
 
 
-def control(test: Comparison) -> Comparison:
+def masks_against_boxes(test: Comparison) -> Comparison:
     """That true masks teach more than boxes do, on the same videos: else better masks made of boxes
     have nothing to win."""
     left, right = (replace(test.left, row=name) for name in ("IDOL", "IDOL-BoxInst"))

@@ -31,7 +31,8 @@ def verdicts(shelf: Path | None = None, claims: Iterable[Claim] = CLAIMS) -> pd.
 
 def controlled(claim: Claim, shelf: Path | None = None) -> Claim:
     """The claim; not testable if it is on linking, and no links could win in its videos."""
-    of = {(_labelled_as(test), test.left.held_out) for test in claim.tests if is_on_linking(test)}
+    on_linking = filter(is_on_linking, claim.tests)
+    of = dict.fromkeys((_labelled_as(test), test.left.held_out) for test in on_linking)
     why = "; ".join(filter(None, (linking.no_question(*each, shelf) for each in of)))
     return replace(claim, untestable=why) if why else claim
 
@@ -43,10 +44,8 @@ def _labelled_as(test: Comparison) -> str:
 
 def is_on_linking(test: Comparison) -> bool:
     """Whether the two rows are one training, whose queries are linked in two ways."""
-    rows = rows_of(test.left.held_out)
-    if not {test.left.row, test.right.row} <= set(rows):
-        return False
-    if test.left.row == test.right.row:
+    rows, names = rows_of(test.left.held_out), {test.left.row, test.right.row}
+    if len(names) == 1 or not names <= set(rows):
         return False
     one, other = (
         replace(rows[side.row], name="", options=WHOLE) for side in (test.left, test.right)
