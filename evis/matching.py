@@ -62,8 +62,6 @@ def match(
     by: By = "masks",
     points: Tensor | int | None = None,
     generator: torch.Generator | None = None,
-    names: Sequence[str] | None = None,
-    weights: Weights = WEIGHTS,
 ) -> Pairs:
     """The cheapest assignment of every clip: its queries and their targets, as two CPU vectors.
 
@@ -71,11 +69,10 @@ def match(
     targets: (labels (N,), masks (N, T, H, W)) a clip, all of one size, not that of the logits;
     points: (1 or B, P, 2) x, y in [0, 1], or how many random ones a clip (20,000 by default). With
     more objects than queries every query is assigned and the dearest objects stay without one.
-    `names` are what errors call the clips.
     """
-    names = names or [f"clip {clip} of the batch" for clip in range(len(targets))]
+    names = [f"clip {clip} of the batch" for clip in range(len(targets))]
     layers = [(class_logits, mask_logits)]
-    (pairs,) = match_layers(layers, targets, by, points, generator, names, weights)
+    (pairs,) = match_layers(layers, targets, by, points, generator, names, WEIGHTS)
     return [(torch.from_numpy(queries), torch.from_numpy(objects)) for queries, objects in pairs]
 
 

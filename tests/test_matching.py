@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from evis import matching
 from evis.losses import masks
 from evis.losses.tensors import Diverged
-from evis.matching import WEIGHTS, Weights, match, seen
+from evis.matching import WEIGHTS, Weights, match, match_layers, seen
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -228,7 +228,8 @@ def test_logits_that_are_not_finite_are_named_with_their_clip(by, which, value):
     with pytest.raises(Diverged, match=f"clip 1 of the batch, layer 0: {what} hold NaN or inf"):
         match(*logits, targets, by)
     with pytest.raises(Diverged, match=f"video 8, layer 0: {what} hold NaN or infinity"):
-        match(*logits, targets, by, names=["video 7", "video 8"])
+        names = ["video 7", "video 8"]
+        match_layers([logits], targets, by, None, None, names, WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -287,5 +288,8 @@ def test_weights_decide_what_a_pair_costs(by):
     torch.testing.assert_close(sum(parts), costs(*arguments))
     # Only the class counts: query n is for object 2 - n, whatever it draws.
     class_logits[0, range(3), targets[0][0].flip(0)] = 50
-    ((queries, objects),) = match(class_logits, mask_logits, targets, by, weights=Weights(1, 0, 0))
+    layers = [(class_logits, mask_logits)]
+    (((queries, objects),),) = match_layers(
+        layers, targets, by, None, None, ["clip"], Weights(1, 0, 0)
+    )
     assert (queries + objects).tolist() == [2, 2, 2]

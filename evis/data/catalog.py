@@ -63,15 +63,17 @@ SETS: dict[str, RealSet] = {
 def splits_in(folder: Path) -> list[tuple[RealSet, Split]]:
     """The splits that are there of the first set whose official layout the folder follows."""
     for real in SETS.values():
-        there = [split for split in real.splits if not absent_parts(split, folder)]
+        there = [split for split in real.splits if not absent_parts(real, split, folder)]
         if there:
             return [(real, split) for split in there]
     return []
 
 
-def absent_parts(split: Split, root: Path) -> list[Path]:
+def absent_parts(real: RealSet, split: Split, root: Path) -> list[Path]:
     """Where the split's annotations and frames should be, as far as they are not there."""
-    parts = root / split.annotations, root / split.frames
+    parts = [root / split.annotations, root / split.frames]
+    if real.layout == "davis":  # its splits share these folders
+        parts.append(root / davis.listing(split.name))
     try:
         return [part for part in parts if not part.exists()]
     except PermissionError as error:  # it names a part, which may not be there at all
@@ -81,6 +83,7 @@ def absent_parts(split: Split, root: Path) -> list[Path]:
 
 def frames_of(annotations_json: Path) -> list[Path]:
     """Where official layouts have the frames of an annotation file that lies as in them."""
+    annotations_json = annotations_json.absolute()  # the set's folder may be the current one
     return [
         annotations_json.parents[split.annotations.count("/")] / split.frames
         for real in SETS.values()
@@ -121,7 +124,7 @@ def check(name: str, root: str | Path) -> Report:
 
 
 def _problems(real: RealSet, split: Split, root: Path) -> list[str]:
-    if absent := absent_parts(split, root):
+    if absent := absent_parts(real, split, root):
         return [f"{part} is not there" for part in absent]
     try:
         dataset = real.read(root, split)

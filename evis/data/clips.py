@@ -85,8 +85,7 @@ class ClipDataset(Dataset):
         shorter_side = int(generator.choice(self.shorter_sides))
         flipped = bool(generator.random() < self.flip)
         size = video.height, video.width
-        scale = min(shorter_side / min(size), self.longest_side / max(size))
-        new_size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+        new_size = scaled(size, shorter_side, self.longest_side)
         return _clip(self.dataset, video_id, indices, Geometry(size, new_size, flipped))
 
     def _frame_indices(self, length: int, generator: np.random.Generator) -> tuple[int, ...]:
@@ -98,6 +97,12 @@ class ClipDataset(Dataset):
         pool = others if len(others) else np.array([reference])
         drawn = generator.choice(pool, wanted, replace=len(pool) < wanted)
         return tuple(sorted([reference, *drawn.tolist()]))
+
+
+def scaled(size: tuple[int, int], shorter: int, longest: int) -> tuple[int, int]:
+    """The size whose shorter side is `shorter`, or less where its longer would pass `longest`."""
+    scale = min(shorter / min(size), longest / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def cut(dataset: VISDataset, video_id: int, frames: Sequence[int]) -> Clip:

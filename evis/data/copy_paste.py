@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from evis.data.clips import Clip, ClipDataset, Geometry
 from evis.data.errors import DataError
+from evis.data.masks import around
 
 COVERED = 0.5  # what hides this much of another object, or more, is not pasted
 
@@ -128,9 +129,5 @@ def _placed(
 
 def _around(masks: torch.Tensor) -> torch.Tensor:
     """(N, T, h, w) -> (N, T, 4) x0, y0, x1, y1 of the tight boxes; zero where a mask is empty."""
-    sides = []
-    for line in (masks.any(-2).numpy(), masks.any(-1).numpy()):  # columns, rows
-        end = (line.shape[-1] - line[..., ::-1].argmax(-1)) * line.any(-1)
-        sides.append((line.argmax(-1), end))
-    (x0, x1), (y0, y1) = sides
-    return torch.from_numpy(np.stack([x0, y0, x1, y1], -1)).float()
+    boxes = [[around(mask) for mask in of_object] for of_object in masks.numpy()]
+    return torch.tensor(boxes, dtype=torch.float32).reshape(*masks.shape[:2], 4)

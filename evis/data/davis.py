@@ -40,8 +40,13 @@ def read(root: str | Path, split: str = "val", annotations: str = UNSUPERVISED) 
     return VISDataset(tuple(videos), tuple(tracks), (Category(1, "object"),), reader)
 
 
+def listing(split: str) -> str:
+    """The file that names the split's videos, from the set's folder."""
+    return f"ImageSets/2017/{split}.txt"
+
+
 def _split_names(root: Path, split: str) -> list[str]:
-    file = within(root, f"ImageSets/2017/{split}.txt")
+    file = within(root, listing(split))
     try:
         lines = files.regular(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -121,6 +126,9 @@ def write(
     root = Path(root)
     pictures: dict[Path, bytes] = {}  # all encoded before the first is written
     for video in dataset.videos:
+        if "/" in video.name:
+            remedy = "Give it a name without a slash"
+            raise DataError("a split file can't name it", video=video.name, remedy=remedy)
         folder = root / annotations / RESOLUTION / video.name
         for frame, name in enumerate(video.frames):
             picture = _png(_label_picture(dataset, video, frame))
@@ -130,8 +138,8 @@ def write(
         raise DataError("two frames would be written into one file", remedy=remedy)
     for target, content in pictures.items():
         files.write_bytes(target, content, durable=False)
-    listing = "".join(f"{video.name}\n" for video in dataset.videos)
-    files.write_text(root / "ImageSets" / "2017" / f"{split}.txt", listing)
+    names = "".join(f"{video.name}\n" for video in dataset.videos)
+    files.write_text(root / listing(split), names)
     return root
 
 

@@ -51,7 +51,7 @@ def masks_together(entries: list, video: Video) -> tuple[RLE | None, ...] | None
 def _from_rle(size: Any, counts: Any, video: Video, fail: Fail) -> RLE:
     again = "Encode the mask at the size of the frames, (height, width)"
     frame = [video.height, video.width]
-    if size != frame:
+    if not isinstance(size, list | tuple) or list(size) != frame:
         raise fail(f"the RLE's size is {brief(size)}, the video's is {frame}", remedy=again)
     if isinstance(counts, str):
         try:

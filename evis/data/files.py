@@ -106,7 +106,7 @@ def read_array(path: str | Path) -> np.ndarray:
 
 
 def digest(path: str | Path) -> str:
-    """A hash of a file, or of all files in a folder."""
+    """A hash of a file, or of the files that lie in a folder itself, not those further down."""
     if Path(path).is_dir():
         parts = sorted(file for file in Path(path).iterdir() if file.is_file())
         content = "".join(f"{file.name} {digest(file)} " for file in parts)

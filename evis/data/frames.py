@@ -105,7 +105,7 @@ def within(root: Path, name: str) -> Path:
 
 @dataclass(frozen=True)
 class VideoFile:
-    """Frames of one mp4 (or anything OpenCV decodes).
+    """Frames of one mp4 (or anything OpenCV decodes); a name's end says which: film.mp4#7.
 
     The decoder stays open between calls, so reading in order decodes each frame once; going back
     starts again from the first frame, because seeking by index is not exact in every format.
@@ -116,17 +116,18 @@ class VideoFile:
     _open: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, video: Video, frame: int) -> np.ndarray:
+        wanted = int(video.frames[frame].rpartition("#")[2])  # a set may hold some of them alone
         stream, upcoming = self._open.pop(os.getpid(), (None, 0))
-        if stream is None or upcoming > frame:
+        if stream is None or upcoming > wanted:
             stream, upcoming = open_video(self.path), 0
-        while upcoming < frame and stream.grab():
+        while upcoming < wanted and stream.grab():
             upcoming += 1
         decoded, picture = stream.read()
         if not decoded:
             place = {"file": self.path, "video": video.name, "frame": frame}
             remedy = "Re-encode it, or extract its frames into a folder"
             raise DataError("the video ends here or is damaged", **place, remedy=remedy)
-        self._open[os.getpid()] = stream, frame + 1
+        self._open[os.getpid()] = stream, wanted + 1
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
     def __reduce__(self) -> tuple:

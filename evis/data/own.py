@@ -19,6 +19,9 @@ def read(path: str | Path, frames_root: str | Path | None = None) -> VISDataset:
     path = Path(path)
     if path.is_dir():
         if splits := catalog.splits_in(path):
+            if frames_root is not None:
+                problem = "is laid out as a known set, whose frames have a place of their own"
+                raise DataError(problem, file=path, remedy="Leave --frames out, or give the json")
             real, first = splits[0]
             return real.read(path, first)
         path = _only_json(path)

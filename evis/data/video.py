@@ -63,12 +63,12 @@ def _several(folder: Path) -> VISDataset:
         if (_pictures(entry) if entry.is_dir() else entry.suffix.lower() in FILMS)
     )
     videos: list[Video] = []
-    films: dict[int, VideoFile] = {}
+    films: dict[str, VideoFile] = {}
     for number, name in enumerate(_in_order(parts), start=1):
         dataset = read(within(folder, name))
         (video,) = dataset.videos
         if isinstance(dataset.read_frame, VideoFile):
-            films[number] = dataset.read_frame
+            films[_film(video)] = dataset.read_frame
         else:
             video = replace(video, frames=tuple(f"{name}/{frame}" for frame in video.frames))
         if any(video.name == other.name for other in videos):
@@ -85,13 +85,22 @@ def _several(folder: Path) -> VISDataset:
 
 @dataclass(frozen=True)
 class Films:
-    """Frames of the video files among several videos, by the videos' ids; others are pictures."""
+    """Frames of the video files among several videos, by the files' names; others are pictures."""
 
     pictures: PictureFolder
-    films: dict[int, VideoFile]
+    films: dict[str, VideoFile]
+
+    def of(self, video: Video) -> PictureFolder | VideoFile:
+        """What reads the video: its frames name their file, while ids count anew in made sets."""
+        return self.films.get(_film(video), self.pictures)
 
     def __call__(self, video: Video, frame: int) -> np.ndarray:
-        return self.films.get(video.id, self.pictures)(video, frame)
+        return self.of(video)(video, frame)
+
+
+def _film(video: Video) -> str:
+    """The file that a film's frames are named by: film.mp4 of film.mp4#7."""
+    return video.frames[0].rpartition("#")[0]
 
 
 def as_pictures(dataset: VISDataset, folder: str | Path) -> VISDataset:

@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from evis.data import video as own_video
+from evis.data.clips import Geometry
 from evis.data.errors import DataError
 from evis.data.types import Video, VISDataset
 from evis.inference.options import Options
@@ -70,11 +70,13 @@ def _read(
 ) -> Iterator[tuple[Sequence[Window], Tensor]]:
     """Each group with the frames that none before it has, (n, h, w, 3) uint8."""
     (video,) = dataset.videos
+    size = video.height, video.width
+    geometry = Geometry(size, options.seen_size(*size), flipped=False)  # as in training
     done = 0
     for group in groups:
         new = range(done, group[-1].stop)
         done = group[-1].stop
-        pictures = [resized(dataset.frame(video.id, index), options) for index in new]
+        pictures = [geometry.picture(dataset.frame(video.id, index)) for index in new]
         frames = torch.from_numpy(np.stack(pictures))
         yield group, frames.pin_memory() if pin else frames
 
@@ -86,14 +88,3 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
         while (item := upcoming.result()) is not None:
             upcoming = thread.submit(next, items, None)
             yield item
-
-
-def resized(frame: np.ndarray, options: Options) -> np.ndarray:
-    """As in training, by area if made smaller."""
-    height, width = options.seen_size(*frame.shape[:2])
-    if (height, width) == frame.shape[:2]:
-        return np.array(frame)  # a copy: a decoded picture is read-only
-    smaller = height < frame.shape[0]
-    return cv2.resize(
-        frame, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal
 
+from evis.data.clips import scaled
 from evis.trackers.windows import JOINS
 
 Auto = Literal["auto"]
@@ -90,6 +91,4 @@ class Options:
         """The size at which the model sees frames of this size."""
         if self.shorter_side is None:
             return height, width
-        scale = self.shorter_side / min(height, width)
-        scale = min(scale, self.longest_side / max(height, width))
-        return max(1, round(height * scale)), max(1, round(width * scale))
+        return scaled((height, width), self.shorter_side, self.longest_side)

@@ -105,7 +105,7 @@ def frame_rate(dataset: VISDataset, video_id: int) -> float:
     """Frames a second: the video file's own, or `FRAME_RATE`."""
     reader = dataset.read_frame
     if isinstance(reader, Films):
-        reader = reader.films.get(video_id)
+        reader = reader.of(dataset.video(video_id))
     if not isinstance(reader, VideoFile):
         return FRAME_RATE
     stream = open_video(reader.path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from tqdm.auto import tqdm
 
 from evis.data import masks
@@ -140,7 +141,8 @@ def overlaps(
     rows = Rows(predictions, dataset, class_agnostic)
     groups = np.full_like(rows.categories, ALL_CLASSES) if class_agnostic else rows.categories
     order = np.lexsort((rows.categories, -rows.scores, groups, rows.videos))  # stable
-    ranks = _ranks(rows.videos[order], groups[order])
+    keys = [rows.videos[order], groups[order]]
+    ranks = pd.Series(order).groupby(keys).cumcount().to_numpy()  # within a video and group
     videos = sorted(dataset.videos, key=lambda video: video.id)
     bounds = np.searchsorted(rows.videos[order], [video.id for video in videos] + [np.inf])
     for number, video in enumerate(tqdm(videos, desc="IoU", unit="video", disable=not progress)):
@@ -180,13 +182,6 @@ def _compare(
         areas=_mean_areas(overlap.areas)[which],
         ious=np.where(same_group[kept], overlap.ious[which], np.nan),
     )
-
-
-def _ranks(videos: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Each entry's place within its video and group, which stand together."""
-    is_next = (np.diff(videos) != 0) | (np.diff(groups) != 0)
-    begins = np.append(0, np.flatnonzero(is_next) + 1) if len(groups) else np.zeros(0, int)
-    return np.arange(len(groups)) - np.repeat(begins, np.diff(begins, append=len(groups)))
 
 
 def _mean_areas(areas: np.ndarray) -> np.ndarray:

@@ -52,7 +52,10 @@ class Evaluation:
         return f"Evaluation({summary})"
 
     def of_classes(self, names: Collection[str]) -> "Evaluation":
-        """Of these alone: means over classes leave out the others, as if they were not there."""
+        """Of these alone: scores leave out the others, as if they were not there.
+
+        `videos`, and so what `per_video` counts, stay those of all classes.
+        """
         kept = [k for k, category in enumerate(self.classes) if category.name in names]
         classes = tuple(self.classes[k] for k in kept)
         return replace(

@@ -32,7 +32,7 @@ def _lacking_set(role: str, root: Path) -> list[str]:
     """The training split alone is looked for; `catalog.check` reads it all."""
     real = catalog.SETS[SETS[role]]
     train, folder = real.splits[0], root / real.name
-    absent = [str(part.relative_to(folder)) for part in catalog.absent_parts(train, folder)]
+    absent = [str(part.relative_to(folder)) for part in catalog.absent_parts(real, train, folder)]
     if not absent:
         return []
     kind = "videos" if role == "videos" else "pictures"

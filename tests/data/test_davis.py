@@ -312,3 +312,5 @@ def test_what_a_label_picture_can_not_hold_is_refused(root, tmp_path):
         "two frames would be written into one file. Give every",
     )
     refused(weaken(dataset, "box"), target, "carries no masks")
+    nested = tuple(replace(video, name=f"a/{video.name}") for video in dataset.videos)
+    refused(replace(dataset, videos=nested), target, "a split file can't name it. Give it a name")

@@ -91,9 +91,23 @@ def test_a_folder_stands_for_its_json_or_its_official_layout(made, boxes, tmp_pa
     shutil.copytree(made.read_frame.root, tmp_path, dirs_exist_ok=True)
     assert own.read(tmp_path).videos == made.videos
     assert own.read(made.read_frame.root.parents[1]).tracks == made.tracks
+    with pytest.raises(DataError, match="frames have a place of their own. Leave --frames out"):
+        own.read(made.read_frame.root.parents[1], tmp_path)
     (tmp_path / "more.json").write_text("{}")
     with pytest.raises(DataError, match=r"holds 2 json files \(cats.json, more.json\)"):
         own.read(tmp_path)
+
+
+def test_a_layout_is_seen_from_within_its_folder(made, monkeypatch):
+    monkeypatch.chdir(made.read_frame.root.parents[1])
+    for path in ("train.json", "./train.json", "."):
+        assert own.read(path).videos == made.videos
+        assert np.array_equal(own.read(path).frame(1, 0), made.frame(1, 0))
+
+
+def test_of_davis_the_split_that_is_there_is_read(tmp_path):
+    built = toy.build("toy-davis", tmp_path, 2, split="valid", progress=False)
+    assert own.read(tmp_path).videos == own.find(tmp_path).videos == built.videos
 
 
 def test_a_check_says_what_is_there_and_what_is_wrong(made, boxes, tmp_path):

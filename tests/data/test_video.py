@@ -3,6 +3,7 @@
 import os
 import subprocess
 import warnings
+from dataclasses import replace
 
 import imageio_ffmpeg
 import numpy as np
@@ -12,7 +13,11 @@ from torch.utils.data import DataLoader
 
 from evis.data import DataError, video
 from evis.data.clips import ClipDataset
+from evis.data.masks import encode
+from evis.data.supervision import in_frames
+from evis.data.types import Category, Track
 from evis.inference.video_writer import write_video
+from evis.labels import curate
 
 
 def grey(level, height=32, width=48):
@@ -48,6 +53,27 @@ def test_a_folder_is_read_in_natural_order(folder):
     )  # fmt: skip
     assert dataset.supervision == "none" and dataset.tracks == ()
     assert [level(dataset.frame(1, t)) for t in range(5)] == [10, 20, 90, 100, 200]
+
+
+def test_sets_made_of_films_show_the_frames_that_they_name(film, tmp_path):
+    write_video(tmp_path / "later.mp4", (grey(100 + 7 * n) for n in range(20)), rate=6)
+    dataset = video.read(tmp_path)
+    assert [of.name for of in dataset.videos] == ["film", "later"]
+    whole = encode(np.ones((32, 48), dtype=bool))
+    labels = tuple(
+        Track(of.id, of.id, 1, masks=(None, *[whole] * 2, *[None] * 15, *[whole] * 2))
+        for of in dataset.videos
+    )
+    made = replace(dataset, tracks=labels, categories=(Category(1, "object"),), origin="test")
+    paired, _ = curate.pairs(made, gaps=(1,))
+    some = in_frames(dataset, 0.2)
+    assert (len(paired.videos), [of.length for of in some.videos]) == (4, [4, 4])
+    for own in (paired, some):
+        for of in own.videos:
+            for t, name in enumerate(of.frames):
+                number = int(name.partition("#")[2])
+                wanted = 12 * number if name.startswith("film") else 100 + 7 * number
+                assert abs(level(own.frame(of.id, t)) - wanted) <= 2, name
 
 
 def test_odd_digits_and_equal_numbers_have_an_order(tmp_path):

@@ -344,7 +344,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_written_file(tmp_path):
         [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True
     )
     for line, name in zip(done.stdout.splitlines(), ("o.mp4", "o.gif", "w.saf"), strict=True):
-        assert name in line and "File too large" in line or "ended" in line, done.stdout
+        assert name in line and ("File too large" in line or "ended" in line), done.stdout
     assert not list(tmp_path.iterdir())
 
 

@@ -532,9 +532,10 @@ def test_runs_of_length_zero_change_nothing():
     "segmentation",
     [
         {"size": [1, 10], "counts": [2, 4, 4]},
+        masks.from_runs([2, 4, 4], 1, 10) | {"size": (1, 10)},
         [[2.0, 0.0, 6.0, 0.0, 6.0, 1.0, 2.0, 1.0]],
     ],
-    ids=["plain runs", "polygon"],
+    ids=["plain runs", "size as a tuple", "polygon"],
 )
 def test_other_codes_are_taken_on_both_sides(segmentation):
     plain, other = row_of(slice(2, 6)), row_of(slice(2, 6), segmentations=[segmentation])
