@@ -40,7 +40,7 @@ def register(ways) -> None:
         "toy_sam, but with track none unless --keys is idol"
     )
     add("--other W", other)
-    through = "what carries them: colour, or a DINO's or SAM 2's folder or name in the cache"
+    through = "what carries them: colour, toy_dino, or a DINO's or SAM 2's folder or cached name"
     add("--through W", f"with track or best, {through}", default="colour")
     common.add_size(add, "--through")
     every = "one frame to start from in so many, at least one an object (PM-VIS's K)"

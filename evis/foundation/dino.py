@@ -91,15 +91,13 @@ def sides(height: int, width: int, size: tuple[int, int] | int | None) -> tuple[
 
 
 def _last_keys(network: nn.Module, pictures: Tensor) -> Tensor:
-    """(B, 3, h, w) -> (B, 1 + patches, C)."""
-    seen: list[Tensor] = []
-    keys = network.layers[-1].attention.k_proj
-    handle = keys.register_forward_hook(lambda module, given, made: seen.append(made))
-    try:
-        network(pictures, interpolate_pos_encoding=True)
-    finally:
-        handle.remove()
-    return seen[0]
+    """(B, 3, h, w) -> (B, 1 + patches, C). Of the last block nothing else is computed."""
+    dtype = network.embeddings.patch_embeddings.projection.weight.dtype
+    seen = network.embeddings(pictures.to(dtype), interpolate_pos_encoding=True)
+    for block in network.layers[:-1]:
+        seen = block(seen)
+    last = network.layers[-1]
+    return last.attention.k_proj(last.layernorm_before(seen))
 
 
 def _of_dino(file: Path, heads: int | None) -> nn.Module:

@@ -37,18 +37,22 @@ def load(
     processor = pretrained.library().SamImageProcessorPil(
         size={"longest_edge": side}, pad_size={"height": side, "width": side}
     )
-    last: list = []  # the picture before, and what the vision encoder made of it: most of the work
+    # The picture before, and what the vision encoder made of it, which is most of the work. The two
+    # are set and taken together, as threads of a cluster share this function.
+    last: list = [(None, None)]
 
     def embedded(picture: np.ndarray) -> tuple[dict, list[int]]:
         """What the prompts of a picture share, and its size as the network sees it."""
-        if not last or not np.array_equal(last[0], picture):
+        before, found = last[0]
+        if before is None or not np.array_equal(before, picture):
             made = processor(picture, input_data_format="channels_last", return_tensors="pt")
             vision = network.vision_encoder(made["pixel_values"].to(device, dtype))
             shared = {"image_embeddings": vision.last_hidden_state}
             if kind == "sam_hq":
                 shared["intermediate_embeddings"] = vision.intermediate_embeddings
-            last[:] = picture.copy(), (shared, made["reshaped_input_sizes"][0].tolist())
-        return last[1]
+            found = shared, made["reshaped_input_sizes"][0].tolist()
+            last[0] = picture.copy(), found
+        return found
 
     @torch.no_grad()
     def segment(picture: np.ndarray, box: Box) -> np.ndarray:

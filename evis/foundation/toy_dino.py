@@ -81,16 +81,14 @@ class ToyDino(nn.Module):
 
 def load(
     weights: str | Path | None = None,
-    size: tuple[int, int] | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Extractor:
     """A frame (h, w, 3) uint8 RGB -> (rows, columns, 256) float32, each of length 1.
 
     As `colour`'s, cosines fall to 0 with the distance, as cuts with a threshold need.
+    A frame's longer side becomes that of the pictures that the network was trained on.
     weights: a file of `evis train toy_dino`; the repository's own unless given.
-    size: height and width that frames are resized to first, cut to whole patches; unless given, the
-        longer side is that of the pictures that it was trained on.
     """
     network = stand_in.load(ToyDino, "toy_dino", weights, device, dtype)
 
@@ -98,8 +96,6 @@ def load(
     def toy_dino(frame: np.ndarray) -> np.ndarray:
         check_picture(frame)
         rows, columns = grid(*frame.shape[:2], CELLS)
-        if size is not None:
-            rows, columns = (max(1, side // PATCH) for side in size)
         resized = Image.fromarray(frame).resize((columns * PATCH, rows * PATCH), Image.LANCZOS)
         picture = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None] / 255
         features = network.features(picture.to(device, dtype))[0].float()

@@ -33,7 +33,7 @@ def _load(path: str, device: str, digest: str) -> nn.Module:
 
 
 def digest(model: str | Path | nn.Module) -> str:
-    """A hash of the file, of the files in the folder itself, or of the module's type and tensors."""
+    """A hash of the file, of those in the folder itself, or of the module's type and tensors."""
     if isinstance(model, nn.Module):
         state = model.state_dict().items()
         tensors = {name: (str(t.dtype), t.cpu().double().numpy()) for name, t in state}

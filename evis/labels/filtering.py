@@ -1,8 +1,9 @@
 """PM-VIS's filters of the ground truth (section III-E): what pseudo masks miss is no lesson either.
 
-Both read annotations, and their result costs what these do: "mask" where they are masks. So a
-filtered set trains the fully supervised rows and never those under boxes; RIA compares masks and
-takes nothing weaker. Tracks of the two sets are the same objects where video and id are.
+What comes of it costs what the filtered set does: annotated masks cost masks, and train the fully
+supervised rows alone; boxes, and masks that were made of boxes, cost boxes (Missing-Data of what
+was tracked, Fig. 6). RIA compares annotated masks and takes nothing weaker. Tracks of the two sets
+are the same objects where video and id are.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from dataclasses import replace
 from evis.data.errors import DataError
 from evis.data.masks import iou as mask_iou
 from evis.data.types import Track, VISDataset
-from evis.labels.datasets import made
+from evis.labels.datasets import made, of_object
 
 Keeps = Callable[[Track, Track, int], bool]  # (annotated, pseudo, frame) -> does it stay
 
@@ -50,18 +51,13 @@ def _filtered(truth: VISDataset, pseudo: VISDataset, keeps: Keeps, what: str) ->
         raise DataError(problem, remedy="Give a set with masks or boxes")
     tracks = []
     for track in truth.tracks:
-        other = pseudo.tracks_by_id.get((track.video_id, track.id))
-        if other is None:
-            continue
-        if len(other.masks) != len(track.boxes):
-            problem = f"track {track.id} has {len(track.boxes)} frames, its pseudo masks "
-            raise DataError(f"{problem}{len(other.masks)}", video=track.video_id)
-        stays = [
-            box is not None and other.masks[frame] is not None and keeps(track, other, frame)
-            for frame, box in enumerate(track.boxes)
-        ]
-        if any(stays):
-            tracks.append(_only(track, stays))
+        for other in of_object(track, pseudo)[1:]:  # one, or none
+            stays = [
+                box is not None and other.masks[frame] is not None and keeps(track, other, frame)
+                for frame, box in enumerate(track.boxes)
+            ]
+            if any(stays):
+                tracks.append(_only(track, stays))
     return made(truth, tracks, f"{what} by masks of {pseudo.origin}", pseudo)
 
 

@@ -63,7 +63,10 @@ class Named:
     certainty: np.ndarray  # (n,): CLIP's probability of that name
 
     def stay(self, least: Least, seed: int = 0) -> dict[str, np.ndarray]:
-        """Filter by filter, (n,) bool: which instances are left after it and those before."""
+        """Filter by filter, (n,) bool: which instances are left after it and those before.
+
+        Prototypes are made of what the others left.
+        """
         left = np.ones(len(self.frames), dtype=bool)
         after = {"found": left}
         for name, scores, at_least in (

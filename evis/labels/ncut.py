@@ -64,12 +64,13 @@ def second_eigenvector(affinity: np.ndarray | LinearOperator) -> np.ndarray:
         return np.zeros(len(degrees))
     scale = np.divide(1, np.sqrt(degrees), out=np.zeros(len(degrees)), where=there)
     constant = np.sqrt(degrees / degrees.sum())[:, None]
+    lowered = 3 if there.sum() == 2 else 2  # of two patches, the wanted one may have -1 itself
 
     def step(x: np.ndarray) -> np.ndarray:
         """(n, k): D^(-1/2) W D^(-1/2) x, with -1 or less for the known one and for patches out."""
         x = x.reshape(len(degrees), -1)
         product = scale[:, None] * (affinity @ (scale[:, None] * x))
-        return product - 2 * constant * (constant.T @ x) - 2 * ~there[:, None] * x
+        return product - lowered * constant * (constant.T @ x) - 2 * ~there[:, None] * x
 
     vector = _largest(step, len(degrees))
     return scale * vector

@@ -57,8 +57,8 @@ def carrier(through: str, size: int | None = None, device: str = "cpu") -> track
     """What carries a mask through a video. size: a DINO's, as of `extractor`."""
     if through == COLOUR:
         return tracking.BY_COLOUR
-    kinds = "DINO or SAM 2"
-    if Path(through).is_file() or pretrained.model_type(through, sam2.EXAMPLE, kinds) != sam2.KIND:
+    own = through == TOY_DINO or Path(through).is_file()
+    if own or pretrained.model_type(through, sam2.EXAMPLE, "DINO or SAM 2") != sam2.KIND:
         return tracking.by_likeness(extractor(through, size, device))
     if size is not None:
         remedy = "Leave it away, or carry by a DINO"

@@ -27,7 +27,7 @@ from evis.data import masks
 from evis.data.errors import DataError
 from evis.data.predictions import PredictedTrack
 from evis.data.types import Track, Video, VISDataset
-from evis.labels.datasets import made
+from evis.labels.datasets import by_video, made
 
 Click = tuple[int, int, int, bool]  # frame, x, y, positive: on the object or off it
 WEIGHTS = (5.0, 5.0, 2.0)  # of the terms in Eq. 4, for all data sets
@@ -158,9 +158,7 @@ def label(
 
     Objects without any mask in the end are left out, and so are crowds.
     """
-    of_video: dict[int, list[PredictedTrack]] = {video.id: [] for video in dataset.videos}
-    for proposal in proposals:
-        of_video[dataset.video(proposal.video_id).id].append(proposal)
+    of_video = by_video(dataset, proposals)
     labelled = []
     for video in dataset.videos:
         clicks = clicks_of(dataset, video.id)

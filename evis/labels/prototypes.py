@@ -44,7 +44,7 @@ def keep(
     prototypes = {}
     for number in np.unique(classes).tolist():
         rows = np.flatnonzero(classes == number)
-        count = int(np.ceil(len(rows) / instances_each))
+        count = max(1, int(np.ceil(len(rows) / instances_each)))
         prototypes[number] = centroids(embeddings[rows], count, seed)
         kept[rows] = (embeddings[rows] @ prototypes[number].T).max(1) >= tau
     return kept, prototypes

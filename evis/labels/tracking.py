@@ -92,7 +92,7 @@ def through(carry: Carry, starts: Mapping[int, np.ndarray], length: int) -> np.n
     return found
 
 
-def agreement(boxes: Track, first: Track, other: Track) -> list[float]:
+def scm_by_frame(boxes: Track, first: Track, other: Track) -> list[float]:
     """How well two kinds of one object's masks agree: SCM (Eqs. 4-5) in each frame, 0 where one has
     no mask. Of one kind with itself: how well its masks fit the boxes."""
     scores = []
@@ -132,7 +132,7 @@ def label(
         for track in tqdm(own, "track", unit="object", leave=False, disable=not progress):
             _, *found = of_object(track, *kinds)
             if len(found) == len(kinds):
-                scores = agreement(track, found[0], found[-1])
+                scores = scm_by_frame(track, found[0], found[-1])
                 starts = {key: found[0].mask(key) for key in select.keyframes(scores, every)}
                 if starts:
                     labelled.append(_under(track, through(carry, starts, video.length)))

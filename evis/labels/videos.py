@@ -74,7 +74,7 @@ def make(
     ]
     videos = per_video.results(calls, jobs, "label", progress)
     tracks = [track for of_video in videos for track in of_video]
-    if len({track.id for track in tracks}) < len(tracks):  # counted anew in each video
+    if not dataset.tracks:  # counted anew in each video; what is made of objects keeps their ids
         tracks = [replace(track, id=number) for number, track in enumerate(tracks, start=1)]
     return made(dataset, tracks, labeller.origin)
 
@@ -240,8 +240,8 @@ class Tracked:
     """Masks from boxes at each object's keyframes, carried through its video: PM-VIS's Track-masks.
 
     by: what makes the keyframes' masks, as in `Boxes`; they are tidy always, as in the paper.
-    through: what carries them: likeness of "colour", or of the features of a DINO, or SAM 2; of
-        these two the weights, as in `Cuts`.
+    through: what carries them: likeness of "colour", of "toy_dino" or of a DINO's features, or
+        SAM 2; of the last two the weights, as in `Cuts`.
     every: a keyframe for so many frames: the paper's K, 10 for YouTube-VIS, 100 for OVIS.
     tidy: DOOB for what comes of it too.
     other: what makes a second kind, tidy too: keyframes are where the two agree, as in the paper;

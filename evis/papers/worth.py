@@ -20,7 +20,6 @@ from evis.companion.measured import Experiment, tested_on
 from evis.data.supervision import P1, in_frames, weaken
 from evis.data.types import VISDataset
 
-SIZES = {"pmvis": "tiny"}  # of the network; the other papers' is "tiny_s"
 NETWORKS = {"pmvis": "IDOL"}  # the other papers' is Mask2Former
 KINDS = {"mask": "masks", "box": "boxes", "point": "points", "none": "none"}  # as figures say it
 LABELS = {"masks": "mask", "boxes": "box", "points": "click"}  # what is paid for
@@ -144,8 +143,8 @@ def test_of(paper: str) -> HeldOut:
 @cache
 def runs(paper: str) -> dict[str, Experiment]:
     """The paper's rows by name that are tested on those videos."""
-    module, size = papers.experiments(paper), SIZES.get(paper, "tiny_s")
-    groups = {name: module.group(name, size) for name in module.GROUPS}
+    module = papers.experiments(paper)
+    groups = {name: module.group(name) for name in module.GROUPS}  # of its smallest network
     return tested_on(groups, getattr(module, "TESTS", {}), test_of(paper))
 
 
@@ -183,8 +182,8 @@ def annotated(level: Level, dataset: VISDataset) -> float:
     scheme = getattr(made, "scheme", P1)
     share = getattr(made, "frame_share", scheme.frame_share)
     tracks = in_frames(weaken(dataset, level.supervision, scheme), share).tracks
-    field = {"mask": "masks", "box": "boxes", "point": "points"}[level.supervision]
-    given = [label for track in tracks for label in getattr(track, field) if label is not None]
+    of_frames = [getattr(track, KINDS[level.supervision]) for track in tracks]
+    given = [label for labels in of_frames for label in labels if label is not None]
     count = sum(map(len, given)) if level.supervision == "point" else len(given)
     return count / len(tracks)
 

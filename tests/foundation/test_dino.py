@@ -2,6 +2,7 @@
 
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -205,3 +206,13 @@ class Hostile:
 
     def __reduce__(self):
         return os.mkdir, (self.folder,)
+
+
+def test_threads_share_one_network(sources):
+    """As those of a Dask worker do."""
+    extract = dino.load(sources / "folder")
+    frames = [picture(64, 96, seed) for seed in range(4)]
+    wanted = [extract(frame) for frame in frames]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(extract, 30 * frames))
+    assert all(np.array_equal(a, b) for a, b in zip(found, 30 * wanted, strict=True))

@@ -1,5 +1,7 @@
 """SAM and SAM-HQ: transformers' own masks, each picture seen once, labels from boxes."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -93,6 +95,17 @@ def test_a_picture_is_seen_once_for_all_its_boxes(folder, monkeypatch):
     assert len(seen) == 1 and np.array_equal(segment(frame, (1, 1, 20, 20)), first)
     frame[:] = picture(40, 60, seed=1)  # a buffer that is filled anew
     assert not np.array_equal(segment(frame, (1, 1, 20, 20)), first) and len(seen) == 2
+
+
+def test_threads_share_one_network(folder):
+    """As those of a Dask worker do."""
+    segment, frames = sam.load(folder), [picture(40, 60, seed) for seed in range(2)]
+    box = 3, 3, 40, 30
+    wanted = [segment(frame, box) for frame in frames]
+    assert not np.array_equal(*wanted)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda frame: segment(frame, box), 60 * frames))
+    assert all(np.array_equal(a, b) for a, b in zip(found, 60 * wanted, strict=True))
 
 
 def test_labels_are_made_from_boxes(folder, tmp_path):

@@ -162,6 +162,12 @@ def test_too_few_patches_have_no_second_vector():
     assert np.abs(ncut.second_eigenvector(np.ones((2, 2)))) == pytest.approx([0.5, 0.5])
 
 
+def test_two_patches_that_are_like_each_other_alone_are_parted():
+    two = ncut.second_eigenvector(np.array([[0.0, 1], [1, 0]]))
+    assert two.sum() == pytest.approx(0) and np.abs(two) == pytest.approx([0.5**0.5] * 2)
+    assert np.abs(ncut.in_every_part(np.array([[0.0, 1], [1, 0]]), 1)) == pytest.approx(np.abs(two))
+
+
 def test_bad_affinities_are_refused():
     with pytest.raises(ValueError, match=r"\(n, n\), got \(3, 4\)"):
         ncut.second_eigenvector(np.ones((3, 4)))

@@ -330,7 +330,7 @@ def test_what_finds_nothing_is_left_out():
 
 def test_proposals_of_another_video_or_size_are_named():
     dataset = clicked((HERE, None, None))
-    with pytest.raises(DataError, match="video strips: proposal 1 has 2 masks"):
+    with pytest.raises(DataError, match="video strips: a track has 2 entries for 3 frames"):
         points.label(dataset, [proposal(1, LEFT, LEFT, LEFT), proposal(1, LEFT, LEFT)], "any")
     wrong = PredictedTrack(4, 1, 1.0, (masks.encode(np.ones((2, 3), bool)), None, None))
     with pytest.raises(DataError, match=r"of the sizes \[\(2, 3\)\]. .* of the size \[1, 6\]"):

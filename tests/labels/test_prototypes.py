@@ -38,6 +38,8 @@ def test_prototypes_are_in_proportion_to_the_instances_of_a_class():
     _, found = prototypes.keep(embeddings, classes, instances_each=10)
     assert [len(found[number]) for number in range(4)] == [10, 5, 2, 1]
     np.testing.assert_allclose(found[3][0], embeddings[-1] / np.linalg.norm(embeddings[-1]))
+    _, found = prototypes.keep(embeddings, classes, instances_each=np.inf)
+    assert [len(found[number]) for number in range(4)] == [1] * 4
 
 
 @settings(max_examples=15)

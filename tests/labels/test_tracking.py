@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from evis.data import masks
+from evis.data import masks, toy
 from evis.data.errors import DataError
 from evis.data.supervision import weaken
 from evis.data.types import Category, Track, Video, VISDataset
@@ -154,11 +154,11 @@ def test_keyframes_are_where_masks_fit_their_boxes_or_agree_with_others():
     assert {order[0] for order, _ in asked} == {8}, "both have a mask in one frame alone"
     assert labelled.origin == "told from planted by agreement with others"
     own, other = one.tracks[0], two.tracks[0]
-    scores = tracking.agreement(boxes.tracks[0], own, other)
+    scores = tracking.scm_by_frame(boxes.tracks[0], own, other)
     box = select.corners(boxes.tracks[0].boxes[8])
     assert scores == [0.0] * 8 + [select.scm(half[8], block(8), box)] + [0.0] * 3
     fit = [select.box_iou(select.around(own.mask(t)), boxed) ** 2 for t, boxed in boxed_of(boxes)]
-    assert tracking.agreement(boxes.tracks[0], own, own) == pytest.approx(fit)
+    assert tracking.scm_by_frame(boxes.tracks[0], own, own) == pytest.approx(fit)
 
 
 def boxed_of(boxes):
@@ -260,6 +260,12 @@ def test_the_labellers_keyframes_are_where_two_kinds_agree():
     words = "tracked by colour, K = 5, from ellipse from boxes, DOOB by agreement with fill from"
     assert labeller.origin == f"{words} boxes, DOOB"
     assert Tracked("sam", "dino", other="sam_hq").weights == ("sam", "sam_hq", "dino")
+
+
+def test_toy_dino_carries_as_it_cuts():
+    boxes = weaken(toy.sample("toy-ytvis19", 1), "box")
+    labelled = make(boxes, Tracked("ellipse", "toy_dino", every=10), progress=False)
+    assert labelled.origin.startswith("tracked by toy_dino") and labelled.tracks
 
 
 @pytest.mark.slow  # transformers is imported

@@ -422,3 +422,26 @@ def test_weights_that_are_not_there_are_named(few):
     with pytest.raises(DataError, match="no such file or folder, nor a SAM or SAM-HQ"):
         make(few, Boxes("nowhere/sam"), progress=False)
     networks.extractor.cache_clear()
+
+
+def test_the_best_has_no_mask_where_the_first_kind_has_none(tmp_path):
+    boxes = weaken(toy.sample("toy-ytvis19", 1), "box")
+    before = from_boxes.label(boxes, from_boxes.ellipse, progress=False)
+    first, *others = before.tracks
+    gone = [frame for frame, rle in enumerate(first.masks) if rle][2]
+    rles = [None if frame == gone else rle for frame, rle in enumerate(first.masks)]
+    lacking = replace(before, tracks=(replace(first, areas=None).with_masks(rles), *others))
+    file = str(annotations.write(lacking, tmp_path / "before.json"))
+    tracked = make(boxes, Tracked(file, every=4, other="fill"), progress=False)
+    assert tracked.tracks[0].masks[gone], "tracking finds it there"
+    assert make(boxes, Best(file, "fill", every=4), progress=False).tracks[0].masks[gone] is None
+
+
+def test_objects_keep_their_ids_where_these_count_anew_in_each_video(few):
+    of = (few.videos[0].id, 1), (few.videos[1].id, 1), (few.videos[1].id, 2)
+    twice = [
+        replace(track, video_id=video, id=number)
+        for track, (video, number) in zip(few.tracks, of, strict=False)
+    ]
+    made = make(replace(few, tracks=tuple(twice)), Boxes("fill"), progress=False)
+    assert tuple((track.video_id, track.id) for track in made.tracks) == of

@@ -10,9 +10,9 @@ from evis.foundation import colour, flow
 from evis.labels import crf, curate, maskcut
 from evis.papers.flowcut.experiments import ALPHA, ROWS
 from evis.papers.flowcut.recipes import named
+from evis.papers.flowcut.tables import METRICS
 from evis.papers.flowcut.worlds import WORLDS
 
-METRICS = ("AP50", "AP75", "AP", "AP_S", "AP_M", "AP_L", "AR10")
 # What 4.2 says is the best of Table 1.
 BEST = (
     "J&F@DAVIS-2017",

@@ -81,10 +81,6 @@ ROWS = by_name(
 )
 
 
-def _part(name: str, labels: Labels, stage: Recipe = FLOWCUT) -> Experiment:
-    return _row(name, stage, labels=labels)
-
-
 GROUPS: Mapping[str, Mapping[str, Experiment]] = {
     **{f"flowcut {on}": ROWS for on in (VIDEOS, LATER)},
     # Table 1.
@@ -96,12 +92,12 @@ GROUPS: Mapping[str, Mapping[str, Experiment]] = {
     ),
     # Beside "FlowCut, 2019": each without, or with another kind of, one part.
     "flowcut parts": by_name(
-        _part("flow alone", pairs(0.0)),
-        _part("one-to-one", pairs(matching="one-to-one")),
-        _part("no curation", Made(Uncurated(alpha=ALPHA))),
-        _part("no dropout", pairs(), replace(FLOWCUT, dropout=0.0)),
-        _part("gap 1 alone", pairs(gaps=(1,))),
-        _part("gap 4 alone", pairs(gaps=(4,))),
+        _row("flow alone", FLOWCUT, labels=pairs(0.0)),
+        _row("one-to-one", FLOWCUT, labels=pairs(matching="one-to-one")),
+        _row("no curation", FLOWCUT, labels=Made(Uncurated(alpha=ALPHA))),
+        _row("no dropout", replace(FLOWCUT, dropout=0.0), labels=pairs()),
+        _row("gap 1 alone", FLOWCUT, labels=pairs(gaps=(1,))),
+        _row("gap 4 alone", FLOWCUT, labels=pairs(gaps=(4,))),
     ),
     "flowcut alpha": by_name(
         *(

@@ -55,7 +55,7 @@ def test_videos_are_trained_on_as_idol_s_were(backbone):
     for recipe in (stills, *rest):
         assert (recipe.batch, recipe.weight_decay, recipe.clip_norm) == (32, 1e-4, 0.01)
         assert recipe.model == backbone in SIZES
-        assert min(recipe.shorter_sides), max(recipe.shorter_sides) == (320, 640)
+        assert (min(recipe.shorter_sides), max(recipe.shorter_sides)) == (320, 640)
 
 
 def test_what_ovis_and_swin_l_have_otherwise_is_set_as_the_readme_says():
