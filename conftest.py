@@ -29,17 +29,6 @@ def pytest_configure():
     hypothesis.settings.load_profile("evis")
 
 
-def pytest_collection_modifyitems(items):
-    marked = [item for item in items if item.get_closest_marker("gpu")]
-    if not marked:
-        return
-    import torch  # here, as collecting other tests needs none
-
-    if not torch.cuda.is_available():
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason="no CUDA device is visible"))
-
-
 @pytest.fixture(scope="session")
 def device(request):
     """The torch device of `--device`."""

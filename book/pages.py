@@ -46,7 +46,7 @@ def gather(into: Path, root: Path = ROOT) -> None:
     packages = api(root)
     for name, text in packages.items():
         _write(into / "api" / f"{name}.rst", text)
-    _write(into / "api" / "index.md", "# API\n\n" + _toctree(packages, depth=1))
+    _write(into / "api" / "index.md", "# API\n\n" + _toctree(packages, hidden=False))
     _write(into / "index.md", _start(into, root))
 
 
@@ -187,8 +187,8 @@ def _module(path: Path, shown: str = "") -> str:
     return f"{{py:mod}}`{shown} <{name}>`" if shown else f"{{py:mod}}`{name}`"
 
 
-def _toctree(names, caption: str = "", hidden: bool = True, depth: int = 1) -> str:
-    options = [f":maxdepth: {depth}"] + [":hidden:"] * hidden
+def _toctree(names, caption: str = "", hidden: bool = True) -> str:
+    options = [":maxdepth: 1"] + [":hidden:"] * hidden
     options += [f":caption: {caption}"] * bool(caption)
     return "\n".join(["```{toctree}", *options, "", *names, "```"])
 

@@ -26,8 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without a letter gets its number
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        options = parser().parse_args(arguments)  # whose types look at the disk
-        return options.function(options) or 0
+        try:
+            options = parser().parse_args(arguments)  # whose types look at the disk
+            return options.function(options) or 0
+        finally:
+            print(end="", flush=True)  # what fails here is told below, at exit by a traceback
     except KeyboardInterrupt:
         print("evis: interrupted", file=sys.stderr)
         return 130

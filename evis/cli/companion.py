@@ -59,8 +59,6 @@ def measure(options: argparse.Namespace) -> None:
       evis measure components eigenvalues --size tiny_s --jobs 2
       evis measure comparison --rows boxes --again     # apart, below build/again
     """
-    from dataclasses import replace
-
     from evis import papers
     from evis.companion import held_out, measured, series
     from evis.data.errors import DataError
@@ -101,12 +99,14 @@ def measure(options: argparse.Namespace) -> None:
         raise DataError(problem, remedy=f"They have {'; '.join(names)}")
     shelf = measured.again() if options.again else None
     for paper in counts:
-        chosen = [name for name in paper.ROWS if name in (options.rows or names)]
-        print(paper.measure(chosen, measured.Place(shelf), options.jobs).round(3).to_string())
+        if chosen := [name for name in paper.ROWS if name in (options.rows or names)]:
+            table = paper.measure(chosen, measured.Place(shelf), options.jobs)
+            print(table.round(3).to_string())
     for test, rows in experiments.items():
         chosen = [row for name, row in rows.items() if name in (options.rows or names)]
-        validation = replace(held_out.VALIDATION, toy_set=test.toy_set, scoring=test.scoring)
-        sets = [validation] if options.validation else [test]
+        if not chosen:  # --rows are of other groups
+            continue
+        sets = [held_out.validation(test)] if options.validation else [test]
         if options.generalisation or options.clips:
             unseen = [held_out.UNSEEN, held_out.CROWDED]
             sets = unseen if options.generalisation else [clip_terms.CLIPS]

@@ -88,8 +88,9 @@ def write(options: argparse.Namespace, labelled) -> None:
     annotations.write(labelled, options.out, "coco" if stills else "ytvis")
     tracks = predictions.from_dataset(labelled)
     folder = overlays(options)
-    for earlier in (path for kind in ENCODERS for path in folder.glob(f"*{kind}")):
-        earlier.unlink()
+    for video in labelled.videos:  # overlays of an earlier run: they may show other labels
+        for kind in ENCODERS:
+            (folder / f"{file_name(video.name)}{kind}").unlink(missing_ok=True)
     drawn = labelled.videos if options.overlay != "none" else ()
     for video in tqdm(drawn, "overlays", unit="video", disable=not drawn):
         path = folder / f"{file_name(video.name)}.{options.overlay}"

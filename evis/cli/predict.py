@@ -30,7 +30,7 @@ def register(commands) -> None:
     window = "frames that the model sees at once; auto: as many as memory allows"
     add("--window N|auto|all", window, type=whole(1, "auto", "all"), default="auto")
     add("--frame-wise", "frame by frame, as MinVIS: --window 1", action="store_true")
-    overlap = "frames shared by two windows; auto: N // 4"
+    overlap = "frames shared by two windows; auto: N // 4 where --window gives N, else none"
     add("--overlap M|auto", overlap, type=whole(0, "auto"), default="auto")
     join = "windows become one video by the model's queries, or by the masks on shared frames"
     add("--join", join, choices=("queries", "masks"), default="queries")

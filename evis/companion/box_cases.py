@@ -92,13 +92,14 @@ def an_l(boxes: Tensor, thickness: int = 3) -> Tensor:
 
 
 def edges(clip: Boxed, truth: Tensor, thresholds: Sequence[float]) -> pd.DataFrame:
-    """A row a threshold. Of the pairs of neighbours seen from the first box: which share is similar
-    enough to be "joined", and which share of these joins object and background ("wrong").
+    """A row a threshold. Of the pairs of neighbours seen from the first box, in the first frame:
+    which share is similar enough to be "joined", and which share of these joins object and
+    background ("wrong"). truth: (N, T, h, w)
     """
     similarity = boxinst.color_similarity(clip.lab)[0]
-    label = truth[0].float()
+    label = truth[0, :1].float()  # (1, h, w)
     crossing = torch.stack(shifted(label, 2, RING), dim=1)[0] != label
-    seen = inside_picture(label, 2, RING) & (clip.boxes[0] > 0)
+    seen = inside_picture(label, 2, RING) & (clip.boxes[0, :1] > 0)
     rows = {}
     for threshold in thresholds:
         joined = (similarity >= threshold) & seen

@@ -28,8 +28,8 @@ def kept_below(claim: Claim, table: Table, best: str) -> Claim:
 
 
 def _room(test: Comparison, table: Table, best: str) -> Result | None:
-    """`best` in the left side's place; None where it is one of the two sides."""
-    if best in (test.left.row, test.right.row):
+    """`best` in the left side's place; None where it is one of the sides, or less is claimed."""
+    if test.direction == "lower" or best in (test.left.row, test.right.row):
         return None
     above = replace(test, left=replace(test.left, row=best))
     return Result(above, difference(above, table))

@@ -54,7 +54,7 @@ def read(path: Path, terms: Terms, kind: str = "claim") -> tuple[Claim, ...]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         claims = tuple(parse(content, terms, kind))
-    except (tomllib.TOMLDecodeError, ValueError) as error:
+    except ValueError as error:  # of toml too
         raise DataError(str(error), file=path) from error
     if twice := [name for name, n in Counter(claim.id for claim in claims).items() if n > 1]:
         raise DataError(f"claim {twice[0]}: there are two of this id", file=path)
@@ -67,14 +67,17 @@ def read(path: Path, terms: Terms, kind: str = "claim") -> tuple[Claim, ...]:
 
 def parse(content: Mapping[str, Any], terms: Terms, kind: str = "claim") -> Iterator[Claim]:
     """The claims in the content of a file; ValueError that names the claim."""
+    if kind not in content:
+        raise ValueError(f"it has no [[{kind}]]")
     for entry in content[kind]:
         template = {name: value for name, value in entry.items() if name != "each"}
         for names in entry.get("each", ({},)):
-            filled = _filled(template, names) if names else template
+            filled = template
             try:
+                filled = _filled(template, names) if names else template
                 yield _claim(filled, content, terms)
-            except (ValueError, KeyError) as error:
-                said = error.args[0] if isinstance(error, ValueError) else f"there is no {error}"
+            except (ValueError, LookupError) as error:
+                said = f"there is no {error}" if isinstance(error, KeyError) else error.args[0]
                 raise ValueError(f"claim {filled.get('id', '?')}: {said}") from error
 
 

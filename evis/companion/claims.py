@@ -2,9 +2,11 @@
 
 No verdict is written by hand. One comparison is decided by the exact sign-flip test over units. A
 claim of several holds if all hold, and has no effect of the published size if none has; as one of
-many goes wrong by chance, it is contradicted if one is that stands Bonferroni's correction. Holm's
-correction asks which verdicts of a family stand together: headline claims and others are families
-apart, of each p of 0 and p of the published size, and of either the controls' comparisons.
+many goes wrong by chance, it is contradicted if one is that stands Bonferroni's correction.
+
+Holm's correction asks which verdicts of a family stand together. A family is of claims of one kind,
+headline or other, and of one question: is there a difference, or is it as large as published;
+either once for the baselines and once for the controls.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -85,7 +87,7 @@ class Claim:
 # How a paper's rows are had, "row", "seed" and metrics, of one size and set of held-out videos; and
 # what a comparison becomes with the control in its baseline's place, where there is a control.
 Table = Callable[[str, HeldOut], pd.DataFrame]
-Control = Callable[[Comparison], Comparison | None]
+ToControl = Callable[[Comparison], Comparison | None]
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,7 @@ class Result:
 
 
 def difference(test: Comparison, table: Table) -> paired.Difference:
-    """Left minus right, over the units that both have; none where one of pooled sizes has none.
-
-    The units that go on from one first stage are one, their mean: they are not independent.
-    """
+    """Left minus right, over the units that both have; none where one of pooled sizes has none."""
     sides = [(test.left, test.right)]
     if test.pooled:
         sides = [[replace(side, size=size) for side in sides[0]] for size in test.pooled]
@@ -136,13 +135,11 @@ def difference(test: Comparison, table: Table) -> paired.Difference:
 
 
 def _gains(left: Side, right: Side, share: float, table: Table) -> pd.Series:
-    """By first stage, those of the side that has fewer."""
     both = [table(side.size, side.held_out).query("row == @side.row") for side in (left, right)]
     own, other = (rows.set_index("seed") for rows in both)
     if not (left.metric in own and right.metric in other):
         return pd.Series(dtype=float)
-    first = min(own["first"], other["first"], key=pd.Series.nunique)
-    return (own[left.metric] - share * other[right.metric]).dropna().groupby(first).mean()
+    return paired.gains(own, other, left.metric, right.metric, share)
 
 
 def joint_verdict(results: Sequence[Result]) -> str:
@@ -188,7 +185,7 @@ _NO_COMPARISON = {"compared": "", "control": "", "seeds": 0, "digits": 2} | dict
 
 
 def verdicts(
-    claims: Iterable[Claim], table: Table, control: Control = lambda test: None
+    claims: Iterable[Claim], table: Table, control: ToControl = lambda test: None
 ) -> pd.DataFrame:
     """The ledger, a line a claim, in order of the text; differences in points of the metric.
 
@@ -239,7 +236,7 @@ def counts(ledger: pd.DataFrame) -> pd.DataFrame:
     return table.reindex(VERDICTS[:-1], fill_value=0).reindex(columns=KINDS, fill_value=0)
 
 
-def _compared(tests: Sequence[Comparison], table: Table, control: Control) -> dict:
+def _compared(tests: Sequence[Comparison], table: Table, control: ToControl) -> dict:
     results = [Result(test, difference(test, table)) for test in tests]
     shown, fewest = weakest(results), min(result.difference.seeds for result in results)
     few = f"; {fewest} units decide nothing" if 0 < fewest < paired.LEAST_SEEDS else ""

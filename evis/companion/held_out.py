@@ -251,3 +251,13 @@ STILLS = HeldOut("validation", 300, 1, "toy-coco", OF_OBJECTS)
 # Other sets, never trained on: Table V and Fig. 6.
 UNSEEN = HeldOut("unseen", 150, 2, "toy-ytvis21", IN_HALVES)
 CROWDED = HeldOut("unseen", 60, 2, "toy-ovis", IN_HALVES)
+
+
+def validation(test: HeldOut) -> HeldOut:
+    """Videos to choose on, scored as the test's are. Rows are found by the name, which tells the
+    scoring. A test that is one of validation already stays.
+    """
+    if test.name.startswith("validation"):
+        return test
+    name = f"validation, {test.name}".replace(", test", "")
+    return replace(test, name=name, videos=VALIDATION.videos, seed=VALIDATION.seed)

@@ -1,10 +1,11 @@
 """Rows of measured tables: toy stages trained one after another, tested on held-out videos, kept.
 
 A row is found by its recipes, its training data, its seed and the name of its test videos, so a
-stored one needs no weights. Its commit, date and seconds are of the test; weights that lie in build
-are used again, whichever commit trained them. A shelf is a folder of rows and of what was trained
-for them, where None stands for data/results and build/runs; what is measured again lies on a shelf
-of its own (`again`), so that it can be interrupted, go on and be compared.
+stored one needs no weights. Its commit and date are of the test, its seconds of what was left to
+do: the test, and training if the last stage was not there yet. Weights that lie in build are used
+again, whichever commit trained them. A shelf is a folder of rows and of what was trained for them,
+where None stands for data/results and build/runs; what is measured again lies on a shelf of its own
+(`again`), so that it can be interrupted, go on and be compared.
 """
 
 from collections.abc import Collection, Mapping

@@ -73,6 +73,8 @@ class Difference:
         kept, rejected = self.mean, outermost + 1e-6 * (outermost - self.mean)
         while abs(kept - rejected) > 1e-11 * scale:
             middle = (kept + rejected) / 2
+            if middle in (kept, rejected):  # floats are no finer
+                break
             if self.p(middle) > ALPHA:
                 kept = middle
             else:
@@ -133,10 +135,7 @@ def _signed_sums(values: np.ndarray) -> np.ndarray:
 
 
 def difference(table: pd.DataFrame, row: str, baseline: str, metric: str = "AP") -> Difference:
-    """`row` minus `baseline` in a table of `series.table`, over the seeds that both have.
-
-    Seeds that go on from one first stage are one unit, their mean: they are not independent.
-    """
+    """`row` minus `baseline` in a table of `series.table`, over the units that both have."""
     if metric not in table:
         raise DataError(f"no metric is called {metric!r}", field="metric")
     for name in (row, baseline):
@@ -150,11 +149,21 @@ def difference_so_far(
 ) -> Difference:
     """`difference`, of no seed where one of the two is not measured."""
     values, against = (table[table["row"] == name].set_index("seed") for name in (row, baseline))
-    gains = (values[metric] - against[metric]).dropna().astype(float)
-    if "first" not in table:
-        return Difference(tuple(gains))
+    return Difference(tuple(gains(values, against, metric, metric)))
+
+
+def gains(
+    values: pd.DataFrame, against: pd.DataFrame, metric: str, other: str, share: float = 1.0
+) -> pd.Series:
+    """A row's metric less this share of another's, both by seed; an entry a unit.
+
+    Seeds that go on from one first stage are one unit, their mean: they are not independent.
+    """
+    found = (values[metric] - share * against[other]).dropna().astype(float)
+    if "first" not in values:
+        return found
     first = min(values["first"], against["first"], key=pd.Series.nunique)  # whichever has fewer
-    return Difference(tuple(gains.groupby(first).mean()))
+    return found.groupby(first).mean()
 
 
 def over_videos(
@@ -162,16 +171,20 @@ def over_videos(
 ) -> tuple[float, float, float]:
     """`row` minus `baseline` in a table of `series.per_video`: the mean over units and videos, and
     its 95% bootstrap interval, units and videos drawn anew: what other videos could make of it.
+
+    NaN without a unit that both have. Units of one first stage count as independent here.
     """
     for name in (row, baseline):
         if name not in table.index:
             raise DataError(f"no measured row is called {name!r}", field="row")
-    gains = (table.loc[row] - table.loc[baseline]).dropna(how="all").dropna(axis=1).to_numpy()
-    random, sizes = np.random.default_rng(0), gains.shape
+    change = (table.loc[row] - table.loc[baseline]).dropna(how="all").dropna(axis=1).to_numpy()
+    if not change.size:
+        return np.nan, np.nan, np.nan
+    random, sizes = np.random.default_rng(0), change.shape
     units, videos = (random.multinomial(n, np.full(n, 1 / n), draws) / n for n in sizes)
-    means = ((units @ gains) * videos).sum(1)
+    means = ((units @ change) * videos).sum(1)
     low, high = np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2])
-    return float(gains.mean()), float(low), float(high)
+    return float(change.mean()), float(low), float(high)
 
 
 def differences(

@@ -61,14 +61,12 @@ def of_code() -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """The machine, without its name or user. `device` is the accelerator torch sees, else cpu."""
-    import torch  # here, since it is slow to import and listing results needs none
-
+    """The machine, without its name or user. What computes on another `device` says so."""
     return {
         "platform": platform.platform(terse=True),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": "cpu",
     }
 
 

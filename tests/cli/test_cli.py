@@ -39,18 +39,21 @@ def test_python_m_evis_is_the_command():
     assert done.returncode == 2 and "COMMAND" in done.stderr
 
 
-def test_a_reader_that_has_enough_is_no_error():
-    """As `evis results | head` is, once more is printed than a pipe holds."""
+@pytest.mark.parametrize("printed", [["results", "--json"], ["data", "check"]])
+def test_a_reader_that_has_enough_is_no_error(printed):
+    """As `evis results | head` is, whether or not more is printed than a pipe holds."""
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "evis", "results", "--json"]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "evis", *printed]
+    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, env=buffered)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
 
 
 COMMANDS = ["reproduce", "measure", "results", "train", "predict", "evaluate"]
 COMMANDS += ["data toy", "data check"]
+COMMANDS += [f"label {way}" for way in ("none", "motion", "boxes", "points")]
 
 
 def help_of(command, capsys) -> str:

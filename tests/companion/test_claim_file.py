@@ -157,6 +157,8 @@ TEST_OF = 'tests = [{{ left = "ours", right = "theirs"{} }}]'
             "units of two sizes have no pairs"
         ),
         'tests = [{ left = { size = "small" }, right = "ours" }]': "there is no 'row'",
+        'note = "{m}"\neach = [{ n = 1 }]': "there is no 'm'",
+        'note = "{}"\neach = [{ n = 1 }]': "Replacement index 0 out of range",
     }.items(),
 )
 def test_a_slip_is_named_with_its_claim(read, more, complaint):
@@ -171,5 +173,7 @@ def test_an_id_given_twice_and_a_file_that_is_no_toml(read):
         read(twice)
     with pytest.raises(DataError, match="claims.toml"):
         read("[[claim")
+    with pytest.raises(DataError, match=r"it has no \[\[claim\]\]"):
+        read('[[claims]]\nid = "A1"')
     with pytest.raises(DataError, match="claim A1: .*says"):
         read('[[claim]]\nid = "A1"\nplace = "p"\nuntestable = "u"')

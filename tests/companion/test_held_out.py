@@ -86,6 +86,17 @@ def test_sets_are_known_apart_by_name():
     assert len(set(names)) == len(names)
 
 
+def test_validation_videos_of_every_scoring_have_a_name_of_their_own():
+    tests = (*held_out.OF_SET.values(), held_out.SEEN, *SURE.values(), DAVIS)
+    assert len({str(held_out.validation(test)) for test in tests}) == len(tests)
+    assert held_out.validation(held_out.TEST) == held_out.VALIDATION
+    for test in tests:
+        own = held_out.validation(test)
+        assert (own.toy_set, own.scoring) == (test.toy_set, test.scoring)
+        assert own.seed == held_out.VALIDATION.seed != test.seed
+        assert held_out.validation(own) == own
+
+
 @pytest.mark.parametrize("on", list(SURE))
 def test_objects_are_tested_on_the_videos_that_classes_are(on):
     mine, others = FEW[on].dataset(), replace(held_out.OF_SET[on], videos=4).dataset()

@@ -201,6 +201,8 @@ def test_fewer_than_six_seeds_decide_nothing(values):
 def test_six_seeds_that_agree_to_the_digit_decide():
     found = Difference((0.5,) * 6)
     assert found.interval == (0.5, 0.5) and paired.verdict(found) == "holds"
+    nearly = Difference((0.5,) * 5 + (0.500001,))  # closer than floats are to each other
+    assert nearly.interval == pytest.approx((0.5, 0.500001))
 
 
 # What would be found
@@ -282,6 +284,7 @@ def test_over_videos_takes_shared_units_and_videos_with_objects():
     table = pd.DataFrame([[9.0, 9, 9], [3.0, np.nan, 5], [1.0, np.nan, 4]], index)
     mean, low, high = paired.over_videos(table, "TEL", "TK")
     assert (mean, low, high) == (1.5, 1, 2)
+    assert np.isnan(paired.over_videos(table.iloc[[0, 2]], "TEL", "TK")).all(), "no unit has both"
     with pytest.raises(DataError, match="no measured row is called 'QCC'"):
         paired.over_videos(table, "QCC", "TK")
 

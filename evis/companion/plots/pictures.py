@@ -1,7 +1,7 @@
 """Frames of videos as pictures, and pictures side by side."""
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import cv2
 import matplotlib.pyplot as plt
@@ -72,28 +72,6 @@ def film(
     if annotated:
         return [drawing.draw_annotations(dataset, video_id, t, scale) for t in frames]
     return [drawing.enlarge(dataset.frame(video_id, t), scale) for t in frames]
-
-
-def filmstrip(
-    dataset: VISDataset,
-    rows: Mapping[str, Sequence[PredictedTrack]],
-    frames: Iterable[int],
-    scale: int = 1,
-    boxes: Mapping[int, Sequence[float]] | None = None,
-) -> Figure:
-    """Some frames of a data set's first video, a row for each set of tracks.
-
-    boxes: by frame, x, y, width and height, drawn in white over every row.
-    """
-    video, frames = dataset.videos[0].id, list(frames)
-
-    def picture(tracks: Sequence[PredictedTrack], frame: int) -> np.ndarray:
-        drawn = drawing.draw_predictions(dataset, tracks, video, frame, scale)
-        box = (boxes or {}).get(frame)
-        return drawn if box is None else drawing.draw_box(drawn, np.multiply(box, scale), WHITE, 2)
-
-    pictures = [[picture(tracks, frame) for frame in frames] for tracks in rows.values()]
-    return strip(pictures, list(rows), [f"frame {frame}" for frame in frames])
 
 
 def moving(frames: Sequence[np.ndarray], name: str, told: str, seconds: float = 0.12) -> HTML:

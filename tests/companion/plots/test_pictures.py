@@ -10,7 +10,6 @@ from evis.companion import perturb
 from evis.companion.plots import metrics, pictures, style
 from evis.data import paths, toy
 from evis.data.supervision import weaken
-from evis.inference import drawing
 from evis.metrics import davis, ytvis
 
 
@@ -43,15 +42,6 @@ def test_maps_of_a_row_share_one_scale():
     limits = [axis.images[0].get_clim() for axis in figure.axes]
     assert limits[:2] == [(0, 3)] * 2 and limits[2] == (0, 0)
     assert [axis.get_title() for axis in figure.axes] == ["a", "b", "c", "d"]
-
-
-def test_a_filmstrip_shows_tracks_and_boxes(dataset, perfect):
-    video = dataset.videos[0]
-    figure = pictures.filmstrip(dataset, {"none": (), "all": perfect}, (0, 3), 2, {3: (1, 2, 5, 4)})
-    shown = [axis.images[0].get_array() for axis in figure.axes]
-    assert (shown[0] == drawing.enlarge(dataset.frame(video.id, 0), 2)).all()
-    assert (shown[1][4:12, 2:12] == 255).all(axis=-1).any() and (shown[0] != shown[2]).any()
-    assert (shown[1][0, 0] == shown[3][0, 0]).all()
 
 
 def test_the_overlap_picture_gives_the_evaluators_iou(dataset, perfect):
