@@ -5,14 +5,15 @@ win. Here what the neighbouring frames show is carried into this one by optical 
 is asked how well it agrees with that. It is ours, not the paper's, and needs boxes alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from evis.data import masks
-from evis.data.types import Track, VISDataset
+from evis.data.masks import RLE
+from evis.data.types import Track, Video, VISDataset
 from evis.foundation import flow as flows
 from evis.labels import select
 from evis.labels.datasets import made, of_object
@@ -59,31 +60,45 @@ def steadiest_of(
         select.check_made(dataset)
     tracks = []
     for video in first.videos:
-        own = first.tracks_of(video.id)
-        frames = [first.frame(video.id, n) for n in range(video.length if own else 0)]
-        steps = list(zip(frames, frames[1:], strict=False))
-        onward = [estimator(*pair) for pair in steps]
-        back = [estimator(*pair[::-1]) for pair in steps]
-        tracks += [_chosen(of_object(track, *others), onward, back) for track in own]
+        objects = [of_object(track, *others) for track in first.tracks_of(video.id)]
+        chosen = [
+            [_best(kinds, frame, around) for kinds in objects]
+            for frame, around in enumerate(_around(first, video, estimator) if objects else ())
+        ]
+        tracks += [
+            replace(kinds[0], areas=None).with_masks(own)
+            for kinds, own in zip(objects, zip(*chosen, strict=True), strict=True)
+        ]
     sources = " and ".join(str(dataset.origin) for dataset in others) or "nothing"
     return made(first, tracks, f"the steadiest, with {sources}", *others)
 
 
-def _chosen(
-    kinds: Sequence[Track], onward: Sequence[np.ndarray], back: Sequence[np.ndarray]
-) -> Track:
-    """onward, back: the flow from each frame to the next, and from the next to it."""
-    first, length = kinds[0], len(kinds[0].masks)
-    shown = [[track.masks[n] for track in kinds if track.masks[n]] for n in range(length)]
-    chosen = [None] * length
-    for frame, (box, rles) in enumerate(zip(first.boxes, shown, strict=True)):
-        if box is None or not rles:
-            continue
-        candidates = np.stack([masks.decode(rle) for rle in rles])
-        around = [(frame - 1, back[frame - 1])] if frame else []
-        around += [(frame + 1, onward[frame])] if frame + 1 < length else []
-        carried_in = [carried(masks.decode(r), flow) for n, flow in around for r in shown[n]]
-        witnesses = np.array(carried_in, dtype=bool).reshape(-1, *candidates.shape[1:])
-        best = steadiest(candidates, witnesses, select.corners(box))
-        chosen[frame] = rles[best]
-    return replace(first, areas=None).with_masks(chosen)
+Around = Sequence[tuple[int, np.ndarray]]  # the frames next to one, and its flow (h, w, 2) to each
+
+
+def _around(dataset: VISDataset, video: Video, estimator: flows.Estimator) -> Iterator[Around]:
+    """Frame by frame; of pictures and flows no more are kept than two of each."""
+    here, before = dataset.frame(video.id, 0), []
+    for after in range(1, video.length):
+        there = dataset.frame(video.id, after)
+        yield [*before, (after, estimator(here, there))]
+        before = [(after - 1, estimator(there, here))]
+        here = there
+    yield before
+
+
+def _best(kinds: Sequence[Track], frame: int, around: Around) -> RLE | None:
+    """Of one object's masks in a frame, of whichever kinds have one."""
+    box, rles = kinds[0].boxes[frame], [track.masks[frame] for track in kinds]
+    rles = [rle for rle in rles if rle]
+    if box is None or not rles:
+        return None
+    candidates = np.stack([masks.decode(rle) for rle in rles])
+    carried_in = [
+        carried(masks.decode(rle), flow)
+        for n, flow in around
+        for rle in (track.masks[n] for track in kinds)
+        if rle
+    ]
+    witnesses = np.array(carried_in, dtype=bool).reshape(-1, *candidates.shape[1:])
+    return rles[steadiest(candidates, witnesses, select.corners(box))]
