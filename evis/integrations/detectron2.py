@@ -104,7 +104,7 @@ def add_evis_config(
     solver.WARMUP_ITERS, solver.WARMUP_FACTOR = values.warm_up_steps, 1 / (values.warm_up_steps + 1)
     kind = "Cosine" if values.schedule == "cosine" else "MultiStep"
     solver.LR_SCHEDULER_NAME = f"Warmup{kind}LR"
-    solver.STEPS = values.milestones
+    solver.STEPS = values.milestones if values.schedule == "step" else ()
     solver.CLIP_GRADIENTS.ENABLED, solver.CLIP_GRADIENTS.CLIP_VALUE = True, values.clip_norm
     solver.CLIP_GRADIENTS.CLIP_TYPE = "full_model"
     solver.AMP.ENABLED = values.precision == "fp16"
@@ -262,8 +262,9 @@ class Trainer(DefaultTrainer):
         set_learning_rate(optimiser, rate)
 
         def before_step(*_) -> None:
-            if clip.ENABLED:
-                nn.utils.clip_grad_norm_(model.parameters(), clip.CLIP_VALUE, clip.NORM_TYPE)
+            if clip.ENABLED:  # under AMP a fused AdamW undoes the gradients' scale after this
+                most = clip.CLIP_VALUE * float(getattr(optimiser, "grad_scale", 1.0))
+                nn.utils.clip_grad_norm_(model.parameters(), most, clip.NORM_TYPE)
 
         optimiser.register_step_pre_hook(before_step)
         return optimiser

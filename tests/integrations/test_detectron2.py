@@ -319,6 +319,43 @@ def test_the_optimiser_follows_the_recipe():
     assert math.isclose(norm.item(), model.recipe.clip_norm, rel_tol=1e-3)
 
 
+@needs_detectron2
+def test_milestones_lower_the_rate_under_their_own_schedule_alone():
+    for schedule, after in (("constant", 1.0), ("step", 0.1)):
+        changes = ["model", "tiny_s", "steps", 40, "warm_up_steps", 0]
+        changes += ["schedule", schedule, "milestones", [20]]
+        cfg = get_cfg()
+        d2.add_evis_config(cfg, "eigencluster.stage2", changes)
+        optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], cfg.SOLVER.BASE_LR)
+        rates = d2.Trainer.build_lr_scheduler(cfg, optimiser)
+        for _ in range(20):
+            optimiser.step()
+            rates.step()
+        assert rates.get_last_lr() == pytest.approx([after * cfg.SOLVER.BASE_LR]), schedule
+
+
+@needs_detectron2
+def test_a_step_at_the_scale_of_fp16_is_the_step_without():
+    """Fused, as on a GPU, AdamW gets its gradients scaled, and undoes that after the clipping."""
+    cfg = get_cfg()
+    d2.add_evis_config(cfg, "eigencluster.stage2", ["model", "tiny_s"])
+    cfg.MODEL.DEVICE = "cpu"
+    moves = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        model, scaler = build_model(cfg), torch.amp.GradScaler("cpu", enabled=enabled)
+        optimiser = d2.Trainer.build_optimizer(cfg, model)
+        optimiser._step_supports_amp_scaling = True
+        for group in optimiser.param_groups:
+            group["fused"] = True
+        before = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+        scaler.scale(torch.nn.utils.parameters_to_vector(model.parameters()).sum()).backward()
+        scaler.step(optimiser)
+        moves.append(torch.nn.utils.parameters_to_vector(model.parameters()).detach() - before)
+    plain, scaled = moves
+    assert plain.norm() > 0 and (scaled - plain).norm() < 1e-3 * plain.norm()
+
+
 # Outputs
 
 
