@@ -41,11 +41,7 @@ def told(dataset: VISDataset) -> str:
     """A data set in words, with twelve digits that change with any video's name or frames, any
     track, any category."""
     labels = dataset.videos, dataset.tracks, dataset.categories
-    return f"{dataset!r}, {_digits(repr(labels).encode())}"
-
-
-def _digits(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
+    return f"{dataset!r}, {hashlib.sha256(repr(labels).encode()).hexdigest()[:12]}"
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from torch._decomp import get_decompositions
 from evis.data.errors import DataError
 
 _CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
-_PADDINGS = ("zeros", "border", "reflection")  # as torch numbers them
+_MODES = ("bilinear", "nearest", "bicubic")  # as torch numbers them
+_PADDINGS = ("zeros", "border", "reflection")
 _sample = get_decompositions([torch.ops.aten.grid_sampler_2d])[
     torch.ops.aten.grid_sampler_2d.default
 ]
@@ -68,8 +69,9 @@ def grid_sample(
     padding_mode: str = "zeros",
     align_corners: bool = False,
 ) -> Tensor:
-    """torch's bilinear one, made of operations whose gradients a GPU can add in a fixed order."""
-    return _sample(inputs, grid, 0, _PADDINGS.index(padding_mode), align_corners)
+    """torch's, made of operations whose gradients a GPU can add in a fixed order."""
+    modes = _MODES.index(mode), _PADDINGS.index(padding_mode)
+    return _sample(inputs, grid, *modes, align_corners)
 
 
 def fix_cublas() -> None:

@@ -21,9 +21,10 @@ _CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
     st.integers(1, 6),
     st.integers(1, 6),
     st.sampled_from(["zeros", "border"]),
+    st.sampled_from(["bilinear", "nearest", "bicubic"]),
 )
 @settings(max_examples=30)
-def test_sampling_between_pixels_is_torch_s_and_so_is_its_gradient(seed, height, width, padding):
+def test_sampling_pixels_is_torch_s_and_so_is_its_gradient(seed, height, width, padding, mode):
     random = torch.Generator().manual_seed(seed)
     kind = {"generator": random, "dtype": torch.float64}
     picture = torch.randn(2, 3, height, width, **kind)
@@ -32,8 +33,9 @@ def test_sampling_between_pixels_is_torch_s_and_so_is_its_gradient(seed, height,
     found = []
     for sample in (grid_sample, F.grid_sample):
         inputs = picture.clone().requires_grad_(), places.clone().requires_grad_()
-        read = sample(*inputs, padding_mode=padding, align_corners=False)
-        found.append([read, *torch.autograd.grad((read * pull).sum(), inputs)])
+        read = sample(*inputs, mode, padding, align_corners=False)
+        slopes = torch.autograd.grad((read * pull).sum(), inputs, materialize_grads=True)
+        found.append([read, *slopes])
     for ours, torchs in zip(*found, strict=True):
         torch.testing.assert_close(ours, torchs, rtol=1e-9, atol=1e-9)
 
