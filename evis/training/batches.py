@@ -132,7 +132,7 @@ def clips_of(recipe: Recipe, dataset: VISDataset) -> Dataset:
 
 def _keeping(dataset: VISDataset) -> VISDataset:
     """With decoded frames kept in memory: small sets are read again and again."""
-    if dataset.read_frame is None:  # which the first clip says
+    if dataset.read_frame is None or not dataset.videos:  # which is said of its clips
         return dataset
     first = dataset.videos[0]
     bytes_each = 3 * first.height * first.width

@@ -20,7 +20,6 @@ does without, and either would begin anew with each size and number of objects t
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from numbers import Integral
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +27,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from evis.data import files
@@ -39,7 +38,7 @@ from evis.training import folder as folders
 from evis.training import log
 from evis.training.batches import Batch, Batches, admit
 from evis.training.method import Method
-from evis.training.recipe import Recipe
+from evis.training.recipe import Recipe, check_numbers
 from evis.training.reproducible import fix_cublas, in_fixed_order, interrupt_between_steps
 from evis.training.run import Run
 
@@ -77,8 +76,8 @@ def train(
     `deterministic` (torch's own defaults), and in bf16 or fp16 where the recipe's `precision` says.
     Reseeds the generators of torch, numpy and python.
     """
-    _check_numbers(threads=threads, save_every=save_every, log_every=log_every)
-    _check_numbers(0, workers=workers)
+    check_numbers(threads=threads, save_every=save_every, log_every=log_every)
+    check_numbers(0, workers=workers)
     if device not in (None, "cpu"):
         problem, remedy = f"device should be None or cpu, is {device!r}", "None is the first GPU"
         raise DataError(problem, remedy=f"{remedy}; CUDA_VISIBLE_DEVICES says which that is")
@@ -108,16 +107,12 @@ def train(
         return run.finish()
 
 
-def _check_numbers(least: int = 1, **numbers: int | None) -> None:
-    for name, number in numbers.items():
-        if number is not None and not (isinstance(number, Integral) and number >= least):
-            raise DataError(f"{name} should be a whole number from {least} on, is {number!r}")
-
-
 def _accelerator(recipe: Recipe, device: Literal["cpu"] | None) -> Accelerator:
     # A notebook may train twice, in different precisions or on different devices.
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=recipe.precision)
+    # CUDA or the CPU: losses need float64, which other GPUs that accelerate would take do without.
+    on_cpu = device == "cpu" or not torch.cuda.is_available()
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision=recipe.precision)
     if recipe.precision == "fp16" and accelerator.device.type == "cpu":
         raise DataError(  # accelerate would train in full precision and not say so
             "fp16 needs a GPU",
@@ -171,16 +166,34 @@ def _loader(
     batches = Batches(recipe, sources, keep_frames)
     first = run.step * recipe.micro_batches + run.accelerator.process_index
     numbers = range(first, len(batches), processes)
-    return iter(
-        DataLoader(
-            batches,
-            batch_size=None,
-            sampler=numbers,
-            num_workers=workers,
-            worker_init_fn=_leave_interrupts,
-            pin_memory=run.accelerator.device.type == "cuda",
-        )
+    loader = DataLoader(
+        _Told(batches),
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        worker_init_fn=_leave_interrupts,
+        pin_memory=run.accelerator.device.type == "cuda",
     )
+    return map(_raised, iter(loader))
+
+
+class _Told(Dataset):
+    """Errors meant for users as values: what a worker raises torch wraps in its traceback."""
+
+    def __init__(self, batches: Batches):
+        self.batches = batches
+
+    def __getitem__(self, number: int) -> Batch | DataError:
+        try:
+            return self.batches[number]
+        except DataError as error:
+            return error
+
+
+def _raised(batch: Batch | DataError) -> Batch:
+    if isinstance(batch, DataError):
+        raise batch
+    return batch
 
 
 def _leave_interrupts(worker: int) -> None:

@@ -202,6 +202,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def check_numbers(least: int = 1, **numbers: int | None) -> None:
+    """Of how a recipe is run: whole numbers, or None where nothing is said."""
+    for name, number in numbers.items():
+        if number is not None and not (_is_number(number, whole=True) and number >= least):
+            raise DataError(f"{name} should be a whole number from {least} on, is {number!r}")
+
+
 SHORT = {"lr": "learning_rate"}
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 

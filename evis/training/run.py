@@ -165,7 +165,8 @@ class Run:
         for batch, total in zip(batches, totals, strict=True):
             if not math.isfinite(total):
                 raise self._diverged("the loss is NaN or infinite: training diverged", [batch])
-        if not math.isfinite(norm) and accelerator.scaler is None:
+        scaler = accelerator.scaler  # fp16 skips such a step, and tries again at half the scale
+        if not math.isfinite(norm) and (scaler is None or scaler.get_scale() < 1):
             raise self._diverged("the gradient is NaN or infinite: training diverged", batches)
         self.stepper.step()
         self.stepper.zero_grad()

@@ -72,9 +72,10 @@ def _fitting(recipe: Recipe) -> str:
 def _own_weights(name: str, size: str) -> list[Path]:
     """The repository's weights that a recipe of this name trained, of this size."""
     fitting = []
-    with suppress(DataError):  # installed without its repository, or somebody else's file
+    with suppress(DataError):  # installed without its repository
         for path in sorted((paths.data() / "weights").glob("*.safetensors")):
-            recipe = read_about(path).get("recipe", {})
-            if (recipe.get("name"), recipe.get("model")) == (name, size):
-                fitting.append(path)
+            with suppress(DataError, AttributeError):  # somebody else's file
+                recipe = read_about(path).get("recipe", {})
+                if (recipe.get("name"), recipe.get("model")) == (name, size):
+                    fitting.append(path)
     return fitting

@@ -134,6 +134,32 @@ def test_recomputed_activations_and_workers_change_nothing(run, small, tmp_path)
     assert not model.recompute_activations
 
 
+def test_workers_say_of_the_data_what_one_process_says(small):
+    recipe = small.recipe()
+    sets = {name: replace(it, read_frame=None) for name, it in small.datasets().items()}
+    alone = SimpleNamespace(num_processes=1, process_index=0, device=torch.device("cpu"))
+    run = SimpleNamespace(recipe=recipe, step=0, accelerator=alone)
+    said = []
+    for workers in (0, 1):
+        with pytest.raises(DataError, match="was read without frames") as error:
+            next(engine._loader(run, engine.admit(recipe, sets), workers, False))
+        said.append((str(error.value), vars(error.value)))
+    assert said[0] == said[1] and error.value.video and "frames_root" in error.value.remedy
+
+
+def test_a_set_without_videos_says_so_where_frames_are_kept_too(run, small):
+    empty = {"videos": small.dataset().subset([])}
+    for keep_frames in (False, True):
+        with pytest.raises(DataError, match="no video has a track to learn from"):
+            run(small.recipe(), empty, keep_frames=keep_frames)
+
+
+def test_without_cuda_it_is_the_cpu_whatever_else_there_is(small, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("accelerate.state.is_mps_available", lambda *_, **__: True)
+    assert engine._accelerator(small.recipe(), None).device.type == "cpu"
+
+
 def test_bf16_trains_near_full_precision(run, small, tmp_path):
     for precision in ("no", "bf16"):
         model = run(small.recipe(MASK, steps=3, precision=precision), folder=precision)
@@ -218,6 +244,19 @@ def test_stages_hand_on_their_weights(run, small, tmp_path):
 def test_a_start_that_is_needed_is_named(run, small, name, problem):
     with pytest.raises(DataError, match=problem):
         run(replace(small.recipe(), init=name))
+
+
+def test_somebody_elses_weights_among_the_repository_s_hide_none(run, small, tmp_path, monkeypatch):
+    model = method.build(small.recipe(), ["red", "blue"])
+    about = {"recipe": {"name": "toy.eigencluster.stage1", "model": "tiny_s"}}
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "a.safetensors").write_bytes(b"no weights")
+    save(model, weights / "b.safetensors", recipe="a name")
+    fitting = save(model, weights / "c.safetensors", **about)
+    monkeypatch.setattr(start.paths, "data", lambda: tmp_path)
+    with pytest.raises(DataError, match=f"--model {fitting} fits"):
+        run(replace(small.recipe(), init="toy.eigencluster.stage1"))
 
 
 def test_weights_that_are_not_there_are_named(run, small, tmp_path):

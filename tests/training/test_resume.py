@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from evis.data import files
 from evis.data.errors import DataError
 from evis.papers.eigencluster import method
-from evis.training import checkpoint, train
+from evis.training import checkpoint, engine, train
 from evis.training.folder import RECIPE, WEIGHTS
 from evis.training.log import read
 
@@ -255,6 +255,24 @@ def test_gradients_that_are_not_finite_stop_the_run(tmp_path, small):
     steep = _at_step(small, 1, lambda terms: {"total": (terms["total"] * 0).sqrt()})
     with pytest.raises(DataError, match="step 1: the gradient is NaN or infinite"):
         _run(small, tmp_path, method=steep)
+
+
+def test_gradients_that_no_scale_of_fp16_makes_finite_stop_the_run(tmp_path, small, monkeypatch):
+    """On a CPU with fp16's scaler alone: the first steps are skipped, each at half the scale."""
+    made = engine._accelerator
+
+    def scaled(*arguments):
+        accelerator = made(*arguments)
+        accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+        return accelerator
+
+    monkeypatch.setattr(engine, "_accelerator", scaled)
+    steep = small.Watched(lambda terms, *_: {"total": (terms["total"] * 0).sqrt()})
+    with pytest.raises(DataError, match="step 2: the gradient is NaN or infinite"):
+        _run(small, tmp_path, method=steep)
+    assert list(read(tmp_path)["gradient_norm"].isna()) == [True, True]
+    _, first = checkpoint.latest(tmp_path / "checkpoints")
+    assert first["scaler"]["scale"] == 0.5
 
 
 def test_out_of_memory_says_what_to_change(tmp_path, small):

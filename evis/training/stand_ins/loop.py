@@ -27,7 +27,7 @@ from evis.foundation import stand_in
 from evis.training import checkpoint, log
 from evis.training import folder as folders
 from evis.training.optimiser import adamw, learning_rate, set_learning_rate
-from evis.training.recipe import outside
+from evis.training.recipe import check_numbers, outside
 from evis.training.reproducible import in_fixed_order, interrupt_between_steps, seed
 
 
@@ -97,6 +97,7 @@ def train(
     The folder gets weights.safetensors, recipe.json and log.jsonl; while training, checkpoints and
     a lock, so that no other process trains into it. Reseeds the generators of torch, numpy, python.
     """
+    check_numbers(threads=threads, save_every=save_every, log_every=log_every)
     folder, on_cpu = Path(folder), torch.device(device).type == "cpu"
     weights, checkpoints = folder / folders.WEIGHTS, folder / folders.CHECKPOINTS
     manifest = {"recipe": asdict(recipe), "data": folders.told(dataset)}

@@ -135,6 +135,13 @@ def test_another_run_and_a_diverged_one_are_refused(stills, tmp_path, monkeypatc
         run(small("toy_dino"), stills, tmp_path / "three")
 
 
+@pytest.mark.parametrize("how", ["threads", "save_every", "log_every"])
+def test_how_to_run_is_checked_before_the_folder_is_made(stills, tmp_path, how):
+    with pytest.raises(DataError, match=f"{how} should be a whole number from 1 on, is 0"):
+        stand_ins.train(small("toy_dino"), stills, tmp_path / "run", **{how: 0})
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("change", ["steps=0", "seed=-1", "size=(8, 8)", "batch=1.5"])
 def test_recipes_outside_their_limits_are_refused(name, change):
     key, _, value = change.partition("=")
