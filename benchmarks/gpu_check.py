@@ -98,13 +98,14 @@ def three_stages(scale: Scale, folder: Path) -> Numbers:
         )  # fmt: skip
         half, place = scale.stage_steps // 2, folder / name
         run = partial(train, recipe, sets, place, method, weights, **_where(scale), save_every=half)
-        with _cut_after(half):
+        with _cut_after(half) as left:
             try:
                 run()
             except _CutOff:
                 run()
-        logged = log.read(place)
-        if list(logged["step"]) != list(range(scale.stage_steps)) or logged["total"].isna().any():
+        logged, again = log.read(place), -1 - left[0]  # steps that the second call made
+        whole = list(logged["step"]) == list(range(scale.stage_steps))
+        if again != scale.stage_steps - half or not whole or logged["total"].isna().any():
             raise RuntimeError(f"{name} was not resumed where it was cut off")
         weights = place / "weights.safetensors"
         found[f"{name}, step"] = float(logged["seconds"].iloc[1:].median())
@@ -117,8 +118,8 @@ class _CutOff(Exception):
 
 
 @contextmanager
-def _cut_after(steps: int) -> Iterator[None]:
-    """A run ends, once, when so many steps are made."""
+def _cut_after(steps: int) -> Iterator[list[int]]:
+    """A run ends, once, when so many steps are made. -> one number, how many are left till then."""
     advance, left = Run.advance, [steps]
 
     def cut(run: Run, loader) -> Mapping:
@@ -128,7 +129,7 @@ def _cut_after(steps: int) -> Iterator[None]:
         return advance(run, loader)
 
     with patch.object(Run, "advance", cut):
-        yield
+        yield left
 
 
 def _where(scale: Scale) -> dict:

@@ -225,7 +225,8 @@ class Torture:
         """What comes of each file, in a process that dies of those it can't bear."""
         told = []
         while numbers:
-            lines = Path(tempfile.mkstemp(dir=self.folder)[1])
+            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as made:
+                lines = Path(made.name)
             process = start(damaged.try_all, numbers, self.known, self.folder, lines)
             process.join()
             done = [json.loads(line) for line in lines.read_text().splitlines()]

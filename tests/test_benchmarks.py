@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from evis.companion import gpu
+from evis.training import checkpoint
 
 ROOT = Path(__file__).parents[1]
 
@@ -74,6 +75,17 @@ def test_without_a_gpu_gpu_check_says_so():
     done = gpu_check()
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "gpu-check needs a CUDA device, and torch sees none here\n"
+
+
+@pytest.mark.slow
+def test_gpu_check_fails_where_a_run_begins_anew_in_place_of_going_on(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import gpu_check as program
+    from gpu_times import tiny
+
+    monkeypatch.setattr(checkpoint, "restore", lambda *_: 0)
+    with pytest.raises(RuntimeError, match="eigencluster.stage1 was not resumed where it was cut"):
+        program.three_stages(tiny(torch.device("cpu")), tmp_path)
 
 
 @pytest.mark.slow
