@@ -10,14 +10,13 @@ Pictures are made up: patches of colour, shading and noise. Times are process ti
 the best of three. The IoU of both solvers' outlines is printed and judged in the tests.
 """
 
-import argparse
 import time
 
 import cv2
 import numpy as np
+from command import finish, parser_of
 from threadpoolctl import threadpool_limits
 
-from evis.companion import store
 from evis.labels import crf
 
 
@@ -68,14 +67,8 @@ def run() -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
-    options = parser.parse_args()
-    if options.store:
-        recipe = {"name": "benchmark dense CRF"}
-        store.measure(recipe, "made-up pictures", 0, run, recompute=True)
-    else:
-        run()
+    options = parser_of(__doc__).parse_args()
+    finish(options, {"name": "benchmark dense CRF"}, "made-up pictures", run)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,14 @@ what it takes more is put over a whole step without. Times are process time, the
 each batch. Clips of fewer than two objects, half of them here, cost QCC nothing.
 """
 
-import argparse
 import time
 from dataclasses import replace
 from statistics import mean
 
 import torch
+from command import finish, parser_of
 from tqdm.auto import tqdm
 
-from evis.companion import store
 from evis.criterion.step import Step
 from evis.data import paths
 from evis.data import toy as toy_sets
@@ -113,16 +112,11 @@ def run(repeats: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
     options = parser.parse_args()
-    if options.store:
-        recipe = {"name": "benchmark criterion cost", "model": RECIPE.model, "batch": RECIPE.batch}
-        measure = lambda: run(options.repeats)  # noqa: E731
-        store.measure(recipe, "toy-ytvis19", 0, measure, recompute=True)
-    else:
-        run(options.repeats)
+    recipe = {"name": "benchmark criterion cost", "model": RECIPE.model, "batch": RECIPE.batch}
+    finish(options, recipe, "toy-ytvis19", lambda: run(options.repeats))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ process of its own that begins with its imports: with `--jobs 2`, then with one.
 thread. Seconds of wall time, and of all processes' CPU time.
 """
 
-import argparse
 import os
 import resource
 import shutil
@@ -16,6 +15,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from command import finish, parser_of
 
 ROOT = Path(__file__).resolve().parents[1]
 DATASET, VIDEOS, FRAMES = "toy-ytvis19", 100, 1_000
@@ -66,19 +67,13 @@ def run(frames: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--frames", type=int, default=FRAMES)
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
     options = parser.parse_args()
     if options.store and options.frames != FRAMES:
         parser.error(f"only numbers of {FRAMES} frames are stored")
-    if options.store:
-        from evis.companion import store
-
-        recipe = {"name": "benchmark label speed", "frames": FRAMES, "named by": "toy_clip"}
-        store.measure(recipe, DATASET, 0, lambda: run(FRAMES), recompute=True)
-    else:
-        run(options.frames)
+    recipe = {"name": "benchmark label speed", "frames": FRAMES, "named by": "toy_clip"}
+    finish(options, recipe, DATASET, lambda: run(options.frames))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ import time
 from itertools import islice
 from pathlib import Path
 
+from command import finish, parser_of
+
 ROOT = Path(__file__).resolve().parents[1]
 SHORT, LONG, LONGEST = 100, 1_000, 10_000
 MEMORY, TIME = 1.05, 1.0  # wanted: the longest to the long one's peak, to the short one's frame
@@ -81,19 +83,14 @@ def run() -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
+    parser = parser_of(__doc__)
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         worker(Path(options.worker[0]), int(options.worker[1]))
-    elif options.store:
-        from evis.companion import store
-
-        recipe = {"name": "benchmark long videos", "model": "tiny_s", "lengths": [LONG, LONGEST]}
-        store.measure(recipe, "toy-ytvis19", 0, run, recompute=True)
-    else:
-        run()
+        return
+    recipe = {"name": "benchmark long videos", "model": "tiny_s", "lengths": [LONG, LONGEST]}
+    finish(options, recipe, "toy-ytvis19", run)
 
 
 if __name__ == "__main__":

@@ -11,16 +11,15 @@ both. Times are process time on one thread, both sides on the same affinities fr
 matrix on; dense once each, the other the best of five. Memory is what numpy allocates at its peak.
 """
 
-import argparse
 import time
 import tracemalloc
 
 import numpy as np
+from command import finish, parser_of
 from scipy.ndimage import gaussian_filter
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from evis.companion import store
 from evis.labels import maskcut, ncut
 
 PICTURES = 3
@@ -108,14 +107,8 @@ def run() -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
-    options = parser.parse_args()
-    if options.store:
-        recipe = {"name": "benchmark normalized cuts"}
-        store.measure(recipe, "made-up features", 0, run, recompute=True)
-    else:
-        run()
+    options = parser_of(__doc__).parse_args()
+    finish(options, {"name": "benchmark normalized cuts"}, "made-up features", run)
 
 
 if __name__ == "__main__":

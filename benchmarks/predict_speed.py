@@ -13,10 +13,11 @@ convolutions would take if they went as fast as one large matrix product goes he
 took no time: how far off that wish a machine is.
 """
 
-import argparse
 import time
 from collections import defaultdict
 from statistics import median
+
+from command import finish, parser_of
 
 FRAMES, WINDOWS = 4, {"whole": None, "windows": 2, "frame by frame": 1}
 TO_FORWARD, TO_WHOLE = 1.1, 1.3  # wanted
@@ -116,18 +117,11 @@ def ratios(rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
     options = parser.parse_args()
-    if options.store:
-        from evis.companion import store
-
-        recipe = {"name": "benchmark predict speed", "model": "r50", "frames": FRAMES}
-        measure = lambda: run(options.rounds)  # noqa: E731
-        store.measure(recipe, "random-pictures", 0, measure, recompute=True)
-    else:
-        run(options.rounds)
+    recipe = {"name": "benchmark predict speed", "model": "r50", "frames": FRAMES}
+    finish(options, recipe, "random-pictures", lambda: run(options.rounds))
 
 
 if __name__ == "__main__":

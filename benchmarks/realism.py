@@ -11,13 +11,12 @@ normalized cuts find from nothing but colour, texture and place on 16 x 24 cells
 wanted). The stills are none of those on which the features' scales were chosen.
 """
 
-import argparse
-
 import numpy as np
+from command import finish, parser_of
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from evis.companion import realism, store
+from evis.companion import realism
 from evis.data import toy, video
 from evis.foundation import colour
 from evis.labels import maskcut
@@ -66,12 +65,7 @@ def run() -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
-    if parser.parse_args().store:
-        store.measure(realism.RECIPE, realism.DATASET, 0, run, recompute=True)
-    else:
-        run()
+    finish(parser_of(__doc__).parse_args(), realism.RECIPE, realism.DATASET, run)
 
 
 if __name__ == "__main__":

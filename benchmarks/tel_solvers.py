@@ -12,16 +12,15 @@ the same, so ten are taken as ten times one. Memory is what torch allocates in t
 its peak, on top of the input.
 """
 
-import argparse
 import math
 import time
 
 import torch
 import torch.nn.functional as F
+from command import finish, parser_of
 from torch.profiler import profile
 from tqdm.auto import tqdm
 
-from evis.companion import store
 from evis.losses import tel
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -110,14 +109,8 @@ def run() -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
-    options = parser.parse_args()
-    if options.store:
-        recipe = {"name": "benchmark tel solvers"}
-        store.measure(recipe, "smooth blobs", 0, run, recompute=True)
-    else:
-        run()
+    options = parser_of(__doc__).parse_args()
+    finish(options, {"name": "benchmark tel solvers"}, "smooth blobs", run)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ import time
 
 import torch
 import torch.nn.functional as F
+from command import finish, parser_of
 
-from evis.companion import store
 from evis.losses import tk
 
 
@@ -73,21 +73,18 @@ def measured_alone(name: str, options: argparse.Namespace) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--height", type=int, default=120)
     parser.add_argument("--width", type=int, default=216)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--memory", choices=FORMULATIONS, help=argparse.SUPPRESS)
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.memory:
         print(added_peak(options.memory, options.height, options.width))
-    elif options.store:
-        recipe = {"name": "benchmark tk patch search", "size": [options.height, options.width]}
-        store.measure(recipe, "random pictures", 0, lambda: run(options), recompute=True)
-    else:
-        run(options)
+        return
+    recipe = {"name": "benchmark tk patch search", "size": [options.height, options.width]}
+    finish(options, recipe, "random pictures", lambda: run(options))
 
 
 def run(options: argparse.Namespace) -> dict[str, float]:

@@ -15,8 +15,8 @@ import time
 
 import joblib
 import pandas as pd
+from command import finish, parser_of
 
-from evis.companion import store
 from evis.data import toy
 from evis.data.toy.spec import SPECS
 from evis.metrics import attributes
@@ -25,22 +25,18 @@ PROCESSES = 2
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("names", nargs="*", default=list(SPECS), metavar="NAME")
     parser.add_argument("--videos", type=int, help="default: each set's own number")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
     options = parser.parse_args()
-    if options.store:
-        recipe = {
-            "name": "benchmark toy generation",
-            "sets": options.names,
-            "videos": options.videos,
-            "seeds": options.seeds,
-        }
-        store.measure(recipe, "toy sets", 0, lambda: run(options), recompute=True)
-    else:
-        run(options)
+    recipe = {
+        "name": "benchmark toy generation",
+        "sets": options.names,
+        "videos": options.videos,
+        "seeds": options.seeds,
+    }
+    finish(options, recipe, "toy sets", lambda: run(options))
 
 
 def run(options: argparse.Namespace) -> dict[str, float]:

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+from command import finish, parser_of
 from tqdm.auto import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -154,21 +155,15 @@ def run(rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         worker()
-    elif options.store:
-        from evis.companion import store
-
-        recipe = {"name": "benchmark toy step", "model": "tiny_s", "batch": 8, "before": BEFORE}
-        measure = lambda: run(options.rounds)  # noqa: E731
-        store.measure(recipe, "toy-ytvis19", 0, measure, recompute=True)
-    else:
-        run(options.rounds)
+        return
+    recipe = {"name": "benchmark toy step", "model": "tiny_s", "batch": 8, "before": BEFORE}
+    finish(options, recipe, "toy-ytvis19", lambda: run(options.rounds))
 
 
 if __name__ == "__main__":

@@ -15,15 +15,15 @@ Features and flow of the first are made up. Memory is what numpy allocates at it
 matrices among it, beside the features as they are given.
 """
 
-import argparse
 import tracemalloc
 from typing import Any
 
 import numpy as np
+from command import finish, parser_of
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from evis.companion import paired, store
+from evis.companion import paired
 from evis.data import toy
 from evis.foundation import colour, flow
 from evis.labels import crf, curate, maskcut, volume
@@ -123,14 +123,9 @@ def run() -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
-    options = parser.parse_args()
-    if options.store:
-        recipe = {"name": "benchmark cut of a whole video"}
-        store.measure(recipe, "made-up features and toy-ytvis19", 0, run, recompute=True)
-    else:
-        run()
+    options = parser_of(__doc__).parse_args()
+    recipe = {"name": "benchmark cut of a whole video"}
+    finish(options, recipe, "made-up features and toy-ytvis19", run)
 
 
 if __name__ == "__main__":

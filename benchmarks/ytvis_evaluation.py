@@ -31,12 +31,13 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from command import finish, parser_of
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from pycocotools import mask as coco
 
-from evis.companion import store
 from evis.data import annotations, files, masks
 from evis.data.types import Category, Track, Video, VISDataset
 from evis.metrics import average_precision, ytvis
@@ -264,10 +265,9 @@ def timed(function, *arguments, repeats: int = 1):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--videos", type=int, default=302)
     parser.add_argument("--queries", type=int, default=10, help="distinct masks a video")
-    parser.add_argument("--store", action="store_true", help="keep the numbers in data/results")
     parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory:
@@ -275,15 +275,13 @@ def main() -> None:
         # Not getrusage: its peak begins with that of the process which started this one.
         peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
         print(int(peak) / 2**20)
-    elif options.store:
-        recipe = {
-            "name": "benchmark ytvis evaluation",
-            "videos": options.videos,
-            "queries": options.queries,
-        }
-        store.measure(recipe, "made-up tracks", 0, lambda: run(options), recompute=True)
-    else:
-        run(options)
+        return
+    recipe = {
+        "name": "benchmark ytvis evaluation",
+        "videos": options.videos,
+        "queries": options.queries,
+    }
+    finish(options, recipe, "made-up tracks", lambda: run(options))
 
 
 def run(options: argparse.Namespace) -> dict[str, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from evis.companion import gpu
+from evis.companion import gpu, store
 from evis.training import checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +39,19 @@ def gpu_check(*options: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "benchmarks/gpu_check.py", *options]
     variables = os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
+
+
+def test_numbers_of_a_benchmark_become_a_row_where_that_is_asked_for(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import command
+
+    monkeypatch.setattr(store.paths, "results", lambda: tmp_path)
+    recipe, ran = {"name": "benchmark of nothing"}, []
+    for given, rows in ([], []), (["--store"], [{"s": 2.0}]):
+        options = command.parser_of("What it is for.\n\nHow it is done.").parse_args(given)
+        command.finish(options, recipe, "nothing", lambda: ran.append(1) or {"s": float(len(ran))})
+        assert [row.metrics for row in store.rows()] == rows
+    assert store.find(recipe, "nothing", 0) and len(ran) == 2
 
 
 def test_reads_and_moves_of_what_lies_there_are_waits(operations):
