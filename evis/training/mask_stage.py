@@ -6,14 +6,13 @@ masks first and then train on them as if they were annotated.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from evis.criterion.mask_loss import MaskLoss
-from evis.data.errors import DataError
 from evis.data.types import Supervision
 from evis.models import SIZES, VideoMask2Former, named
 from evis.training.book import SMALL
-from evis.training.recipe import Recipe, outside
+from evis.training.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +23,13 @@ class MaskStage(Recipe):
     points: int = 12_544  # where the loss and the matching look at a mask, as in Mask2Former
     drop_iou: float | None = None  # of CutLER's DropLoss (`MaskLoss`)
     dropout: float = 0.0  # in both decoders
+    limits: ClassVar = Recipe.limits | {
+        "points": (1, 1_000_000),
+        "drop_iou": (0.0, 1.0),
+        "dropout": (0.0, 0.9),
+    }
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if problem := outside(self, _LIMITS):
-            raise DataError(problem, field=f"recipe {self.name}")
 
-
-_LIMITS = {"points": (1, 1_000_000), "drop_iou": (0.0, 1.0), "dropout": (0.0, 0.9)}
 # Of a toy stage, beside its steps and its learning rate.
 TOY = SMALL | {"model": "tiny_s", "batch": 16, "micro_batch": 16, "points": 512}
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from numbers import Integral, Real
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from evis.data.errors import DataError
 from evis.data.jsonfile import brief
@@ -61,6 +61,33 @@ class Recipe(ABC):
     precision: Literal["no", "bf16", "fp16"] = "no"
     seed: int = 0
     unknown: tuple[str, ...] = ()  # what the sources do not say, so that the value is ours
+    # From the least to the most; between whole numbers only these are allowed. The most is far
+    # above what anybody trains with: a slip of the keyboard shall not fill the memory or take for
+    # ever.
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "steps": (1, 10_000_000),
+        "batch": (1, 4096),
+        "micro_batch": (1, 4096),
+        "learning_rate": (1e-12, 1e38),
+        "frames": (1, 100),
+        "frame_range": (1, 100_000),
+        "still_frames": (1, 100),
+        "rotation": (0.0, 180.0),
+        "shift": (0.0, 0.99),
+        "copy_paste": (0.01, 1.0),
+        "frame_rotation": (0.0, 180.0),
+        "brightness": (0.0, 1.0),
+        "contrast": (0.0, 1.0),
+        "shorter_sides": (16, 4096),
+        "longest_side": (16, 8192),
+        "flip": (0.0, 1.0),
+        "milestones": (0, 10_000_000),
+        "warm_up_steps": (0, 10_000_000),
+        "weight_decay": (0.0, 1e3),
+        "backbone_multiplier": (0.0, 1e3),
+        "clip_norm": (1e-12, 1e12),
+        "seed": (0, 2**32 - 1),
+    }
 
     def __post_init__(self) -> None:
         if problem := _problem(self):
@@ -95,32 +122,6 @@ class Recipe(ABC):
 # Fields that came after rows were stored, weights committed and runs begun. These are found by what
 # `to_json` says, so that a recipe says nothing of such a field while it changes nothing.
 _YOUNG = ("copy_paste", "frame_rotation", "brightness", "contrast", "dropout")
-# From the least to the most; between whole numbers only these are allowed. The most is far above
-# what anybody trains with: a slip of the keyboard shall not fill the memory or take for ever.
-_LIMITS: dict[str, tuple[float, float]] = {
-    "steps": (1, 10_000_000),
-    "batch": (1, 4096),
-    "micro_batch": (1, 4096),
-    "learning_rate": (1e-12, 1e38),
-    "frames": (1, 100),
-    "frame_range": (1, 100_000),
-    "still_frames": (1, 100),
-    "rotation": (0.0, 180.0),
-    "shift": (0.0, 0.99),
-    "copy_paste": (0.01, 1.0),
-    "frame_rotation": (0.0, 180.0),
-    "brightness": (0.0, 1.0),
-    "contrast": (0.0, 1.0),
-    "shorter_sides": (16, 4096),
-    "longest_side": (16, 8192),
-    "flip": (0.0, 1.0),
-    "milestones": (0, 10_000_000),
-    "warm_up_steps": (0, 10_000_000),
-    "weight_decay": (0.0, 1e3),
-    "backbone_multiplier": (0.0, 1e3),
-    "clip_norm": (1e-12, 1e12),
-    "seed": (0, 2**32 - 1),
-}
 # What a field of a type should be, of which the annotation alone would say it less plainly.
 _WORDS = {
     int: "a whole number",
@@ -134,7 +135,7 @@ _WORDS = {
 
 
 def _problem(recipe: Recipe) -> str | None:
-    if problem := outside(recipe, _LIMITS):
+    if problem := outside(recipe, recipe.limits):
         return problem
     if recipe.batch % recipe.micro_batch:
         return f"a batch of {recipe.batch} can't be split by {recipe.micro_batch}"

@@ -1,7 +1,7 @@
 """Copy-paste: what is pasted, where, what it hides, and that it changes nothing unasked."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -186,7 +186,7 @@ def test_rows_are_found_as_before_the_field_came():
     run = experiments.group("comparison", "tiny_s")["masks"].seeded(0)
     told = measured.content(run)
     assert all(not set(_YOUNG) & set(stage) for stage in told["stages"])
-    field_names = set(Recipe.__dataclass_fields__) - {"title", "source", "unknown", *_YOUNG}
+    field_names = {field.name for field in fields(Recipe)} - {"title", "source", "unknown", *_YOUNG}
     assert all(field_names <= set(stage) for stage in told["stages"]), "and of all else it does"
     pasting = replace(run, stages=(changed(run.stages[0], {"copy_paste": (0.5, 1.0)}),))
     keys = {store.key(measured.content(r), "", 0) for r in (run.of(run.stages[0]), pasting)}

@@ -6,7 +6,6 @@ from typing import Literal
 from evis.data.errors import DataError
 from evis.training.recipe import outside
 
-_CHOICES = {"supervision": ("mask", "box"), "flavour": ("paper", "released")}
 _LIMITS = {
     **dict.fromkeys(("box_weight", "mask_weight"), (0.0, 1e6)),
     "threshold": (0.0, 1.0),
@@ -27,9 +26,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         problem = outside(self, _LIMITS)
-        for name, known in _CHOICES.items():
-            if (value := getattr(self, name)) not in known:
-                problem = f"{name} should be {' or '.join(known)}, is {value!r}"
         if not problem and not (self.box_weight or self.mask_weight):
             problem = "box_weight and mask_weight are both 0, so that no mask would be learnt"
         if problem:

@@ -484,10 +484,10 @@ def test_the_settings_weights_decide_the_matching(settings):
 @pytest.mark.parametrize(
     "field, value, message",
     [
-        ("alpha", 2, "alpha should be 0 or 1, is 2"),
-        ("supervision", "point", "supervision should be mask or box, is 'point'"),
-        ("colours", "code", "colours should be paper or released, is 'code'"),
-        ("change", "median", "change should be mean or sum or detached mean"),
+        ("alpha", 2, "alpha should be one of 0, 1, is 2"),
+        ("supervision", "point", "supervision should be one of mask, box, is 'point'"),
+        ("colours", "code", "colours should be one of paper, released, is 'code'"),
+        ("change", "median", "change should be one of mean, sum, detached mean"),
         ("points", 0, "points should be a whole number from 1"),
         ("eigenvalues", 0, "eigenvalues should be a whole number from 1"),
         ("beta", -0.1, "beta should be a number from 0"),

@@ -92,9 +92,9 @@ def test_every_recipe_is_found_by_name_is_json_and_has_a_toy_size(name):
     ("settings", "said"),
     [
         ({"box_weight": 0.0, "mask_weight": 0.0}, "both 0"),
-        ({"supervision": "point"}, "supervision should be mask or box"),
+        ({"supervision": "point"}, "supervision should be one of mask, box"),
         ({"threshold": 2.0}, "threshold should be a number from 0.0 to 1.0"),
-        ({"flavour": "new"}, "flavour should be paper or released"),
+        ({"flavour": "new"}, "flavour should be one of paper, released"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings, said):
