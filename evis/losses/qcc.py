@@ -110,9 +110,7 @@ def feature_points(features: Tensor, scale: int = 4) -> Tensor:
 
 
 @torch.no_grad()
-def kmeans(
-    points: Tensor, clusters: Iterable[int], seed: int = 0, restarts: int = _RESTARTS
-) -> tuple[Tensor, Tensor]:
+def kmeans(points: Tensor, clusters: Iterable[int], seed: int = 0) -> tuple[Tensor, Tensor]:
     """Step 2, Eq. 1: labels (B, n) and inertia (B,), the best of several starts, run to its end.
 
     points: (B, n, C), clusters: B numbers of at least 1. A clip with fewer distinct points than
@@ -121,12 +119,13 @@ def kmeans(
     counts = list(clusters)
     check_shapes(points=(points, "B n C"))
     if len(counts) != len(points) or min(counts) < 1:
-        raise ValueError(f"{len(points)} clouds of points need a cluster each, got {counts}")
+        wanted = f"{len(points)} clouds of points need a number of clusters each, from 1 on"
+        raise ValueError(f"{wanted}, got {counts}")
     cloud = points.double()
     cloud = cloud - cloud.mean(1, keepdim=True)
     radius = torch.linalg.vector_norm(cloud, dim=-1).amax(1)  # (B,)
     cloud = cloud / torch.where(radius > 0, radius, 1.0)[:, None, None]
-    centres, exists = _seeds(cloud, counts, seed, restarts)
+    centres, exists = _seeds(cloud, counts, seed, _RESTARTS)
     _, centres, inertia = _lloyd(cloud, centres, exists, _FIRST_STEPS)
     best = inertia.argmin(-1)[:, None, None]
     centres, exists = centres.take_along_dim(best[..., None], 1), exists.take_along_dim(best, 1)

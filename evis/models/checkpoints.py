@@ -7,7 +7,6 @@ refuses what doesn't fit before it touches the model.
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -37,9 +36,6 @@ _OTHER_KIND = "of other numbers"  # whole or complex, where these are fractions
 
 class Report(dict[str, str]):
     """What became of each tensor: the model's by their names, others of the file by theirs."""
-
-    def __str__(self) -> str:
-        return "\n".join(f"{count} {fate}" for fate, count in Counter(self.values()).items())
 
     def demand_fit(self, file: object) -> None:
         """Refuse what is missing, unexpected, of another shape or of other numbers."""

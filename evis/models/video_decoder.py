@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 from evis.data.clip_prediction import ClipPrediction
 from evis.models import positions
 from evis.models.config import ModelConfig
+from evis.models.dynamic_masks import perceptron
 from evis.models.pixel_decoder import LEVELS
 
 
@@ -36,13 +37,7 @@ class VideoDecoder(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         self.norm = nn.LayerNorm(width)
         self.classify = nn.Linear(width, config.classes + 1)
-        self.embed_mask = nn.Sequential(
-            nn.Linear(width, width),
-            nn.ReLU(),
-            nn.Linear(width, width),
-            nn.ReLU(),
-            nn.Linear(width, config.mask_channels),
-        )
+        self.embed_mask = perceptron(width, config.mask_channels)
         self.stride = config.backbone.strides[0]
 
     def forward(

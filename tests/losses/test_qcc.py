@@ -417,7 +417,7 @@ def test_features_are_a_tensor_of_real_numbers(bad):
 def test_kmeans_and_davies_bouldin_name_bad_input():
     points = torch.zeros(2, 5, 3)
     for clusters in ([2], [2, 0]):
-        with pytest.raises(ValueError, match="2 clouds of points need a cluster each"):
+        with pytest.raises(ValueError, match="2 clouds of points need a number of clusters each"):
             kmeans(points, clusters)
     with pytest.raises(ValueError, match=r"points should be \(B, n, C\)"):
         kmeans(points[0], [2, 2])

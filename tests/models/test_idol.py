@@ -3,7 +3,7 @@
 import gzip
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -515,10 +515,10 @@ def test_a_released_checkpoint_is_read_from_a_file_with_every_tensor_accounted_f
         decoder_layers=3,
         decoder_feed_forward=64,
     )
-    assert str(report).splitlines() == [
-        f"{len(model.state_dict())} tensors loaded",
-        "18 set aside: is detr.detr.bbox_embed once more",
-    ]
+    assert Counter(report.values()) == {
+        "tensors loaded": len(model.state_dict()),
+        "set aside: is detr.detr.bbox_embed once more": 18,
+    }
     assert model.shorter_side == 480 and model.classes is None
 
 

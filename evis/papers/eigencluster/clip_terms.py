@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from evis.companion.held_out import HeldOut, Scoring
-from evis.data.clips import Clip, ClipDataset
+from evis.data.clips import Clip
 from evis.data.types import VISDataset
 from evis.inference import Options
 from evis.losses import tel
 from evis.losses.qcc import quality_cluster_coefficient
 from evis.matching import match
+from evis.papers.eigencluster import one_batch
 from evis.papers.eigencluster.beyond import relative_change
 
 METRICS = ("Q", "L_eig", "relative L_eig")
@@ -34,9 +35,8 @@ class Predicted:
 
 
 def held_out_clips(dataset: VISDataset) -> list[Clip]:
-    """A clip of three frames a video, as stages two and three draw them, but never flipped."""
-    size = {"shorter_sides": (64,), "longest_side": 96, "flip": 0.0}
-    return list(ClipDataset(dataset, frame_range=5, **size))
+    """A clip a video."""
+    return list(one_batch.clips_of(dataset))
 
 
 @torch.no_grad()

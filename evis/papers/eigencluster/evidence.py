@@ -42,8 +42,7 @@ _TURNS = range(-40, 41, 8)  # degrees tried when two masks are laid over each ot
 
 def videos() -> ClipDataset:
     """Of held-out toy videos with their masks; clips are drawn as the released code does."""
-    dataset = toy.sample("toy-ytvis19", 40, seed=1, split="valid")
-    return ClipDataset(dataset, frame_range=5, shorter_sides=(64,), longest_side=96, flip=0.0)
+    return one_batch.clips_of(toy.sample("toy-ytvis19", 40, seed=1, split="valid"))
 
 
 def field(mask: np.ndarray) -> np.ndarray:

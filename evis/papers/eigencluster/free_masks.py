@@ -19,9 +19,9 @@ from evis.companion import fit, store
 from evis.criterion.step import Step
 from evis.data import toy
 from evis.data.clip_prediction import ClipPrediction
-from evis.data.clips import Clip, ClipDataset
+from evis.data.clips import Clip
 from evis.data.toy.spec import SPECS
-from evis.papers.eigencluster import recipes
+from evis.papers.eigencluster import one_batch, recipes
 from evis.papers.eigencluster.experiments import BETAS
 from evis.papers.eigencluster.loss import Loss
 from evis.papers.eigencluster.settings import RELEASED, Settings
@@ -97,8 +97,7 @@ def clips_of(unit: int) -> list[Clip]:
     the score alone: under boxes the loss asks a clip for its boxes.
     """
     dataset = toy.sample(DATASET, 2 * CLIPS, seed=1000 + unit, split="valid")
-    shown = ClipDataset(dataset, frame_range=5, shorter_sides=(64,), longest_side=96, flip=0.0)
-    return [clip for clip in shown if len(clip.labels)][:CLIPS]
+    return [clip for clip in one_batch.clips_of(dataset) if len(clip.labels)][:CLIPS]
 
 
 def descend(clips: Sequence[Clip], kind: str, settings: Settings, steps: int = STEPS) -> Descent:

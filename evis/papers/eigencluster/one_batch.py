@@ -19,6 +19,7 @@ from evis.data import paths, toy
 from evis.data.clip_prediction import ClipPrediction
 from evis.data.clips import Clip, ClipDataset
 from evis.data.supervision import weaken
+from evis.data.types import VISDataset
 from evis.losses import boxinst, tk
 from evis.losses.tensors import Flavour, resize
 from evis.models import load
@@ -97,11 +98,14 @@ def matched_batch(
     return Batch(tuple(of), settings, prediction, match)
 
 
+def clips_of(dataset: VISDataset) -> ClipDataset:
+    """Clips of three frames as the toy stages two and three draw them, but never flipped."""
+    return ClipDataset(dataset, frame_range=5, shorter_sides=(64,), longest_side=96, flip=0.0)
+
+
 def clips() -> ClipDataset:
-    """Of held-out videos, as the toy stage three draws clips, without flips."""
-    dataset = weaken(toy.sample("toy-ytvis19", 40, seed=1, split="valid"), "box")
-    size = {"shorter_sides": (64,), "longest_side": 96, "flip": 0.0}
-    return ClipDataset(dataset, frame_range=5, **size)
+    """Of held-out videos."""
+    return clips_of(weaken(toy.sample("toy-ytvis19", 40, seed=1, split="valid"), "box"))
 
 
 @cache

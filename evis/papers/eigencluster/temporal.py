@@ -31,6 +31,8 @@ from evis.papers.eigencluster.temporal_learned import DeformableMatching, Learna
 Scheme = Callable[[Tensor, Tensor, Tensor, Pairs], Tensor]
 Flow = Callable[[Tensor, Tensor], Tensor]
 
+_ALIKE, _DILATION = 0.3, 2  # BoxInst's threshold of similar colours, and how far its ring lies
+
 
 def no_matching(mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs) -> Tensor:
     """The baseline: frames teach each other nothing."""
@@ -38,21 +40,14 @@ def no_matching(mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs:
     return torch.zeros(len(pairs), device=mask_logits.device)
 
 
-def pairwise_3d(
-    mask_logits: Tensor,
-    pictures: Tensor,
-    box_masks: Tensor,
-    pairs: Pairs,
-    threshold: float = 0.3,
-    dilation: int = 2,
-) -> Tensor:
+def pairwise_3d(mask_logits: Tensor, pictures: Tensor, box_masks: Tensor, pairs: Pairs) -> Tensor:
     """BoxInst's pairwise term with the neighbours in another frame, the pixel's own place too."""
     check_clip(mask_logits, pictures, box_masks, pairs)
     seen = in_any_box(box_masks)
     values = []
     for a, b in pairs:
-        cost = window_cost(mask_logits[:, a], mask_logits[:, b], dilation)
-        alike = similarity_between(pictures[:, a], pictures[:, b], dilation, WINDOW) >= threshold
+        cost = window_cost(mask_logits[:, a], mask_logits[:, b], _DILATION)
+        alike = similarity_between(pictures[:, a], pictures[:, b], _DILATION, WINDOW) >= _ALIKE
         values.append(weighted_mean(cost, alike * seen))
     return torch.stack(values)
 

@@ -22,6 +22,7 @@ from evis.losses.tensors import full_precision
 from evis.losses.tk import DILATION, Pairs, check_clip, in_any_box
 
 _LAB_UNIT = 10.0  # colours this far apart look different
+_CHANNELS = 16  # of what either module reads off the pictures
 
 
 class LearnableMatching(nn.Module):
@@ -31,14 +32,14 @@ class LearnableMatching(nn.Module):
     the picture.
     """
 
-    def __init__(self, side: int, channels: int = 16):
+    def __init__(self, side: int):
         super().__init__()
         self.embed = nn.Sequential(
-            nn.Conv2d(3, channels, side, padding=side // 2),
+            nn.Conv2d(3, _CHANNELS, side, padding=side // 2),
             nn.ReLU(),
-            nn.Conv2d(channels, channels, 1),
+            nn.Conv2d(_CHANNELS, _CHANNELS, 1),
             nn.ReLU(),
-            nn.Conv2d(channels, channels, 1),
+            nn.Conv2d(_CHANNELS, _CHANNELS, 1),
         )
 
     def forward(
@@ -72,10 +73,10 @@ class DeformableMatching(nn.Module):
     window with equal weights.
     """
 
-    def __init__(self, channels: int = 16):
+    def __init__(self):
         super().__init__()
-        self.read = nn.Conv2d(2 * 3, channels, 3, padding=1)
-        self.tell = nn.Conv2d(channels, 3 * len(WINDOW), 3, padding=1)
+        self.read = nn.Conv2d(2 * 3, _CHANNELS, 3, padding=1)
+        self.tell = nn.Conv2d(_CHANNELS, 3 * len(WINDOW), 3, padding=1)
         nn.init.zeros_(self.tell.weight)
         nn.init.zeros_(self.tell.bias)
 
