@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from evis.data.errors import DataError
 from evis.papers.eigencluster import method
-from evis.training import log, train
+from evis.training import checkpoint, log, train
 
 PRECISIONS = {torch.float32: "no", torch.bfloat16: "bf16"}
 
@@ -53,3 +54,54 @@ def test_two_runs_in_a_fixed_order_give_the_same_bits(run, small, dtype, name):
     (one, _), (other, _) = (run(recipe, deterministic=True) for _ in range(2))
     there = other.state_dict()
     assert all(torch.equal(value, there[key]) for key, value in one.state_dict().items())
+
+
+@pytest.fixture
+def in_fp16(tmp_path, small, device):
+    """Trains stage three into a folder, whose name it is given, in a fixed order."""
+    if device.type == "cpu":
+        pytest.skip("fp16 needs a GPU")
+
+    def run(folder, method=method, **changes):
+        changes = {"steps": 8, "precision": "fp16", **changes}
+        options = {"save_every": 1, "progress": False, "deterministic": True}
+        recipe = small.recipe("eigencluster.stage3", **changes)
+        return train(recipe, small.datasets(), tmp_path / folder, method, **options)
+
+    return run
+
+
+def steep(terms):
+    """The square root of nothing has a value and no slope."""
+    return {"total": (terms["total"] * 0).sqrt()}
+
+
+def test_fp16_trains_near_full_precision(in_fp16, tmp_path):
+    in_fp16("half"), in_fp16("full", precision="no")
+    half, full = (log.read(tmp_path / folder) for folder in ("half", "full"))
+    assert half["total"][0] == pytest.approx(full["total"][0], rel=0.05)
+    assert half["gradient_norm"].notna().any()
+
+
+def test_fp16_goes_on_after_a_cut_with_its_scale(in_fp16, small, tmp_path):
+    def at_first_steep(terms, _, step):
+        return steep(terms) if step.number == 0 else None
+
+    def cut_off(terms, clips, step):
+        if step.number == 3:
+            raise KeyboardInterrupt
+        return at_first_steep(terms, clips, step)
+
+    whole = in_fp16("whole", small.Watched(at_first_steep)).state_dict()
+    assert log.read(tmp_path / "whole")["gradient_norm"].isna()[0]  # that step was skipped
+    with pytest.raises(KeyboardInterrupt):
+        in_fp16("cut", small.Watched(cut_off))
+    step, state = checkpoint.latest(tmp_path / "cut" / "checkpoints")
+    assert step == 3 and state["scaler"]["scale"] < 2**16  # what it begins with
+    resumed = in_fp16("cut", small.Watched(at_first_steep)).state_dict()
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+
+
+def test_a_gradient_that_no_scale_makes_finite_stops_fp16(in_fp16, small):
+    with pytest.raises(DataError, match="step 17: the gradient is NaN or infinite"):
+        in_fp16("steep", small.Watched(lambda terms, *_: steep(terms)), steps=20)
