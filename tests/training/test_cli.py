@@ -148,7 +148,7 @@ UVIS = ("uvis", "--scale", "toy", "--folder", "x", "--set")
         (("nothing", "--folder", "x"), "no recipe is called 'nothing'"),
         (("maskfree", "--folder", "x", "--data", "davis=y"), "unknown data set 'davis'"),
         (("maskfree", "--folder", "x", "--data", "ovis=nowhere"), "annotations_train.json"),
-        ((*UVIS, "drop_iou=abc"), "drop_iou should be None or a number, is 'abc'"),
+        ((*UVIS, "drop_iou=abc"), "drop_iou should be None or a number from 0.0 to 1.0, is 'abc'"),
         ((*UVIS, "drop_iou=()"), "drop_iou should be None or a number"),
         ((*UVIS, "drop_iou=2"), "drop_iou should be None or a number from 0.0 to 1.0, is 2"),
         ((*UVIS, "supervision=all"), "supervision should be one of mask, box, point, none"),
