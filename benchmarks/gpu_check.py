@@ -179,7 +179,14 @@ def main() -> int:
     run = partial(check, scale, options.tests)
     if options.store:
         recipe = {"name": gpu.NAME, "card": torch.cuda.get_device_name(), "model": scale.models[0]}
-        found = store.measure(recipe, "made-up videos", 0, run, recompute=True).metrics
+        found = store.measure(
+            recipe,
+            "made-up videos",
+            0,
+            run,
+            recompute=True,
+            machine=lambda: {"device": recipe["card"]},
+        ).metrics
     else:
         found = run()
     judged = found if device.type == "cuda" and not options.tiny else {}

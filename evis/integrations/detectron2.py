@@ -263,7 +263,7 @@ class Trainer(DefaultTrainer):
 
         def before_step(*_) -> None:
             if clip.ENABLED:  # under AMP a fused AdamW undoes the gradients' scale after this
-                most = clip.CLIP_VALUE * float(getattr(optimiser, "grad_scale", 1.0))
+                most = clip.CLIP_VALUE * float(getattr(optimiser, "grad_scale", None) or 1.0)
                 nn.utils.clip_grad_norm_(model.parameters(), most, clip.NORM_TYPE)
 
         optimiser.register_step_pre_hook(before_step)
