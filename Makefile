@@ -54,7 +54,9 @@ endif
 
 # What CUDA changes: the losses, the matching, the models, the metrics and a training step.
 GPU_TESTS := tests/losses tests/criterion tests/test_matching.py tests/models tests/metrics \
-    tests/training/test_devices.py tests/training/test_batches.py tests/companion/test_fit.py
+    tests/training/test_devices.py tests/training/test_batches.py tests/companion/test_fit.py \
+    tests/papers/eigencluster/test_loss.py tests/papers/eigencluster/test_clip_terms.py \
+    tests/trackers tests/inference/test_one_video.py tests/inference/test_instances.py
 test-gpu: $(READY)
 	@$(BIN) -m pytest -q -m 'not slow' --device cuda $(GPU_TESTS)
 

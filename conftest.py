@@ -24,6 +24,8 @@ def pytest_addoption(parser):
 
 def pytest_configure():
     """nbval's kernels inherit the same variables as those of `evis reproduce`."""
+    for name in ("EVIS_ROOT", "EVIS_FIGURES", "JPY_SESSION_NAME"):
+        os.environ.pop(name, None)  # of the shell that the tests are started in
     os.environ.update(kernels.environment())
     hypothesis.settings.register_profile("evis", deadline=None, derandomize=True)
     hypothesis.settings.load_profile("evis")

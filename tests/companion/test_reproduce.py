@@ -76,7 +76,7 @@ def run(tmp_path_factory):
 def test_ctrl_c_ends_it_in_one_line_and_no_kernel_stays(tmp_path, whole_group):
     (tmp_path / "notebooks").mkdir()
     for number in range(1, 4):
-        source = f"import os; os.mkdir('../{number}'); import time; time.sleep(60)"
+        source = f"import os; os.mkdir('../{number}'); import time; time.sleep(600)"
         write_notebook(tmp_path / "notebooks" / f"0{number}_waits.ipynb", source)
     command = subprocess.Popen(
         [sys.executable, "-m", "evis", "reproduce", "--scale", "smoke"],
@@ -87,16 +87,16 @@ def test_ctrl_c_ends_it_in_one_line_and_no_kernel_stays(tmp_path, whole_group):
         # A shell's background jobs inherit that Ctrl-C is ignored.
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not ((tmp_path / "1").exists() and (tmp_path / "2").exists()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     kernels = psutil.Process(command.pid).children(recursive=True)
     (os.killpg if whole_group else os.kill)(command.pid, signal.SIGINT)
-    told = command.communicate(timeout=30)[1]
+    told = command.communicate(timeout=120)[1]
     assert command.returncode == 130
     assert "Traceback" not in told and told.rstrip().endswith("evis: interrupted")
-    assert len(kernels) >= 2 and not psutil.wait_procs(kernels, timeout=10)[1]
+    assert len(kernels) >= 2 and not psutil.wait_procs(kernels, timeout=60)[1]
     assert not (tmp_path / "3").exists()
 
 
@@ -259,7 +259,7 @@ def test_two_run_at_a_time_and_come_back_in_order(two_notebooks):
     for path in (two_notebooks / "notebooks").iterdir():
         path.unlink()
     wait = (
-        "import pathlib, time\nfor _ in range(600):\n"
+        "import pathlib, time\nfor _ in range(3000):\n"
         "    if pathlib.Path('flag').exists(): break\n    time.sleep(0.1)\n"
         "print(pathlib.Path('flag').exists())"
     )

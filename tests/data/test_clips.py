@@ -261,7 +261,7 @@ def test_a_step_depends_on_the_seed_and_nothing_else(discs):
 def test_any_number_of_workers_gives_the_same_clips(discs, level):
     clips = ClipDataset(weaken(discs, level), shorter_sides=(24, 30), seed=2)
     alone, helped = (
-        list(DataLoader(clips, batch_size=None, sampler=range(12), num_workers=n, timeout=n * 30))
+        list(DataLoader(clips, batch_size=None, sampler=range(12), num_workers=n, timeout=n * 300))
         for n in (0, 2)
     )
     assert len(alone) == len(helped) == 12
@@ -272,7 +272,7 @@ def test_any_number_of_workers_gives_the_same_clips(discs, level):
 def test_an_error_in_a_worker_keeps_its_message(read, document, frames_root):
     (frames_root / "ff00" / "img_0000001.jpg").unlink()
     clips = ClipDataset(read(document, frames_root), shorter_sides=(20,))
-    loader = DataLoader(clips, batch_size=None, num_workers=1, timeout=30)
+    loader = DataLoader(clips, batch_size=None, num_workers=1, timeout=300)
     with pytest.raises(DataError, match="video ff00, frame 0: the frame is missing"):
         list(loader)
 

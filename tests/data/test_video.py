@@ -110,7 +110,7 @@ def test_a_film_goes_on_in_forked_workers(film):
     dataset = video.read(film)
     dataset.frame(1, 10)
     clips = ClipDataset(dataset, shorter_sides=(32,))
-    loader = DataLoader(clips, batch_size=None, sampler=range(6), num_workers=2, timeout=30)
+    loader = DataLoader(clips, batch_size=None, sampler=range(6), num_workers=2, timeout=300)
     for step, clip in enumerate(loader):
         assert np.array_equal(clip.frames, clips[step].frames)
 

@@ -70,7 +70,9 @@ def test_files_without_a_recipe_are_taken_as_they_are(network, tmp_path):
 
 
 def test_the_repositorys_own_weights():
-    for path in sorted(WEIGHTS.glob("toy_stage1*.safetensors")):
+    stage1 = sorted(WEIGHTS.glob("toy_stage1*.safetensors"))
+    assert stage1
+    for path in stage1:
         taught_by.check(path, "point")
     for name in ("toy_video", "toy_tk_tiny_s", "toy_eigencluster_tiny_s"):
         taught_by.check(WEIGHTS / f"{name}.safetensors", "box")

@@ -1,9 +1,11 @@
 """Dropout in both decoders: in training alone, and in nothing that is stored."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from evis import papers
 from evis.data import paths
@@ -79,8 +81,10 @@ def test_recomputed_activations_drop_the_same(frames):
 
 
 def test_files_of_before_and_after_load(tmp_path, frames):
-    committed = next((paths.data() / "weights").glob("toy_*.safetensors"))
-    assert load(committed).config.dropout == 0.0
+    before = paths.data() / "weights" / "toy_stage1_tiny_s.safetensors"
+    with safe_open(before, "pt") as file:
+        assert "dropout" not in json.loads(file.metadata()["evis"])["config"]
+    assert load(before).config.dropout == 0.0
     model = network(0.3).eval()
     again = load(save(model, tmp_path / "weights.safetensors"))
     assert again.config == model.config and not again.training

@@ -30,6 +30,8 @@ def run(tmp_path, small, device, dtype):
     "name", ["eigencluster.stage1", "eigencluster.stage3", "eigencluster.stage3.released"]
 )
 def test_a_step_is_the_cpu_s(run, small, device, dtype, name):
+    if torch.device(device).type == "cpu" and dtype == torch.float32:
+        pytest.skip("the CPU against itself")
     recipe = small.recipe(name, steps=2, batch=4, micro_batch=2, precision=PRECISIONS[dtype])
     model, here = run(recipe)
     _, there = run(small.recipe(name, steps=2, batch=4, micro_batch=2), "cpu")

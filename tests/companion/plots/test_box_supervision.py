@@ -1,4 +1,3 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -7,12 +6,6 @@ import torch.nn.functional as F
 from evis.companion import box_cases, fit
 from evis.companion.plots import box_supervision as views
 from evis.data import toy
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from evis.companion.plots import clicking, sliders
+from evis.companion.plots import clicking
 from evis.data import clicks as click_files
 from evis.data import masks
 from evis.data.errors import DataError
@@ -152,10 +152,3 @@ def test_a_video_of_no_known_classes_gets_those_that_were_typed(tmp_path):
     back = click_files.read(board.save(), video())
     assert [c.name for c in back.categories] == ["ant", "zebra"]
     assert [back.category_names[t.category_id] for t in back.tracks] == ["zebra", "ant"]
-
-
-def test_somebody_is_there_in_a_session_of_jupyters_server_alone(monkeypatch):
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    assert not sliders.is_live()
-    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
-    assert sliders.is_live()

@@ -57,6 +57,13 @@ def test_every_file_stays_below_the_limit():
     assert max(map(len, compression.rendered(figure).values())) <= compression.LIMIT
 
 
+@pytest.fixture
+def coarse(monkeypatch):
+    """One resolution: a seventh of the time, where it does not matter how many bytes there are."""
+    monkeypatch.setattr(compression, "RESOLUTIONS", (80,))
+
+
+@pytest.mark.usefixtures("coarse")
 def test_the_same_figure_gives_the_same_bytes():
     one, other = (compression.rendered(drawn("AP 47", photographs())) for _ in range(2))
     assert one == other
@@ -82,6 +89,7 @@ def test_what_looks_the_same_is_not_rendered_again_but_marked_as_drawn(
     assert (folder / "figure.png").stat().st_mtime_ns > stamp
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("title", ["AP 48", "AP 41", "AR 47"])
 def test_one_other_character_is_another_picture(folder, title):
     style.save(drawn("AP 47", photographs()), "figure")
@@ -145,6 +153,7 @@ def test_small_things_keep_their_colours_in_an_animation():
         ({"scale": "toy", "recompute": True}, "build/figures"),
     ],
 )
+@pytest.mark.usefixtures("coarse")
 def test_a_run_that_is_not_the_default_leaves_committed_figures_alone(
     parameters, where, tmp_path, monkeypatch
 ):

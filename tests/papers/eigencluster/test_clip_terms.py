@@ -102,4 +102,6 @@ def test_on_clips_a_model_is_scored_where_it_is(device):
     few = replace(CLIPS, videos=4)
     values = few.score(model, progress=False)
     assert tuple(values) == few.scoring.metrics and values["L_eig"] > 0
-    assert values == pytest.approx(few.score(model.cpu(), progress=False), rel=1e-2, nan_ok=True)
+    if torch.device(device).type != "cpu":
+        there = few.score(model.cpu(), progress=False)
+        assert values == pytest.approx(there, rel=1e-2, nan_ok=True)

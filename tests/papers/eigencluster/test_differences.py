@@ -162,7 +162,8 @@ def test_how_numbers_are_shown(value, text):
 
 # The spectrum -------------------------------------------------------------------------------------
 
-GOLDEN = [np.load(path) for path in sorted(Path("tests/golden").glob("tel_*.npz"))]
+FILES = (Path(__file__).parents[2] / "golden").glob("tel_*.npz")
+GOLDEN = [np.load(path) for path in sorted(FILES)]
 
 
 @pytest.mark.parametrize("golden", GOLDEN)

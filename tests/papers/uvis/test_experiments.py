@@ -5,7 +5,7 @@ import pytest
 
 from evis import papers
 from evis.companion import measured, paired, store
-from evis.companion.held_out import OF_SET, HeldOut
+from evis.companion.held_out import OF_SET
 from evis.data import masks, toy
 from evis.data.predictions import PredictedTrack
 from evis.labels.naming import Least, Named
@@ -115,11 +115,6 @@ def test_nothing_detected_is_no_track():
     named = Named(empty, empty, np.zeros(0), np.zeros((0, 2)), empty, np.zeros(0))
     assert baseline.linked(dataset, [], named) == []
     assert named.stay(Least(prototype=None))["name"].shape == (0,)
-
-
-def test_held_out_sets_are_of_what_was_trained_on():
-    for on, test in OF_SET.items():
-        assert isinstance(test, HeldOut) and test.toy_set == on and test.seed == 2
 
 
 def test_recipes_have_the_papers_numbers():
