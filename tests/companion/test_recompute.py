@@ -16,6 +16,7 @@ Seed 0 of a row of two stages is cheapest: its stage one's weights are in the re
 
 import math
 import random
+from collections import defaultdict
 from statistics import mean, stdev
 
 import pytest
@@ -53,6 +54,20 @@ def test_every_stored_row_has_all_that_its_videos_are_scored_for():
     assert len(rows) > 80
     for row in rows:
         assert tuple(row.metrics) == columns[row.dataset], row.key
+
+
+def test_rows_that_differ_in_how_a_model_is_run_are_of_one_training():
+    """As trackers of the same queries are. Elsewhere the same recipe would be another network, but
+    for stage one of seed 0, which lies in data/weights."""
+    rounding = defaultdict(list)
+    for row in store.rows():
+        first, *others = row.recipe.get("stages", [None])
+        if first and (others or (first["name"], row.seed) != ("toy.eigencluster.stage1", 0)):
+            training = {name: value for name, value in row.recipe.items() if name != "options"}
+            key = store.key(training, row.dataset, row.seed)
+            rounding[key].append(row.machine.get("fingerprint"))
+    assert max(map(len, rounding.values())) > 2
+    assert not [key for key, found in rounding.items() if len(set(found)) > 1]
 
 
 def limits(values):

@@ -5,7 +5,7 @@ most what the best links have over MinVIS's, whatever MinVIS's are worth. Where 
 the 0.4 AP that the paper prints for its memory, no row says anything for or against one.
 
 True masks are read for the best links, as they are for any score, and no row learns from them. The
-networks are the repository's own, one a kind of labels: what UVIS's first unit learnt from guessed
+networks are the repository's own, one a kind of labels: what UVIS's recipe learnt from guessed
 labels of `toy-ytvis19`, and what stage one learnt from masks of stills.
 """
 
