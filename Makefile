@@ -52,7 +52,7 @@ test: $(READY)
 	@$(RUN_TESTS) -m 'not slow'
 endif
 
-# What CUDA changes: the losses, the matching, the models, the metrics and a training step.
+# What CUDA changes: losses, matching, models, metrics, a training step, trackers, prediction.
 GPU_TESTS := tests/losses tests/criterion tests/test_matching.py tests/models tests/metrics \
     tests/training/test_devices.py tests/training/test_batches.py tests/companion/test_fit.py \
     tests/papers/eigencluster/test_loss.py tests/papers/eigencluster/test_clip_terms.py \

@@ -98,14 +98,15 @@ def three_stages(scale: Scale, folder: Path) -> Numbers:
         )  # fmt: skip
         half, place = scale.stage_steps // 2, folder / name
         run = partial(train, recipe, sets, place, method, weights, **_where(scale), save_every=half)
-        with _cut_after(half) as left:
+        with _cut_after(half) as tried:
             try:
                 run()
             except _CutOff:
                 run()
-        logged, again = log.read(place), -1 - left[0]  # steps that the second call made
+        logged = log.read(place)
         whole = list(logged["step"]) == list(range(scale.stage_steps))
-        if again != scale.stage_steps - half or not whole or logged["total"].isna().any():
+        resumed = tried == [*range(half + 1), *range(half, scale.stage_steps)]
+        if not resumed or not whole or logged["total"].isna().any():
             raise RuntimeError(f"{name} was not resumed where it was cut off")
         weights = place / "weights.safetensors"
         found[f"{name}, step"] = float(logged["seconds"].iloc[1:].median())
@@ -119,17 +120,17 @@ class _CutOff(Exception):
 
 @contextmanager
 def _cut_after(steps: int) -> Iterator[list[int]]:
-    """A run ends, once, when so many steps are made. -> one number, how many are left till then."""
-    advance, left = Run.advance, [steps]
+    """A run ends, once, when so many steps are made. -> the steps that are begun, as they are."""
+    advance, tried = Run.advance, []
 
     def cut(run: Run, loader) -> Mapping:
-        left[0] -= 1
-        if left[0] == -1:
+        tried.append(run.step)
+        if len(tried) == steps + 1:
             raise _CutOff
         return advance(run, loader)
 
     with patch.object(Run, "advance", cut):
-        yield left
+        yield tried
 
 
 def _where(scale: Scale) -> dict:

@@ -57,10 +57,14 @@ def _split_names(root: Path, split: str) -> list[str]:
         problem = "the list of videos names one twice" if names else "the set is empty"
         raise DataError(problem, file=file, remedy="Write one name a line, each once")
     for name in names:
-        if not is_text(name) or "/" in name or name in (".", ".."):
+        if not _names_a_folder(name):
             problem = f"{name!r} is not the name of a video's folder"
             raise DataError(problem, file=file, remedy="Write the folders' names, without paths")
     return names
+
+
+def _names_a_folder(name: str) -> bool:
+    return is_text(name) and "/" not in name and name not in (".", "..")
 
 
 def _video(folder: Path, name: str, video_id: int) -> Video:
@@ -126,7 +130,7 @@ def write(
     root = Path(root)
     pictures: dict[Path, bytes] = {}  # all encoded before the first is written
     for video in dataset.videos:
-        if "/" in video.name:
+        if not _names_a_folder(video.name):
             remedy = "Give it a name without a slash"
             raise DataError("a split file can't name it", video=video.name, remedy=remedy)
         folder = root / annotations / RESOLUTION / video.name

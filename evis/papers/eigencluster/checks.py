@@ -21,7 +21,7 @@ from evis.losses.qcc import feature_points, kmeans, quality_cluster_coefficient
 from evis.losses.tensors import resize
 from evis.models import VideoMask2Former, load
 from evis.models import named as model_named
-from evis.papers.eigencluster import clip_terms, evidence
+from evis.papers.eigencluster import clip_terms, evidence, one_batch
 from evis.papers.eigencluster.clip_terms import Predicted
 from evis.papers.eigencluster.recipes import named
 from evis.papers.eigencluster.temporal import SCHEMES
@@ -168,7 +168,7 @@ def q_tells_clusters_apart() -> Finding:
 def similar_colours_share_a_mask() -> Finding:
     """Pixels in boxes and their neighbours at BoxInst's distance, in toy frames."""
     alike, together = [], []
-    for clip in clip_terms.held_out_clips(toy.sample("toy-ytvis19", _VIDEOS)):
+    for clip in one_batch.clips_of(toy.sample("toy-ytvis19", _VIDEOS)):
         masks = F.avg_pool2d(clip.masks.float(), 4) > 0.5  # (N, T, h, w), at the logits' size
         boxes = fill_boxes(clip.boxes, clip.visible, tuple(clip.frames.shape[-2:]))
         in_box = resize(boxes, masks.shape[-2:]).any(0).unsqueeze(1)  # (T, 1, h, w)
@@ -240,7 +240,8 @@ def q_differs_between_clips() -> Finding:
 
 
 def _held_out() -> list[Clip]:
-    return clip_terms.held_out_clips(toy.sample("toy-ytvis19", _VIDEOS, seed=2, split="valid"))
+    dataset = toy.sample("toy-ytvis19", _VIDEOS, seed=2, split="valid")
+    return list(one_batch.clips_of(dataset))
 
 
 @cache

@@ -15,7 +15,6 @@ from tqdm.auto import tqdm
 
 from evis.companion.held_out import HeldOut, Scoring
 from evis.data.clips import Clip
-from evis.data.types import VISDataset
 from evis.inference import Options
 from evis.losses import tel
 from evis.losses.qcc import quality_cluster_coefficient
@@ -32,11 +31,6 @@ class Predicted:
     mask_logits: Tensor  # (1, Q, T, h, w)
     queries: Tensor  # (N,): of the clip's objects, as far as there are queries
     stride: int  # of the logits in the frames
-
-
-def held_out_clips(dataset: VISDataset) -> list[Clip]:
-    """A clip a video."""
-    return list(one_batch.clips_of(dataset))
 
 
 @torch.no_grad()
@@ -79,7 +73,7 @@ def on_clips(
     model: nn.Module, held_out: HeldOut, options: Options, progress: bool = True
 ) -> dict[str, float]:
     """Q and L_eig of held-out clips, whatever the model was trained with; options are of videos."""
-    clips = tqdm(held_out_clips(held_out.dataset()), "clips", disable=not progress)
+    clips = tqdm(one_batch.clips_of(held_out.dataset()), "clips", disable=not progress)
     return statistics(predict(model, clips))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from evis import papers
-from evis.companion.held_out import DAVIS, LINKED, SURE, VALIDATION, VIDEOS, WHOLE
+from evis.companion.held_out import DAVIS, LINKED, SURE, VIDEOS, WHOLE, validation
 from evis.companion.labelled import Made
 from evis.companion.measured import Experiment, Labels, by_name, chosen
 from evis.inference import Options
@@ -111,7 +111,7 @@ TESTS = {
     f"flowcut {LATER}": SURE[LATER],
     "flowcut davis": DAVIS,
     "flowcut parts": SURE[VIDEOS],
-    "flowcut alpha": replace(VALIDATION, name="validation, objects", scoring=SURE[VIDEOS].scoring),
+    "flowcut alpha": validation(SURE[VIDEOS]),
 }
 
 

@@ -17,7 +17,7 @@ from evis.papers.eigencluster.clip_terms import CLIPS, statistics
 
 @pytest.fixture(scope="module")
 def clips():
-    return clip_terms.held_out_clips(toy.sample("toy-ytvis19", 12, seed=5, split="valid"))
+    return list(one_batch.clips_of(toy.sample("toy-ytvis19", 12, seed=5, split="valid")))
 
 
 @pytest.fixture(scope="module")
